@@ -1,0 +1,227 @@
+"""`RunSpec`: everything that determines one run, frozen, with the paper's names and the defaults of ``docs/method.md``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Spec(BaseModel):
+    """A part of a spec: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# ---------------------------------------------------------------------------------------------------------- images
+
+
+class Source(Spec):
+    """What every image source has."""
+
+    size: int = Field(224, ge=16, le=4096, description="Height and width every image is brought to, pixels.")
+
+
+class PhantomSource(Source):
+    """Procedural chest films with exact masks; nothing is read from disk."""
+
+    source: Literal["phantom"]
+    size: int = Field(64, ge=16, le=4096, description="Height and width of the films, pixels.")
+    train: int = Field(400, ge=4, description="Training films, half of them TB.")
+    test: int = Field(200, ge=4, description="Test films, half of them TB.")
+    seed: int = Field(0, ge=0, description="Seed of the films: the set is the same for every run of a study.")
+    conspicuity: PositiveFloat = Field(1.0, description="Contrast of the lesions; smaller is harder.")
+    marker_train: Fraction | None = Field(
+        None, description="Share of training films whose side marker agrees with the label; none: no marker at all."
+    )
+    marker_test: Fraction | None = Field(None, description="The same for test films; 0.5 makes the marker useless.")
+
+    @model_validator(mode="after")
+    def _markers_together(self) -> PhantomSource:
+        if (self.marker_train is None) != (self.marker_test is None):
+            raise ValueError("marker_train and marker_test go together: give both, or neither")
+        return self
+
+
+class ShenzhenSource(Source):
+    """Shenzhen Hospital X-rays (Jaeger et al. 2014), ``CXR_png/CHNCXR_NNNN_L.png``, with masks where they lie beside."""
+
+    source: Literal["shenzhen"]
+    path: str = Field("shenzhen", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
+
+
+class MontgomerySource(Source):
+    """Montgomery County X-rays (Jaeger et al. 2014), ``CXR_png/MCUCXR_NNNN_L.png``, with ``ManualMask/``."""
+
+    source: Literal["montgomery"]
+    path: str = Field("montgomery", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
+
+
+class FolderSource(Source):
+    """One folder a class, named for the class; classes in the order of their names unless given."""
+
+    source: Literal["folder"]
+    path: str = Field(description="Folder of class folders; relative to IMIL_SIM_DATA or the study.")
+    classes: tuple[str, ...] | None = Field(None, description="Class folders in order, the positive one last.")
+
+
+class ManifestSource(Source):
+    """A CSV file with a row an image."""
+
+    source: Literal["manifest"]
+    path: str = Field(description="The CSV file; relative to IMIL_SIM_DATA or the study.")
+    image_folder: str = Field(".", description="Folder of the images, relative to the CSV file.")
+    image_column: str = "image"
+    label_column: str = "label"
+    classes: tuple[str, ...] | None = Field(
+        None, description="Class names in order; labels in the file are these names, or 0, 1, ..."
+    )
+    split_column: str | None = Field(None, description="Column that says train or test.")
+    test_value: str = Field("test", description="Value of the split column that means test; all others are training.")
+    group_column: str | None = Field(None, description="Column of the patient; a split never tears a group apart.")
+    attribute_columns: tuple[str, ...] = ()
+    mask_columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Mask name (lung, lesion) to the column that names the mask's file, relative to the CSV file.",
+    )
+
+
+AnySource = Annotated[
+    PhantomSource | ShenzhenSource | MontgomerySource | FolderSource | ManifestSource, Field(discriminator="source")
+]
+
+
+class SplitSpec(Spec):
+    """Which images train and which test."""
+
+    method: Literal["fixed", "per-seed"] = Field("fixed", description="One split for the study, or a new one per seed.")
+    test: PositiveInt | Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Test images as a count or a fraction; none: the source's own split, else 0.2."
+    )
+    seed: int = Field(0, ge=0, description="Seed of the fixed split.")
+
+
+# -------------------------------------------------------------------------------------------------------- training
+
+
+class ModelSpec(Spec):
+    """The classifier, by torchvision's name."""
+
+    name: str = Field("resnet50", description="resnet10, resnet18, resnet50, densenet121, vit_b_16, swin_t, ...")
+    weights: str = Field("none", description="none (from scratch), DEFAULT (torchvision's), or a local weights file.")
+
+
+class TrainingSpec(Spec):
+    """The recipe of training; the paper's values are the defaults."""
+
+    epochs: PositiveInt = 100
+    batch_size: int = Field(64, ge=2)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: PositiveFloat = 0.001
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Of SGD; Adam and AdamW ignore it.")
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="bf16: autocast in training; predictions and CAMs are always computed in fp32."
+    )
+
+    @model_validator(mode="after")
+    def _momentum_is_of_sgd(self) -> TrainingSpec:
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f'momentum belongs to optimizer = "sgd", not to "{self.optimizer}"')
+        return self
+
+
+class AugmentationSpec(Spec):
+    """A baseline augmentation, applied to every training batch."""
+
+    name: Literal["none", "mixup", "cutmix", "cutout"] = "none"
+    alpha: PositiveFloat | None = Field(
+        None, description="Beta(alpha, alpha) of MixUp (0.2) and CutMix (1.0); none: those values."
+    )
+    square: Annotated[float, Field(gt=0, le=1)] = Field(
+        50 / 224, description="Side of CutOut's square as a fraction of the image's side."
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- feedback
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _square_or_rectangle(value: Any) -> Any:
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class FeedbackSpec(Spec):
+    """When the clinician is asked, about what, and what becomes of the answers."""
+
+    oracle: str = Field(description="Name of an installed oracle; see `imil-sim oracles`.")
+    options: dict[str, Any] = Field(default_factory=dict, description="The oracle's own options.")
+    num_outliers: PositiveInt = Field(20, description="Images asked about at each consultation, at most.")
+    imil_epoch: Annotated[tuple[PositiveInt, ...], BeforeValidator(_one_or_many)] = Field(
+        (70,), description="Completed epochs before each consultation; a list repeats the loop."
+    )
+    grid_size: Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_square_or_rectangle)] = Field(
+        (4, 4), description="Rows and columns of the grid; one number for a square one."
+    )
+    fill: Literal["black"] = Field("black", description="What fills the cells that were not chosen.")
+    mode: Literal["replace", "append"] = Field("replace", description="Replace the film, or append the new one.")
+    fill_up: Literal["none", "least-confident-correct"] = Field(
+        "none", description="What is asked about where there are fewer mispredictions than num_outliers."
+    )
+    revisit: bool = Field(False, description="Whether a later consultation may ask again about a replaced film.")
+
+    @model_validator(mode="after")
+    def _epochs_ascend(self) -> FeedbackSpec:
+        if not self.imil_epoch or list(self.imil_epoch) != sorted(set(self.imil_epoch)):
+            raise ValueError(f"imil_epoch must be ascending epochs, each once, not {list(self.imil_epoch)}")
+        return self
+
+
+# ------------------------------------------------------------------------------------------------------------- run
+
+
+class ArmSpec(Spec):
+    """One line of the comparison: a run spec without its seed."""
+
+    images: AnySource
+    test_sets: dict[str, AnySource] = Field(
+        default_factory=dict, description="Further sets that are tested and reported apart, by name."
+    )
+    split: SplitSpec = SplitSpec()
+    model: ModelSpec = ModelSpec()
+    training: TrainingSpec = TrainingSpec()
+    augmentation: AugmentationSpec = AugmentationSpec()
+    feedback: FeedbackSpec | None = None
+
+    @model_validator(mode="after")
+    def _consultations_precede_the_end(self) -> ArmSpec:
+        if self.feedback and self.feedback.imil_epoch[-1] >= self.training.epochs:
+            raise ValueError(
+                f"imil_epoch = {self.feedback.imil_epoch[-1]} leaves no epoch to train on: training.epochs is "
+                f"{self.training.epochs}"
+            )
+        return self
+
+
+class RunSpec(Spec):
+    """Everything that determines a run."""
+
+    arm: ArmSpec
+    seed: int = Field(ge=0)
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of ``value``: sorted keys, no spaces; the same on every machine and interpreter."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def content_key(value: Any) -> str:
+    """SHA-256, 64 hex digits, of the canonical JSON of ``value``."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
