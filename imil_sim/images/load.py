@@ -1,0 +1,201 @@
+"""`load_images`: from a source's spec to an `ImageSet`, decoded once and read from the cache ever after."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.errors import DataError
+from imil_sim.images.cache import Pictures, cached, entry_key
+from imil_sim.images.decode import Conversion, decode_gray, decode_mask, shrink, shrink_mask
+from imil_sim.images.folder import list_folder
+from imil_sim.images.image_set import ImageSet, MaskSet
+from imil_sim.images.listing import Entry, Listing, counted, refusal
+from imil_sim.images.manifest import list_manifest
+from imil_sim.images.montgomery import list_montgomery
+from imil_sim.images.phantom import phantom
+from imil_sim.images.shenzhen import list_shenzhen
+from imil_sim.study.spec import (
+    AnySource,
+    FolderSource,
+    ManifestSource,
+    MontgomerySource,
+    PhantomSource,
+    ShenzhenSource,
+)
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and how much there is."""
+
+FileSource: TypeAlias = ShenzhenSource | MontgomerySource | FolderSource | ManifestSource
+
+MOST_THREADS = 8
+
+_Value = TypeVar("_Value", bound=np.generic)
+
+_TOLD: dict[Conversion, str] = {
+    "16-bit": "were scaled from 16 bits to 8 (65535 to 255)",
+    "colour": "were converted from colour to grey",
+}
+
+
+def load_images(
+    source: AnySource, *, beside: Path | None = None, cache: Path | None = None, progress: Progress | None = None
+) -> ImageSet:
+    """The images of ``source``, all at its size, with labels, masks and what else it knows; pixels are read-only.
+
+    Files are decoded in parallel. With a cache they are decoded once: a second call with unaltered files opens none
+    of them. Ids are file names without folder and extension (``CHNCXR_0001_0``); ``class/name`` for a folder of
+    classes; the image column's value without extension for a manifest.
+
+    Args:
+        source: what to load.
+        beside: the study file, or its folder: relative paths are looked for there too (`imil_sim.study.paths`).
+        cache: folder of the cache; none decodes every time.
+        progress: is told of every decoded image, in the calling thread.
+
+    Raises:
+        DataError: the source is missing or something in it cannot be used; every fault is in the one message.
+    """
+    if isinstance(source, PhantomSource):
+        return phantom(source)
+    listing = list_source(source, beside)
+
+    def make() -> Pictures:
+        return _decode_all(listing, source.size, progress)
+
+    if cache is None or listing.problems:
+        return _image_set(listing, make())
+    try:
+        key = entry_key(source, listing)
+    except OSError:
+        return _image_set(listing, make())  # which names the file that is not there
+    return _image_set(listing, cached(cache, key, make))
+
+
+def list_source(source: FileSource, beside: Path | None = None) -> Listing:
+    """What ``source`` holds on disk; no picture is opened.
+
+    Raises:
+        DataError: the source is missing, or is not laid out as its kind must be.
+    """
+    match source:
+        case ShenzhenSource():
+            return list_shenzhen(source, beside)
+        case MontgomerySource():
+            return list_montgomery(source, beside)
+        case FolderSource():
+            return list_folder(source, beside)
+        case ManifestSource():
+            return list_manifest(source, beside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """The files of one entry, decoded, or what is wrong with them."""
+
+    pixels: NDArray[np.uint8] | None
+    masks: dict[str, NDArray[np.bool_]]
+    conversions: tuple[Conversion, ...]
+    faults: tuple[tuple[Path, str], ...]
+
+
+def _decode_all(listing: Listing, size: int, progress: Progress | None) -> Pictures:
+    """Every picture and mask at the study's size.
+
+    Raises:
+        DataError: the listing has problems, or a file cannot be used; all of them, in one message.
+    """
+    count = len(listing.entries)
+    pixels = np.zeros((count, size, size), dtype=np.uint8)
+    masks = {name: np.zeros((count, size, size), dtype=np.bool_) for name in listing.mask_names}
+    problems = list(listing.problems)
+    converted: dict[Conversion, list[str]] = {}
+    with closing(_decoded(listing, size)) as pictures:
+        for row, picture in enumerate(pictures):
+            problems += [f"{listing.file_name(path)}: {fault}" for path, fault in picture.faults]
+            for conversion in picture.conversions:
+                converted.setdefault(conversion, []).append(listing.file_name(listing.entries[row].path))
+            if picture.pixels is not None:
+                pixels[row] = picture.pixels
+            for name, mask in picture.masks.items():
+                masks[name][row] = mask
+            if progress:
+                progress(f"decoding {listing.name}", row + 1, count)
+    if problems:
+        raise refusal(listing, problems)
+    notices = tuple(f"{len(names)} images {_TOLD[what]}: {counted(names)}" for what, names in sorted(converted.items()))
+    return Pictures(pixels, masks, notices)
+
+
+def _decoded(listing: Listing, size: int) -> Generator[_Picture, None, None]:
+    """The entries' pictures in order, decoded by several threads (the decoder releases the interpreter's lock)."""
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+        waiting = deque(pool.submit(_decode_entry, entry, size) for entry in listing.entries)
+        try:
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _decode_entry(entry: Entry, size: int) -> _Picture:
+    faults: list[tuple[Path, str]] = []
+    pixels: NDArray[np.uint8] | None = None
+    shape: tuple[int, int] | None = None
+    conversions: tuple[Conversion, ...] = ()
+    try:
+        decoded = decode_gray(entry.path)
+        shape = (decoded.pixels.shape[0], decoded.pixels.shape[1])
+        pixels, conversions = shrink(decoded.pixels, size), decoded.conversions
+    except DataError as error:
+        faults.append((entry.path, str(error)))
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for name, paths in entry.masks.items():
+        united: NDArray[np.bool_] | None = None
+        for path in paths:
+            try:
+                mask = decode_mask(path, shape)
+                united = mask if united is None or united.shape != mask.shape else united | mask
+            except DataError as error:
+                faults.append((path, str(error)))
+        if united is not None:
+            masks[name] = shrink_mask(united, size)
+    return _Picture(pixels, masks, conversions, tuple(faults))
+
+
+def _image_set(listing: Listing, pictures: Pictures) -> ImageSet:
+    entries = listing.entries
+    parts = tuple(entry.part for entry in entries if entry.part is not None)
+    groups = tuple(entry.group for entry in entries if entry.group is not None)
+    return ImageSet(
+        name=listing.name,
+        ids=tuple(entry.id for entry in entries),
+        pixels=_read_only(pictures.pixels),
+        labels=np.array([entry.label for entry in entries], dtype=np.int64),
+        class_names=listing.class_names,
+        masks={
+            name: MaskSet(_read_only(values), np.array([name in entry.masks for entry in entries], dtype=np.bool_))
+            for name, values in pictures.masks.items()
+        },
+        parts=parts or None,
+        groups=groups or None,
+        attributes={
+            name: tuple(entry.attributes.get(name, "") for entry in entries) for name in listing.attribute_names
+        },
+        notices=(*listing.notices, *pictures.notices),
+    )
+
+
+def _read_only(array: NDArray[_Value]) -> NDArray[_Value]:
+    array.flags.writeable = False
+    return array
