@@ -1,0 +1,292 @@
+"""Tables of a study: a row a run, the summary of every arm, and CSV files that read back exactly.
+
+Every run keeps its row: one that failed or waits has empty metrics, not no row. Nothing in a row differs between two
+equal runs; times have a table of their own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imil_sim.report import metrics
+from imil_sim.report.files import write_whole
+from imil_sim.study.record import Consultation, Predictions, RunRecord
+
+Value = str | int | float | None
+"""One cell of a table; None and NaN are written as an empty cell."""
+
+TEXT = ("arm", "status", "run_key", "reason", "notes")
+COUNTS = (
+    "seed", "n_outliers_asked", "n_outliers_replaced", "n_mispredictions", "n_outliers_abstained", "n_nothing",
+    "n_everything", "shortage", "n_attention", "n_pointing", "n_lungs", "n_lungs_estimated", "n_train", "n_test",
+)  # fmt: skip
+COLUMNS = (
+    "arm", "seed", "status", "accuracy", "auroc", "ece_top_label", "ece_positive", "brier", "sensitivity",
+    "specificity", "n_outliers_asked", "n_outliers_replaced", "run_key",
+    "nll", "train_accuracy", "n_train", "n_test",
+    "n_mispredictions", "n_outliers_abstained", "n_nothing", "n_everything", "shortage",
+    "attention_ratio", "cam_in_lung", "n_attention", "pointing", "n_pointing",
+    "auroc_lungs_hidden", "auroc_lungs_only", "n_lungs", "n_lungs_estimated",
+    "reason", "notes",
+)  # fmt: skip
+"""Columns every results table has, in their order; those of the attribute groups follow."""
+
+MAIN_METRICS = ("accuracy", "auroc", "ece_top_label", "ece_positive", "brier")
+
+MOST_GROUPS = 6
+"""An attribute with more values than this (age, findings) is not reported by group."""
+
+
+# ------------------------------------------------------------------------------------------------------------ rows
+
+
+def run_row(arm: str, record: RunRecord, predictions: Predictions | None) -> dict[str, Value]:
+    """The row of one run in results.csv, with all of `COLUMNS` and those of the attribute groups.
+
+    Counts of several consultations are summed. ``notes`` says of every number that is missing why it is. Group columns
+    are ``accuracy_ATTRIBUTE_VALUE``, ``auroc_...``, ``n_...``, and ``worst_accuracy_ATTRIBUTE``, ``worst_auroc_...``.
+
+    Raises:
+        ValueError: the run is done and there are no predictions.
+    """
+    row: dict[str, Value] = dict.fromkeys(COLUMNS)
+    row |= {
+        "arm": arm, "seed": record.spec.seed, "status": record.status, "run_key": record.run_key,
+        "reason": record.reason, "notes": "",
+    }  # fmt: skip
+    if record.status == "done" or record.consultations:
+        row |= _feedback(record.consultations)
+    if record.status != "done":
+        return row
+    if predictions is None:
+        raise ValueError(f"run {record.run_key} of arm {arm!r} is done, but no predictions were given with its record")
+    row |= {"n_train": record.n_train, "n_test": len(predictions.ids)}
+    row["train_accuracy"] = record.history[-1].accuracy if record.history else None
+    broken = ~np.isfinite(predictions.probabilities).all(axis=1)
+    if broken.any():
+        row["notes"] = f"no metrics: the predictions of {broken.sum()} of {broken.size} images are not numbers"
+        return row
+    notes: list[str] = []
+    row |= _performance(predictions, notes)
+    row |= _attention(predictions, notes)
+    row |= _by_group(predictions, notes)
+    row["notes"] = "; ".join(notes)
+    return row
+
+
+def timings_row(arm: str, record: RunRecord) -> dict[str, Value]:
+    """The row of one run in timings.csv: wall time of its parts, seconds, 0 where the store already held them."""
+    row: dict[str, Value] = {"arm": arm, "seed": record.spec.seed, "status": record.status, "run_key": record.run_key}
+    return row | {f"seconds_{part}": seconds for part, seconds in sorted(record.seconds.items())}
+
+
+def _feedback(consultations: Sequence[Consultation]) -> dict[str, Value]:
+    return {
+        "n_outliers_asked": sum(c.n_asked for c in consultations),
+        "n_outliers_replaced": sum(c.n_replaced for c in consultations),
+        # Without a consultation nobody looked: unknown, not none.
+        "n_mispredictions": sum(c.n_mispredictions for c in consultations) if consultations else None,
+        "n_outliers_abstained": sum(c.n_abstained for c in consultations),
+        "n_nothing": sum(c.n_nothing for c in consultations),
+        "n_everything": sum(c.n_everything for c in consultations),
+        "shortage": sum(c.shortage for c in consultations),
+    }
+
+
+def _performance(of: Predictions, notes: list[str]) -> dict[str, Value]:
+    labels, shown = of.labels, of.probabilities
+    row: dict[str, Value] = {
+        "accuracy": metrics.accuracy(labels, shown),
+        "auroc": metrics.auroc(labels, shown),
+        "ece_top_label": metrics.ece_top_label(labels, shown),
+        "brier": metrics.brier(labels, shown),
+        "nll": metrics.nll(labels, shown),
+    }
+    if shown.shape[1] == 2:
+        positive, scores = labels == 1, shown[:, 1]
+        row["ece_positive"] = metrics.ece_positive(positive, scores)
+        row["sensitivity"] = metrics.sensitivity(positive, scores)
+        row["specificity"] = metrics.specificity(positive, scores)
+    else:
+        notes.append(f"no ece_positive, sensitivity, specificity: {shown.shape[1]} classes have no positive one")
+    absent = sorted(set(range(shown.shape[1])) - set(labels.tolist()))
+    if absent:
+        notes.append(f"no auroc: no test image is of class {', '.join(map(str, absent))}")
+    return row
+
+
+def _attention(of: Predictions, notes: list[str]) -> dict[str, Value]:
+    ratio = metrics.attention_ratio(of.cam_in_lung, of.lung_share)
+    pointing = metrics.mean_known(of.pointing)
+    hidden = metrics.auroc_known(of.labels, of.lungs_hidden)
+    for known, name, needed in (
+        (ratio.n, "attention_ratio", "CAM and lung mask"),
+        (pointing.n, "pointing", "CAM and lesion mask"),
+        (hidden.n, "auroc_lungs_hidden, auroc_lungs_only", "lung mask"),
+    ):
+        if not known:
+            notes.append(f"no {name}: no test image has {needed}")
+    return {
+        "attention_ratio": ratio.value,
+        "cam_in_lung": metrics.mean_known(of.cam_in_lung).value,
+        "n_attention": ratio.n,
+        "pointing": pointing.value,
+        "n_pointing": pointing.n,
+        "auroc_lungs_hidden": hidden.value,
+        "auroc_lungs_only": metrics.auroc_known(of.labels, of.lungs_only).value,
+        "n_lungs": hidden.n,
+        "n_lungs_estimated": int(of.lung_estimated.sum()),
+    }
+
+
+def _by_group(of: Predictions, notes: list[str]) -> dict[str, Value]:
+    row: dict[str, Value] = {}
+
+    def put(column: str, value: Value) -> None:
+        while column in row or column in COLUMNS:  # attribute "lungs" with value "hidden" is not auroc_lungs_hidden
+            column += "_"
+        row[column] = value
+
+    for attribute, values in sorted(of.attributes.items()):
+        known = len(set(values) - {""})
+        if known == 0 or known > MOST_GROUPS:
+            notes.append(f"not by {attribute}: {known} values" if known else f"not by {attribute}: all unknown")
+            continue
+        found = metrics.groups(of.labels, of.probabilities, values)
+        for group in found:
+            put(f"accuracy_{attribute}_{group.value}", group.accuracy)
+            put(f"auroc_{attribute}_{group.value}", group.auroc)
+            put(f"n_{attribute}_{group.value}", group.n)
+            if group.reason:
+                notes.append(f"{attribute} {group.value}: {group.reason}")
+        accuracy, auroc = metrics.worst(found, "accuracy"), metrics.worst(found, "auroc")
+        put(f"worst_accuracy_{attribute}", accuracy.accuracy if accuracy else None)
+        put(f"worst_auroc_{attribute}", auroc.auroc if auroc else None)
+        small = [f"{group.value} ({group.n})" for group in found if group.n < metrics.MINIMUM_GROUP]
+        if small:
+            notes.append(f"too small to be the worst {attribute}: {', '.join(small)}")
+    return row
+
+
+# ---------------------------------------------------------------------------------------------------------- tables
+
+
+def results_table(rows: Iterable[Mapping[str, Value]]) -> pd.DataFrame:
+    """All rows as one table: `COLUMNS` first, then the columns of the attribute groups, sorted.
+
+    Texts are text, counts whole numbers with ``<NA>`` for none, all else float with NaN for none.
+    """
+    given = [dict(row) for row in rows]
+    extra = sorted({column for row in given for column in row} - set(COLUMNS))
+    return pd.DataFrame({name: _column(name, [row.get(name) for row in given]) for name in (*COLUMNS, *extra)})
+
+
+def _column(name: str, values: list[Value]) -> pd.Series[Any]:
+    if name in TEXT:
+        return pd.Series(["" if v is None else str(v) for v in values], dtype=object)
+    if name in COUNTS or (name not in COLUMNS and name.startswith("n_")):
+        return pd.Series([pd.NA if v is None else v for v in values], dtype="Int64")
+    return pd.Series([math.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def arm_summary(
+    frame: pd.DataFrame,
+    reference: str,
+    order: Sequence[str],
+    *,
+    seeds: Collection[int] | None = None,
+    of: Sequence[str] = MAIN_METRICS,
+) -> pd.DataFrame:
+    """One row an arm: how its runs fared, and mean and spread of every metric and of its difference from the reference.
+
+    Args:
+        frame: a `results_table`.
+        reference: the arm the others are compared with.
+        order: all arms, in the order wanted.
+        seeds: the seeds every arm was to have; none: those found in any arm.
+        of: the metrics.
+
+    Returns:
+        ``arm``, ``n_expected``, ``n_done``, ``n_failed``, ``n_waiting``, ``n_missing``; then for every metric M
+        ``M_mean``, ``M_sd``, ``M_n`` over the runs that have it, and ``M_difference``, ``M_difference_sd``,
+        ``M_pairs``: this arm minus the reference, seed by seed, over the seeds where both have it. Standard deviations
+        divide by n - 1 and are NaN for a single value. The reference has no difference from itself.
+
+    Raises:
+        ValueError: the table has an arm or seed that is not expected, or two runs of one arm and seed.
+    """
+    expected = set(frame["seed"]) if seeds is None else set(seeds)
+    _check_runs(frame, reference, order, expected)
+    tables = {arm: frame[frame["arm"] == arm].set_index("seed") for arm in order}
+    rows: list[dict[str, Value]] = []
+    for arm, runs in tables.items():
+        row: dict[str, Value] = {"arm": arm, "n_expected": len(expected)}
+        row |= {f"n_{status}": int((runs["status"] == status).sum()) for status in ("done", "failed", "waiting")}
+        row["n_missing"] = len(expected) - len(runs)
+        for metric in of:
+            own, base = (table[metric].dropna() for table in (runs, tables[reference]))
+            differences = (own - base).dropna() if arm != reference else own.iloc[:0]
+            row |= {f"{metric}_mean": _mean(own), f"{metric}_sd": _sd(own), f"{metric}_n": len(own)}
+            row |= {f"{metric}_difference": _mean(differences), f"{metric}_difference_sd": _sd(differences)}
+            row[f"{metric}_pairs"] = len(differences)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _check_runs(frame: pd.DataFrame, reference: str, order: Sequence[str], expected: set[int]) -> None:
+    unknown = sorted(({*frame["arm"], reference}) - set(order))
+    if unknown:
+        raise ValueError(f"arms {unknown} are not among those asked for: {list(order)}")
+    if strange := sorted(set(frame["seed"]) - expected):
+        raise ValueError(f"the table has seeds {strange} that no arm was to have: {sorted(expected)}")
+    if (twice := frame.duplicated(["arm", "seed"])).any():
+        raise ValueError(f"several runs of one arm and seed: {frame.loc[twice, ['arm', 'seed']].values.tolist()}")
+
+
+def _mean(values: pd.Series[Any]) -> float:
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _sd(values: pd.Series[Any]) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
+
+# ------------------------------------------------------------------------------------------------------------- CSV
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table whole or not at all: UTF-8, one header line, lines that end in a line feed.
+
+    Floats are written with as many digits as read back exactly, missing values as empty cells. A text or a column name
+    that a spreadsheet would take for a formula gets an apostrophe in front.
+
+    Raises:
+        UsageError: the place cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_inert(str(name)) for name in frame.columns])
+    writer.writerows(zip(*([_cell(value) for value in frame[name]] for name in frame.columns), strict=True))
+    write_whole(path, text.getvalue().encode())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return _inert(value)
+    if value is None or value is pd.NA or value != value:
+        return ""
+    if isinstance(value, float | np.floating):
+        return repr(float(value))
+    return str(value)
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
