@@ -1,0 +1,39 @@
+"""Answers that oracles share: the cells a mask covers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.feedback.grid import chosen, largest_region
+from imil_sim.feedback.question import Feedback, Question
+
+
+def covered_cells(
+    question: Question,
+    mask: NDArray[np.bool_],
+    *,
+    threshold: float = 0.1,
+    single_region: bool = False,
+    note: str = "",
+) -> Feedback:
+    """The answer "the cells that ``mask`` covers": at least ``threshold`` of the cell, and the best-covered always.
+
+    ``mask`` is (height, width) of any size. With ``single_region`` only the connected region of chosen cells with the
+    most coverage stays, as the paper's residents were asked to prefer. An empty mask gives an answer without cells
+    ("nothing matters"), which is not an abstention.
+
+    Raises:
+        ValueError: ``mask`` is not boolean or ``threshold`` is not in (0, 1].
+        UsageError: the grid is finer than the mask.
+    """
+    coverage = question.grid.coverage(mask)
+    cells = chosen(coverage, threshold)
+    if single_region:
+        cells = largest_region(cells, coverage)
+    return Feedback(question.image_id, cells, note=note)
+
+
+def note_if_estimated(question: Question, mask: str) -> str:
+    """``lung mask estimated`` where no person drew the mask, else nothing: for the note of an answer built on it."""
+    return f"{mask} mask estimated" if mask in question.estimated else ""

@@ -1,0 +1,47 @@
+"""Putting one question to one oracle, and believing the answer only after looking at it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imil_sim.errors import OracleFailure
+from imil_sim.feedback.question import Feedback, Oracle, Question
+
+
+def ask(oracle: Oracle, question: Question, rng: np.random.Generator) -> Feedback:
+    """The oracle's answer, checked: about this image, and one cell of the grid for one cell of the answer.
+
+    Raises:
+        OracleFailure: the oracle raised (its exception is the cause), or what it returned is not an answer.
+    """
+    name = type(oracle).__name__
+    try:
+        feedback = oracle.answer(question, rng)
+    except Exception as error:
+        raise OracleFailure(
+            f'oracle {name} failed on image "{question.image_id}": {type(error).__name__}: {error}'
+        ) from error
+    problem = fault(question, feedback)
+    if problem:
+        raise OracleFailure(f'oracle {name} gave no valid answer on image "{question.image_id}": {problem}')
+    return feedback
+
+
+def fault(question: Question, feedback: object) -> str:
+    """What is wrong with ``feedback`` as an answer to ``question``; empty where nothing is."""
+    if not isinstance(feedback, Feedback):
+        return f"answer() must return a Feedback, not a {type(feedback).__name__}"
+    if feedback.image_id != question.image_id:
+        return f'the answer is about image "{feedback.image_id}"'
+    texts: tuple[object, ...] = (feedback.reason, feedback.note)
+    if not all(isinstance(text, str) for text in texts):
+        return "reason and note must be text"
+    if feedback.cells is None:
+        return "" if feedback.reason else "it abstained without a reason; use Feedback.abstain(question, reason)"
+    if feedback.reason:
+        return "it gave cells and a reason to abstain; a remark on an answer goes into note"
+    try:
+        question.grid.check(feedback.cells)
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,125 @@
+"""A folder of recorded masks, replayed: a person who answered once and is asked for ever.
+
+What it simulates: the reader who drew the masks. The same film gets the same answer in every run, whatever the model
+made of it.
+What it may know: the recorded mask of the film that is asked about, and nothing else.
+What it needs: `folder`, an absolute path, or one relative to IMIL_SIM_DATA or to the current folder. In it lies one
+PNG a film, named for the film's id (with `suffix` behind it: "_lesion" finds CHNCXR_0327_1_lesion.png); where ids hold
+a "/", in folders. A mask is 0 and 255, or 0 and 1, of any size: it is laid over the film, corner on corner.
+Options beside these: `threshold`, the share of a cell that must be covered (the best-covered cell is always chosen);
+`single_region`, to keep only the connected region with the most coverage.
+A film without a file is an abstention; a mask in which nothing is marked is the answer "nothing matters"; a file that
+is no mask stops the run and is named.
+Where it is wrong: the reader saw the film, not this model's heat-map and prediction, and might have answered another
+question differently.
+Source: the recorded feedback of Rao et al. 2024, section 3.2, was given on a grid; masks are imil-sim's wider form.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.errors import DataError, OracleError, UsageError
+from imil_sim.feedback import Feedback, Question, check_threshold, covered_cells, resolve
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+ENDING = b"IEND\xaeB`\x82"
+MAX_PIXELS = 100_000_000
+"""A header that claims more is refused before anything is decoded."""
+
+
+@dataclass(frozen=True)
+class ReplayedMasks:
+    """Chooses the cells that the recorded mask of the film covers."""
+
+    folder: str
+    """Where the masks lie."""
+    suffix: str = ""
+    """What stands between a film's id and ``.png``."""
+    threshold: float = 0.1
+    """Share of a cell, in (0, 1]."""
+    single_region: bool = False
+    """Keep only the connected region with the most coverage."""
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
+        if not self._root().is_dir():
+            raise OracleError(f'replayed-masks: folder "{self.folder}" is a file; name the folder that holds the masks')
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """The cells of the recorded mask; ``rng`` is not used.
+
+        Raises:
+            OracleError: the file is no mask, the grid is finer than the mask, or the id leads out of the folder.
+        """
+        name = f"{question.image_id}{self.suffix}.png"
+        path = self._root() / _inside(name)
+        if not path.exists():
+            return Feedback.abstain(question, f"no recorded mask {name}")
+        try:
+            mask = read_mask(path)
+            return covered_cells(
+                question,
+                mask,
+                threshold=self.threshold,
+                single_region=self.single_region,
+                note="" if mask.any() else "nothing is marked in the recorded mask",
+            )
+        except (DataError, UsageError) as error:
+            raise OracleError(f"replayed-masks: {path}: {error}") from error
+
+    def _root(self) -> Path:
+        try:
+            return resolve(self.folder, None)
+        except DataError as error:
+            raise OracleError(f"replayed-masks: folder {error}") from error
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """(height, width), True where the PNG in ``path`` is brighter than half.
+
+    Raises:
+        DataError: it cannot be read or is no mask; the message says why, without the file's name.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}") from error
+    # Decoders differ in what they make of half a file, so it is not left to them.
+    if not data.startswith(SIGNATURE) or len(data) < 57 or not data.endswith(ENDING):
+        raise DataError("is not a whole PNG file; record it again, or remove it to have the oracle abstain")
+    width, height = struct.unpack_from(">II", data, 16)
+    if width * height > MAX_PIXELS:
+        raise DataError(f"claims {width} x {height} pixels, more than {MAX_PIXELS:,}; reduce it")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise DataError("is damaged and cannot be decoded; record it again, or remove it to have the oracle abstain")
+    if pixels.dtype != np.uint8:
+        raise DataError("has 16 bits; save the mask with 8 bits, 0 outside and 255 inside")
+    if pixels.ndim == 3 and pixels.shape[2] == 4 and pixels[..., 3].min() < 255:
+        raise DataError("has transparent pixels; flatten it and save it in grey, 0 outside and 255 inside")
+    brightness = pixels if pixels.ndim == 2 else pixels[..., :3].max(axis=2)
+    top = int(brightness.max())
+    if 1 < top < 128:
+        raise DataError(f"is no mask: its brightest value is {top}; write 255 (or 1) inside and 0 outside")
+    marked: NDArray[np.bool_] = np.asarray(brightness > (0 if top == 1 else 127))
+    return marked
+
+
+def _inside(name: str) -> PurePosixPath:
+    """``name`` as a path that stays below the folder it is joined to."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        raise OracleError(
+            f"replayed-masks: the image id in {name!r} leads out of the folder of masks; rename the image"
+        )
+    return path

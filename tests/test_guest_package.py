@@ -1,0 +1,145 @@
+"""A guest's package, installed by pip, comes in through the real entry points."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent / "guest_oracle"
+
+STUDY = """
+name = "guest"
+seeds = 1
+reference = "baseline"
+
+[images]
+source = "phantom"
+size = 32
+train = 24
+test = 8
+
+[model]
+name = "resnet10"
+
+[training]
+epochs = 2
+batch_size = 8
+
+[feedback]
+imil_epoch = 1
+num_outliers = 3
+grid_size = 4
+
+[arms.baseline]
+
+[arms.guest]
+feedback.oracle = "guest-upper-zones"
+feedback.options.share = 0.25
+"""
+
+Python = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Python:
+    """Runs an interpreter in which the guest's package is installed beside ours."""
+    target = tmp_path_factory.mktemp("guest") / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    # No network: the build backend is there already, and so is everything the guest depends on.
+    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--no-cache-dir", "--target", str(target)]
+    installed = subprocess.run([*pip, *offline, str(PACKAGE)], capture_output=True, text=True, check=False)
+    assert installed.returncode == 0, installed.stderr
+
+    def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join(part for part in (str(target), os.environ.get("PYTHONPATH")) if part)
+        environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "300"}
+        return subprocess.run(
+            [sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=environment
+        )
+
+    return run
+
+
+def output(ran: subprocess.CompletedProcess[str]) -> str:
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def listed(python: Python) -> dict[str, str]:
+    """The lines of ``imil-sim oracles`` by the name they begin with."""
+    lines = output(python("-m", "imil_sim", "oracles")).splitlines()
+    return {line.split()[0]: line for line in lines if line.strip()}
+
+
+def test_the_guest_is_listed_beside_the_house(listed: dict[str, str]) -> None:
+    assert "The upper zones of the film" in listed["guest-upper-zones"]
+    assert "imil-sim-guest 2.3.0" in listed["guest-upper-zones"]
+    assert {"all-cells", "lesions", "lung-fields", "random-cells", "replayed-masks"} <= listed.keys()
+
+
+def test_a_guest_that_cannot_be_imported_says_so_and_hides_nobody(listed: dict[str, str]) -> None:
+    assert "No module named 'a_package_that_nobody_has'" in listed["guest-unfinished"]
+
+
+def test_the_card_of_the_guest_is_shown(python: Python) -> None:
+    shown = output(python("-m", "imil_sim", "oracles", "guest-upper-zones"))
+    assert "Where it is wrong: on every finding in the lower zones" in shown
+    assert "share" in shown
+
+
+def test_the_guest_keeps_its_promises_and_serves_inside_a_house_oracle(python: Python) -> None:
+    code = """
+from imil_sim.feedback import make_oracle
+from imil_sim.seeds import stream
+from imil_sim.testing import check_oracle, sample_questions
+
+guest = make_oracle("guest-upper-zones", {"share": 0.25})
+check_oracle(guest)
+matched = make_oracle("random-cells", {"like": {"oracle": "guest-upper-zones", "options": {"share": 0.25}}})
+check_oracle(matched)
+question = sample_questions()[0]
+print(guest.answer(question, stream(0, "oracle")).cells.sum(axis=1).tolist())
+print(matched.answer(question, stream(0, "oracle")).cells.sum())
+"""
+    assert output(python("-c", code)).splitlines() == ["[4, 0, 0, 0]", "4"]
+
+
+def test_the_guest_is_refused_as_the_house_is(python: Python) -> None:
+    wrong = {
+        ("guest-upper-zone", "shares"): 'Did you mean "guest-upper-zones"?',
+        ("guest-upper-zones", "shares"): 'unknown option "shares". Known: share. Did you mean "share"?',
+        ("guest-upper-zones", "share"): "share must be above 0 and up to 1, not 2.0",
+        ("guest-unfinished", "share"): "No module named 'a_package_that_nobody_has'",
+    }
+    code = f"""
+from imil_sim.errors import OracleError
+from imil_sim.feedback import make_oracle
+
+for name, option in {list(wrong)}:
+    try:
+        make_oracle(name, {{option: 2}})
+    except OracleError as error:
+        print(str(error).replace("\\n", " "))
+"""
+    for message, told in zip(wrong.values(), output(python("-c", code)).splitlines(), strict=True):
+        assert message in told
+
+
+def test_a_study_with_the_guest_runs(python: Python, tmp_path: Path) -> None:
+    (tmp_path / "guest.toml").write_text(STUDY)
+    output(python("-m", "imil_sim", "run", "guest.toml", cwd=tmp_path))
+    results = (tmp_path / "reports" / "guest" / "results.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in results] == ["arm", "baseline", "guest"]
+
+
+def test_the_guest_is_known_nowhere_else() -> None:
+    """What the tests above see comes from the package they installed, not from this checkout."""
+    code = "from imil_sim.feedback.registry import installed; print([card.name for card in installed()])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "guest-upper-zones" not in ran.stdout
