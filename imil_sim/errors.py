@@ -7,7 +7,10 @@ ImilSimError            the root; the command line prints its message and exits
 ├── DataError           images, masks or tables that cannot be used    exit 2
 ├── RunError            one run failed; the others go on               exit 1
 │   ├── NonFiniteLoss   training diverged
-│   └── OracleFailure   an oracle raised, or answered in the wrong shape
+│   ├── OracleFailure   an oracle raised, or answered in the wrong shape
+│   ├── OutOfMemory     a step did not fit, several times
+│   ├── WorkerLost      the process that carried out a step died, several times
+│   └── AwaitsAnswers   a person has not answered yet; the run waits       exit 3
 └── StoreError          the store cannot be read or written            exit 2
 
 Each message says what was asked, what was found, and what to do.
@@ -55,17 +58,59 @@ class OracleFailure(RunError):
     """An oracle raised, or gave an answer that is not one."""
 
 
+class OutOfMemory(RunError):
+    """A step did not fit into memory, however often it was tried."""
+
+
+class WorkerLost(RunError):
+    """The process that carried out a step died, however often it was tried."""
+
+
+class AwaitsAnswers(RunError):
+    """A person has not answered yet: the run waits, the questions lie on disk, the other runs go on."""
+
+    exit_code = 3
+
+
 class StoreError(ImilSimError):
     """The store cannot be read or written."""
 
 
+MOST_LISTED = 20
+"""Of more names than this a message lists only the near ones."""
+
+
 def did_you_mean(asked: str, known: Iterable[str]) -> str:
-    """``Known: a, b, c. Did you mean "b"?`` for the end of a message; the question only where one is near."""
+    """``Known: a, b, c. Did you mean "b"?`` for the end of a message; the question only where one is near.
+
+    >>> did_you_mean("lesion", ["all-cells", "lesions"])
+    'Known: all-cells, lesions. Did you mean "lesions"?'
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(asked, names, n=1, cutoff=0.6)
-    return f"Known: {', '.join(names)}." + (f' Did you mean "{near[0]}"?' if near else "")
+    if not names:
+        return "None is known."
+    near = difflib.get_close_matches(asked, names, n=5, cutoff=0.6)
+    if len(names) <= MOST_LISTED:
+        told = f"Known: {', '.join(names)}."
+    else:
+        told = (
+            f"Of {len(names)} known names near ones are: {', '.join(near)}." if near else f"Known: {len(names)} names."
+        )
+    return told + (f' Did you mean "{near[0]}"?' if near else "")
 
 
 def listed(problems: Iterable[str]) -> str:
     """All problems of one input as one message, a line each."""
     return "".join(f"\n  - {problem}" for problem in problems)
+
+
+def gathered(problems: Iterable[tuple[str, str]]) -> list[str]:
+    """Lines ``place, place: what is wrong``, each wrong told once, from (place, what is wrong) in any number.
+
+    >>> gathered([("arms.a", "too late"), ("seeds", "none"), ("arms.b", "too late"), ("arms.a", "too late")])
+    ['arms.a, arms.b: too late', 'seeds: none']
+    """
+    places: dict[str, dict[str, None]] = {}
+    for place, wrong in problems:
+        places.setdefault(wrong, {})[place] = None
+    return [f"{', '.join(at)}: {wrong}" for wrong, at in places.items()]

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from imil_sim.study.spec import RunSpec, Spec
 
-RECORD_VERSION = 1
+RECORD_VERSION: Literal[1] = 1
 """Format of the records below; a change that an older reader would misread raises it."""
 
 
@@ -57,7 +57,7 @@ class Consultation(Spec):
     n_mispredictions: int
     """Mispredicted training images that could be asked about."""
     n_excluded: int
-    """Mispredicted images not asked about because an earlier consultation replaced them."""
+    """Mispredicted images not asked about because an earlier consultation got an answer about them."""
     n_filled_up: int
     """Correctly predicted images asked about because mispredictions ran short."""
     answers: tuple[Answer, ...]
@@ -116,7 +116,7 @@ class RunRecord(Spec):
     """Why the run failed or what it waits for."""
     spec: RunSpec
     data: dict[str, str] = Field(default_factory=dict)
-    """Fingerprint of every image set, by name; ``main`` is the one that was split."""
+    """Fingerprints of the training images (``train``), the test part (``main``), every further test set by name."""
     n_train: int = 0
     n_test: dict[str, int] = Field(default_factory=dict)
     """Images of each test set."""

@@ -1,4 +1,4 @@
-"""`RunSpec`: everything that determines one run, frozen, with the paper's names and the defaults of ``docs/method.md``."""
+"""`RunSpec`: everything that determines one run, frozen, with the paper's names and the defaults of docs/method.md."""
 
 from __future__ import annotations
 
@@ -6,9 +6,24 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+"""Of a study, an arm or a further test set: it becomes part of a path and of a table."""
 
 
 class Spec(BaseModel):
@@ -48,7 +63,7 @@ class PhantomSource(Source):
 
 
 class ShenzhenSource(Source):
-    """Shenzhen Hospital X-rays (Jaeger et al. 2014), ``CXR_png/CHNCXR_NNNN_L.png``, with masks where they lie beside."""
+    """Shenzhen Hospital X-rays (Jaeger et al. 2014), ``CXR_png/CHNCXR_NNNN_L.png``, with the masks that lie beside."""
 
     source: Literal["shenzhen"]
     path: str = Field("shenzhen", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
@@ -95,11 +110,18 @@ AnySource = Annotated[
 ]
 
 
+def _count_or_fraction(value: Any) -> Any:
+    counts = type(value) is int and value >= 1
+    if value is None or counts or (isinstance(value, float) and 0 < value < 1):
+        return value
+    raise ValueError("must be a count of at least 1, or a fraction between 0 and 1 such as 0.2")
+
+
 class SplitSpec(Spec):
     """Which images train and which test."""
 
     method: Literal["fixed", "per-seed"] = Field("fixed", description="One split for the study, or a new one per seed.")
-    test: PositiveInt | Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    test: Annotated[int | float | None, BeforeValidator(_count_or_fraction)] = Field(
         None, description="Test images as a count or a fraction; none: the source's own split, else 0.2."
     )
     seed: int = Field(0, ge=0, description="Seed of the fixed split.")
@@ -146,23 +168,45 @@ class AugmentationSpec(Spec):
         50 / 224, description="Side of CutOut's square as a fraction of the image's side."
     )
 
+    @model_validator(mode="after")
+    def _alpha_is_of_blends(self) -> AugmentationSpec:
+        if self.alpha is not None and self.name not in ("mixup", "cutmix"):
+            raise ValueError(f'alpha belongs to mixup and cutmix, not to "{self.name}"')
+        return self
+
 
 # -------------------------------------------------------------------------------------------------------- feedback
 
 
 def _one_or_many(value: Any) -> Any:
-    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+    if type(value) is int:
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _square_or_rectangle(value: Any) -> Any:
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if type(value) is int:
+        return value, value
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return tuple(value)
+    raise ValueError("must be one number for a square grid, or [rows, columns]")
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        canonical(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError("must be text, finite numbers, booleans, lists and tables; no dates, no inf or nan") from error
+    return value
 
 
 class FeedbackSpec(Spec):
     """When the clinician is asked, about what, and what becomes of the answers."""
 
     oracle: str = Field(description="Name of an installed oracle; see `imil-sim oracles`.")
-    options: dict[str, Any] = Field(default_factory=dict, description="The oracle's own options.")
+    options: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(
+        default_factory=dict, description="The oracle's own options."
+    )
     num_outliers: PositiveInt = Field(20, description="Images asked about at each consultation, at most.")
     imil_epoch: Annotated[tuple[PositiveInt, ...], BeforeValidator(_one_or_many)] = Field(
         (70,), description="Completed epochs before each consultation; a list repeats the loop."
@@ -191,7 +235,7 @@ class ArmSpec(Spec):
     """One line of the comparison: a run spec without its seed."""
 
     images: AnySource
-    test_sets: dict[str, AnySource] = Field(
+    test_sets: dict[Name, AnySource] = Field(
         default_factory=dict, description="Further sets that are tested and reported apart, by name."
     )
     split: SplitSpec = SplitSpec()
@@ -199,6 +243,18 @@ class ArmSpec(Spec):
     training: TrainingSpec = TrainingSpec()
     augmentation: AugmentationSpec = AugmentationSpec()
     feedback: FeedbackSpec | None = None
+
+    @model_validator(mode="after")
+    def _test_sets_are_like_the_images(self) -> ArmSpec:
+        if taken := {"main", "train"} & set(self.test_sets):
+            raise ValueError(f"test_sets.{min(taken)}: the name stands for the study's own images; choose another")
+        for name, source in self.test_sets.items():
+            if source.size != self.images.size:
+                raise ValueError(
+                    f"test_sets.{name} has size {source.size}, the images of the study {self.images.size}: a model is "
+                    f"tested at the size it was trained at, so give both the same size"
+                )
+        return self
 
     @model_validator(mode="after")
     def _consultations_precede_the_end(self) -> ArmSpec:

@@ -1,0 +1,1 @@
+"""The command line: composes the rooms below, prints, and does nothing itself."""

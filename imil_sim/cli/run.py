@@ -1,0 +1,105 @@
+"""The ``run`` verb."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from imil_sim.cli.progress import Counter, StudyProgress
+from imil_sim.cli.results import write_results
+from imil_sim.cli.study import open_study
+from imil_sim.engine.check import check_study
+from imil_sim.engine.cluster import Bench, DaskHands, local_client, remote_client
+from imil_sim.engine.data import ImageLibrary
+from imil_sim.engine.execute import Hands, Observer, OwnHands, carry_out
+from imil_sim.engine.plan import plan_runs
+from imil_sim.engine.results import RunResult, keep, recorded
+from imil_sim.engine.stages import run_key
+from imil_sim.engine.steps import Watch, Workshop
+from imil_sim.engine.store import Store
+from imil_sim.study.spec import RunSpec
+from imil_sim.study.study import Study
+from imil_sim.training.numerics import cpu_count, find_device
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a study is run; nothing here is a choice of the study's."""
+
+    store: Path
+    device: str = "cpu"
+    workers: int | None = None
+    """Processes on this machine; none: one a core; 0: this process."""
+    workers_per_gpu: int = 1
+    scheduler: str | None = None
+    """Address of a Dask scheduler somebody else started."""
+    sharing: bool = True
+
+
+def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) -> int:
+    """Run a study and write its results; gives the exit code: 1 where a run failed, 3 where one waits, else 0.
+
+    Raises:
+        ImilSimError: the study, its images, or the store cannot be used.
+    """
+    study = open_study(asked, seeds)
+    results = results_of(study, where)
+    written = write_results(study, results, out or Path("reports") / study.name)
+    Console().print(f"\nwritten to {written}", markup=False, highlight=False, soft_wrap=True)
+    statuses = {result.record.status for result in results}
+    return 1 if "failed" in statuses else 3 if "waiting" in statuses else 0
+
+
+def results_of(study: Study, where: Where) -> list[RunResult]:
+    """The result of every run of a study, in its order; what the store does not hold is trained now.
+
+    Raises:
+        ImilSimError: the study, its images, or the store cannot be used.
+    """
+    talk = Console(stderr=True)
+    device, store = find_device(where.device), Store(where.store)
+    with Counter(talk) as counter:
+        library = ImageLibrary(study.beside, where.store / "images", counter)
+        check_study(study, library)
+    arms, runs = zip(*study.runs(), strict=True)
+    workshop = Workshop(library, store, device, study.beside)
+
+    def known(run: RunSpec) -> tuple[str, ...]:
+        held = recorded(store, run_key(run, library.of_run(run).fingerprints, device))
+        return held[0].stages if held else ()
+
+    plan = plan_runs(runs, workshop.trunk, lambda key: store.holds("stages", key), known)
+    labels = [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)]
+    workers = cpu_count() if where.workers is None else where.workers
+    own = workers == 0 and where.scheduler is None
+    results: dict[int, RunResult] = {}
+    with (
+        StudyProgress(talk, labels, plan, own=own) as progress,
+        _hands(study, where, workers, workshop, progress) as hands,
+    ):
+        observer = Observer(progress.on_step, progress.on_done, progress.on_end)
+        ended = carry_out(runs, workshop.trunk, hands, observer, sharing=where.sharing)
+        for position, (arm, run) in enumerate(zip(arms, runs, strict=True)):
+            results[position] = keep(arm, run, ended[position], library, store, device)
+    return [results[position] for position in range(len(runs))]
+
+
+@contextmanager
+def _hands(study: Study, where: Where, workers: int, workshop: Workshop, progress: StudyProgress) -> Iterator[Hands]:
+    if workers == 0 and where.scheduler is None:
+        watch = Watch(progress.on_stage, progress.on_epoch, progress.on_batch)
+        minutes = study.checkpoint_minutes
+        yield OwnHands(Workshop(workshop.library, workshop.store, workshop.device, workshop.beside, watch, minutes))
+        return
+    bench = Bench(str(where.store.resolve()), str(study.beside), where.device, study.checkpoint_minutes)
+    opened = (
+        remote_client(where.scheduler)
+        if where.scheduler
+        else local_client(workers, where.device, where.workers_per_gpu)
+    )
+    with opened as client:
+        yield DaskHands(client, bench, progress.on_any_epoch)

@@ -1,0 +1,155 @@
+"""A consultation: predict, select, explain, ask, and blank what did not matter.
+
+Everything here is a function of its arguments; what is asked and answered becomes a `Consultation` for the record and
+a new `Overlay` for the training that follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.engine.data import lung_mask
+from imil_sim.feedback import Feedback, Grid, Oracle, Question
+from imil_sim.feedback.ask import ask
+from imil_sim.feedback.blackout import blackout
+from imil_sim.feedback.selection import Selection
+from imil_sim.images.image_set import ImageSet
+from imil_sim.seeds import stream
+from imil_sim.study.record import Answer, Consultation
+from imil_sim.study.spec import FeedbackSpec
+from imil_sim.training.overlay import Overlay
+
+_Value = TypeVar("_Value", bound=np.generic)
+
+Effect = Literal["replaced", "appended", "none"]
+"""What an answer makes of the training set."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What comes out of a consultation."""
+
+    consultation: Consultation
+    overlay: Overlay
+    """The training images from now on."""
+    answered: frozenset[str]
+    """Ids of the training images that somebody has given an answer about so far; they are not asked about again."""
+
+
+def questions(
+    images: ImageSet,
+    selection: Selection,
+    cams: NDArray[np.float32],
+    cams_true: NDArray[np.float32],
+    grid: Grid,
+) -> tuple[Question, ...]:
+    """The questions (k,) about the selected training images, in the order of asking.
+
+    Args:
+        images: the training images, as they were before any blackout.
+        selection: which of them, most confident first.
+        cams: (k, height, width) of the predicted class, in the order of the selection.
+        cams_true: (k, height, width) of the true class.
+        grid: what the clinician picks from.
+    """
+    return tuple(_question(images, selection, i, cams[i], cams_true[i], grid) for i in range(len(selection.indices)))
+
+
+def _question(
+    images: ImageSet,
+    selection: Selection,
+    number: int,
+    cam: NDArray[np.float32],
+    cam_true: NDArray[np.float32],
+    grid: Grid,
+) -> Question:
+    row = int(selection.indices[number])
+    lung, estimated = lung_mask(images, row)
+    masks = {name: mask.values[row] for name, mask in images.masks.items() if mask.present[row] and name != "lung"}
+    if lung is not None:
+        masks["lung"] = lung
+    return Question(
+        image_id=images.ids[row],
+        image=_locked(images.pixels[row]),
+        label=int(images.labels[row]),
+        predicted=int(selection.predicted[number]),
+        confidence=float(selection.confidence[number]),
+        class_names=images.class_names,
+        cam=_locked(cam),
+        cam_true=_locked(cam_true),
+        grid=grid,
+        masks={name: _locked(mask) for name, mask in masks.items()},
+        estimated=frozenset({"lung"} if estimated else ()),
+    )
+
+
+def _locked(array: NDArray[_Value]) -> NDArray[_Value]:
+    """A copy that an oracle cannot write to."""
+    copy = np.array(array)
+    copy.flags.writeable = False
+    return copy
+
+
+def ask_all(oracle: Oracle, asked: Sequence[Question], seed: int, number: int) -> tuple[Feedback, ...]:
+    """The oracle's answers, in the order of the questions; each draws from a stream of its own.
+
+    Raises:
+        OracleFailure: the oracle raised, or gave something that is not an answer to the question.
+    """
+    return tuple(ask(oracle, question, stream(seed, "oracle", number, question.image_id)) for question in asked)
+
+
+def consult(
+    spec: FeedbackSpec,
+    epoch: int,
+    selection: Selection,
+    asked: Sequence[Question],
+    answers: Sequence[Feedback],
+    images: ImageSet,
+    before: Overlay,
+    answered: frozenset[str],
+) -> Outcome:
+    """The overlay that the answers make of ``before``, and the record of it; blackout starts from the originals."""
+    overlay, known, recorded = before, set(answered), []
+    for row, question, feedback in zip(selection.indices.tolist(), asked, answers, strict=True):
+        effect: Effect = "none"
+        if feedback.cells is not None:
+            known.add(question.image_id)
+            if feedback.cells.any() and not feedback.cells.all():
+                keep = question.grid.cells_to_mask(feedback.cells, images.shape)
+                image = blackout(images.pixels[row], keep)
+                replaces = spec.mode == "replace"
+                overlay = overlay.replace(row, image) if replaces else overlay.append(row, image)
+                effect = "replaced" if replaces else "appended"
+        recorded.append(_answer(question, feedback, effect))
+    consultation = Consultation(
+        epoch=epoch,
+        grid=spec.grid_size,
+        requested=spec.num_outliers,
+        n_mispredictions=selection.n_mispredictions,
+        n_excluded=selection.n_excluded,
+        n_filled_up=selection.n_filled_up,
+        answers=tuple(recorded),
+    )
+    return Outcome(consultation, overlay, frozenset(known))
+
+
+def _answer(question: Question, feedback: Feedback, effect: Effect) -> Answer:
+    cells = None if feedback.cells is None else question.grid.numbers(feedback.cells)
+    return Answer(
+        image_id=question.image_id,
+        label=question.label,
+        predicted=question.predicted,
+        confidence=question.confidence,
+        mispredicted=question.predicted != question.label,
+        cells=cells,
+        reason=feedback.reason,
+        note=feedback.note,
+        estimated_masks=tuple(sorted(question.estimated)),
+        effect=effect,
+    )

@@ -1,0 +1,117 @@
+"""The images of a study, each source loaded once, and the part of them that one run trains and is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.errors import StudyError
+from imil_sim.images.image_set import ImageSet, MaskSet
+from imil_sim.images.load import load_images
+from imil_sim.images.lungs import estimate_lungs
+from imil_sim.images.split import split_images
+from imil_sim.study.spec import AnySource, ArmSpec, RunSpec, canonical
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how many are done, of how many."""
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Images a run is tested on."""
+
+    __test__ = False  # not a test case, whatever pytest makes of the name
+
+    images: ImageSet
+    """With a lung mask for every image where one is drawn or can be estimated."""
+    estimated: NDArray[np.bool_]
+    """(n,): whose lung mask was estimated."""
+
+
+@dataclass(frozen=True)
+class RunImages:
+    """What one run sees."""
+
+    train: ImageSet
+    tests: Mapping[str, TestSet]
+    """``main`` first: the test part of the study's own images; then the further test sets."""
+    fingerprints: dict[str, str]
+    """Of the training part, and of every test set by name."""
+
+
+class ImageLibrary:
+    """Loads every source of a study once and remembers the parts; read-only for everybody else."""
+
+    def __init__(self, beside: Path, cache: Path, progress: Progress = lambda what, done, total: None) -> None:
+        self._beside, self._cache, self._progress = beside, cache, progress
+        self._sources: dict[str, ImageSet] = {}
+        self._parts: dict[str, RunImages] = {}
+        self._lungs: dict[tuple[str, str], NDArray[np.bool_] | None] = {}
+        """Estimated lungs by source and image: the test parts of several splits share images."""
+
+    def source(self, source: AnySource) -> ImageSet:
+        """All images of a source."""
+        key = canonical(source.model_dump(mode="json"))
+        if key not in self._sources:
+            self._sources[key] = load_images(source, beside=self._beside, cache=self._cache, progress=self._progress)
+        return self._sources[key]
+
+    def of_run(self, run: RunSpec) -> RunImages:
+        """The training and test images of a run.
+
+        Raises:
+            DataError: images that cannot be used.
+            StudyError: a further test set has other classes than the study's images.
+        """
+        arm = run.arm
+        seed = run.seed if arm.split.method == "per-seed" else None
+        key = canonical([arm.model_dump(mode="json", include={"images", "split", "test_sets"}), seed])
+        if key not in self._parts:
+            self._parts[key] = self._load(arm, run.seed)
+        return self._parts[key]
+
+    def _load(self, arm: ArmSpec, seed: int) -> RunImages:
+        images = self.source(arm.images)
+        split = split_images(images, arm.split, seed)
+        train = images.take(split.train)
+        tests = {"main": self._with_lungs("main", arm.images, images.take(split.test))}
+        for name, source in arm.test_sets.items():
+            further = self.source(source)
+            if len(further.class_names) != len(images.class_names):
+                raise StudyError(
+                    f"test_sets.{name}: it has the classes {', '.join(further.class_names)}, the training images have "
+                    f"{', '.join(images.class_names)}; a further test set needs the same classes in the same order"
+                )
+            tests[name] = self._with_lungs(name, source, further)
+        fingerprints = {"train": train.fingerprint} | {k: t.images.fingerprint for k, t in tests.items()}
+        return RunImages(train, tests, fingerprints)
+
+    def _with_lungs(self, name: str, source: AnySource, images: ImageSet) -> TestSet:
+        known = images.masks.get("lung")
+        values = np.zeros(images.pixels.shape, np.bool_) if known is None else known.values.copy()
+        present = np.zeros(len(images), np.bool_) if known is None else known.present.copy()
+        missing = np.flatnonzero(~present)
+        for done, i in enumerate(missing.tolist(), 1):
+            image = canonical(source.model_dump(mode="json")), images.ids[i]
+            if image not in self._lungs:
+                self._lungs[image], _ = lung_mask(images, i)
+            mask = self._lungs[image]
+            if mask is not None:
+                values[i], present[i] = mask, True
+            self._progress(f"estimating lungs ({name})", done, len(missing))
+        estimated = np.zeros(len(images), np.bool_)
+        estimated[missing] = present[missing]
+        return TestSet(replace(images, masks={**images.masks, "lung": MaskSet(values, present)}), estimated)
+
+
+def lung_mask(images: ImageSet, index: int) -> tuple[NDArray[np.bool_] | None, bool]:
+    """The lung mask (height, width) of one image, and whether it was estimated; None where no estimate is plausible."""
+    known = images.masks.get("lung")
+    if known is not None and known.present[index]:
+        return known.values[index], False
+    estimate = estimate_lungs(np.asarray(images.pixels[index])).mask
+    return estimate, estimate is not None

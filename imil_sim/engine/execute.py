@@ -1,0 +1,173 @@
+"""Carrying out a study: many runs told at once, every different step done once, every outcome on record.
+
+Each run is a story that asks for one step after another (`imil_sim.engine.run.perform`). `carry_out` listens to all of
+them, has each different step carried out by `Hands` (this process, or the workers of a cluster), and tells every run
+that asked for it what came of it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from imil_sim.engine.run import Performed, consultation_epochs, perform
+from imil_sim.engine.stages import Lineage
+from imil_sim.engine.steps import Done, Step, Train, Workshop
+from imil_sim.errors import RunError
+from imil_sim.study.spec import RunSpec
+
+
+class Hands(Protocol):
+    """What carries out steps."""
+
+    def submit(self, step: Step, priority: int) -> None:
+        """Have a step carried out; of several that wait the one with the highest priority goes first."""
+        ...
+
+    def completed(self) -> Done:
+        """The next step that is done, as soon as there is one.
+
+        Raises:
+            ImilSimError: something is wrong that concerns every run.
+        """
+        ...
+
+    def close(self) -> None:
+        """Nothing is carried out any more; what is under way is given up."""
+        ...
+
+
+class OwnHands:
+    """Carries out steps in this process, one at a time."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._waiting: list[tuple[int, int, Step]] = []
+        self._order = itertools.count()
+
+    def submit(self, step: Step, priority: int) -> None:
+        """See `Hands.submit`; of equal priorities the latest goes first, so that a run goes on while it is at hand."""
+        heapq.heappush(self._waiting, (-priority, -next(self._order), step))
+
+    def completed(self) -> Done:
+        """See `Hands.completed`."""
+        return self._workshop.carry_out(heapq.heappop(self._waiting)[2])
+
+    def close(self) -> None:
+        """See `Hands.close`."""
+        self._waiting.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended."""
+
+    performed: Performed | None
+    """What it has been through; None unless it is done."""
+    error: RunError | None
+    """Why it failed or what it waits for."""
+    seconds: Mapping[str, float]
+    """Time spent for it on each kind of step; steps that several runs share count for the first that asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Is told how a study gets on; reads, does not write."""
+
+    on_step: Callable[[Step, int], None] = lambda step, runs: None
+    """A step is asked for the first time, or again by one more run: how many runs have asked for it by now."""
+    on_done: Callable[[Step, Done], None] = lambda step, done: None
+    """A step is done."""
+    on_end: Callable[[int, Ended], None] = lambda position, ended: None
+    """The run at that position has ended."""
+
+
+@dataclass
+class _Tale:
+    """One run on its way: its story, and what has been spent on it."""
+
+    position: int
+    run: RunSpec
+    steps: Generator[Step, Any, Performed]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def carry_out(
+    runs: Sequence[RunSpec],
+    trunk: Callable[[RunSpec], Lineage],
+    hands: Hands,
+    observer: Observer = Observer(),
+    *,
+    sharing: bool = True,
+) -> list[Ended]:
+    """How every run ended, in their order; a run that fails does not keep the others from going on.
+
+    Args:
+        runs: all runs of the study.
+        trunk: the untrained state of a run.
+        hands: what carries out the steps; closed at the end.
+        observer: is told of everything as it happens.
+        sharing: whether runs share what they have in common; without, each is trained straight by itself.
+
+    Raises:
+        ImilSimError: something is wrong that concerns every run.
+    """
+    ended: dict[int, Ended] = {}
+    asking: dict[str, tuple[Step, list[_Tale]]] = {}
+
+    def go_on(tale: _Tale, outcome: object) -> None:
+        try:
+            step = tale.steps.send(outcome)
+        except StopIteration as end:
+            finish(tale, Ended(end.value, None, tale.seconds))
+            return
+        first = step.key not in asking
+        asking.setdefault(step.key, (step, []))[1].append(tale)
+        observer.on_step(step, len(asking[step.key][1]))
+        if first:
+            hands.submit(step, remaining(tale.run, step))
+
+    def finish(tale: _Tale, how: Ended) -> None:
+        ended[tale.position] = how
+        observer.on_end(tale.position, how)
+
+    try:
+        for tale in _tales(runs, trunk, sharing):
+            go_on(tale, None)
+        while asking:
+            done = hands.completed()
+            step, tales = asking.pop(done.key)
+            observer.on_done(step, done)
+            kind = type(step).__name__.lower()
+            tales[0].seconds[kind] = tales[0].seconds.get(kind, 0.0) + done.seconds
+            for tale in tales:
+                if isinstance(done.error, RunError):
+                    finish(tale, Ended(None, done.error, tale.seconds))
+                else:
+                    go_on(tale, done.outcome)
+    finally:
+        hands.close()
+    return [ended[position] for position in range(len(runs))]
+
+
+def remaining(run: RunSpec, step: Step) -> int:
+    """Epochs a run still has before it from the beginning of a step: the longest path goes first."""
+    state = step.start if isinstance(step, Train) else step.state
+    return run.arm.training.epochs - state.epoch
+
+
+def _tales(runs: Sequence[RunSpec], trunk: Callable[[RunSpec], Lineage], sharing: bool) -> list[_Tale]:
+    if not sharing:
+        return [
+            _Tale(i, run, perform(run, trunk(run).apart(run.arm), consultation_epochs([run])))
+            for i, run in enumerate(runs)
+        ]
+    trunks = [trunk(run) for run in runs]
+    together: dict[Lineage, list[RunSpec]] = {}
+    for run, start in zip(runs, trunks, strict=True):
+        together.setdefault(start, []).append(run)
+    halts = {start: consultation_epochs(those) for start, those in together.items()}
+    return [_Tale(i, run, perform(run, trunks[i], halts[trunks[i]])) for i, run in enumerate(runs)]

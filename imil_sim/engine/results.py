@@ -1,0 +1,124 @@
+"""From how a run ended to its record in the store, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from imil_sim.engine.data import ImageLibrary
+from imil_sim.engine.execute import Ended
+from imil_sim.engine.run import Performed, provenance
+from imil_sim.engine.stages import run_key
+from imil_sim.engine.steps import parse_history
+from imil_sim.engine.store import Store, read_arrays, write_arrays
+from imil_sim.errors import AwaitsAnswers
+from imil_sim.study.record import EpochRow, Predictions, RunRecord
+from imil_sim.study.spec import RunSpec
+
+RECORD = "record.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One expected run of a study and what is there of it."""
+
+    arm: str
+    seed: int
+    record: RunRecord
+    folder: Path
+    """The run's entry in the store."""
+
+    def predictions(self, test_set: str = "main") -> Predictions | None:
+        """What the final model says of a test set; None for a run that did not end."""
+        path = self.folder / f"predictions-{test_set}.npz"
+        return Predictions.from_arrays(read_arrays(path)) if path.is_file() else None
+
+    def cams(self, number: int) -> NDArray[np.uint8] | None:
+        """The CAMs (k, height, width), 0 to 255, shown at the consultation with that number (from 1)."""
+        path = self.folder / "interactions.npz"
+        return read_arrays(path).get(f"cams-{number}") if path.is_file() else None
+
+
+def keep(arm: str, run: RunSpec, ended: Ended, library: ImageLibrary, store: Store, device: torch.device) -> RunResult:
+    """The run's result, its record written to the store; a record that says the same already is left as it is."""
+    images = library.of_run(run)
+    fields: dict[str, Any] = {
+        "run_key": run_key(run, images.fingerprints, device),
+        "spec": run,
+        "data": images.fingerprints,
+        "n_train": len(images.train),
+        "n_test": {name: len(test.images) for name, test in images.tests.items()},
+        "class_names": images.train.class_names,
+        "environment": provenance(device),
+        "seconds": {kind: round(seconds, 3) for kind, seconds in ended.seconds.items()},
+    }
+    if ended.performed is None:
+        status = "waiting" if isinstance(ended.error, AwaitsAnswers) else "failed"
+        record = RunRecord.model_validate({**fields, "status": status, "reason": str(ended.error)})
+    else:
+        record = RunRecord.model_validate(
+            {
+                **fields,
+                "status": "done",
+                "stages": tuple(state.key for state in ended.performed.states),
+                "consultations": tuple(answer.consultation for answer in ended.performed.consultations),
+                "history": _history(store, ended.performed),
+            }
+        )
+    return RunResult(arm, run.seed, record, _put(store, record, ended.performed))
+
+
+def recorded(store: Store, key: str) -> tuple[RunRecord, Path] | None:
+    """The record of a run and the folder of its entry; None where the store holds none."""
+    folder = store.find("runs", key)
+    if folder is None:
+        return None
+    return RunRecord.model_validate_json((folder / RECORD).read_text(encoding="utf-8")), folder
+
+
+def _history(store: Store, performed: Performed) -> tuple[EpochRow, ...]:
+    folder = store.needed("stages", performed.states[-1].key)
+    return parse_history((folder / "history.csv").read_text(encoding="utf-8"))
+
+
+def _put(store: Store, record: RunRecord, performed: Performed | None) -> Path:
+    held = recorded(store, record.run_key)
+    if held is not None and _same(held[0], record):
+        return held[1]
+    if held is not None:  # other answers than before, or a failure that was mended
+        store.discard("runs", record.run_key)
+
+    def write(place: Path) -> None:
+        (place / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        for name, arrays in _arrays(store, performed).items():
+            write_arrays(place / f"{name}.npz", arrays)
+
+    return store.put("runs", record.run_key, write)
+
+
+def _arrays(store: Store, performed: Performed | None) -> Mapping[str, Mapping[str, NDArray[Any]]]:
+    """The arrays that stand beside the record, by file name."""
+    if performed is None:
+        return {}
+    files = {
+        f"predictions-{name}": read_arrays(store.needed("evaluations", key) / "arrays.npz")
+        for name, key in performed.evaluations.items()
+    }
+    shown = {
+        f"cams-{number}": read_arrays(store.needed("cams", answer.cams) / "arrays.npz")["predicted"]
+        for number, answer in enumerate(performed.consultations, 1)
+    }
+    files["interactions"] = {name: np.round(cams * 255).astype(np.uint8) for name, cams in shown.items()}
+    return files
+
+
+def _same(one: RunRecord, other: RunRecord) -> bool:
+    """Whether two records tell the same, leaving aside how long it took, where it ran, and how it was staged."""
+    beside = {"seconds", "environment", "stages"}
+    return one.model_dump(exclude=beside) == other.model_dump(exclude=beside)

@@ -1,0 +1,437 @@
+"""The steps a run is made of, and the `Workshop` that carries one out.
+
+A step says what is to be done by keys alone, so that it can be sent to another process. What it depends on makes its
+key; the store is asked first, and what is made is put there: a step that was done once is never done again.
+"""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from imil_sim.engine.consult import ask_all, consult, questions
+from imil_sim.engine.data import ImageLibrary, RunImages, TestSet
+from imil_sim.engine.stages import Lineage, recipe_of, trunk_key
+from imil_sim.engine.store import Kind, Store, read_arrays, write_arrays
+from imil_sim.errors import DataError, OutOfMemory, RunError
+from imil_sim.feedback import Grid, Oracle, make_oracle
+from imil_sim.feedback.selection import Selection, confident_mispredictions
+from imil_sim.study.record import Consultation, EpochRow
+from imil_sim.study.spec import FeedbackSpec, RunSpec, content_key
+from imil_sim.training.cam import grad_cam
+from imil_sim.training.evaluate import evaluate, logits
+from imil_sim.training.numerics import deterministic
+from imil_sim.training.overlay import Overlay, TrainingRows
+from imil_sim.training.train import Normalisation, Snapshot, Trained, start_model, train
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Train from one state on to another; gives the `Lineage` of the state reached."""
+
+    run: RunSpec
+    start: Lineage
+    overlay: str
+    """Key of the overlay to train under; ``""``: none."""
+    until: int
+    """Completed epochs at the end."""
+
+    @property
+    def target(self) -> Lineage:
+        """The state it leads to."""
+        return self.start.trained(self.until, self.overlay)
+
+    @property
+    def key(self) -> str:
+        """Equal for steps that do the same."""
+        return self.target.key
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """Ask the oracle at a state; gives a `Consulted`."""
+
+    run: RunSpec
+    state: Lineage
+    number: int
+    """Of the consultation within the run, from 1."""
+    overlay: str
+    answered: frozenset[str]
+
+    @property
+    def key(self) -> str:
+        """Equal for steps that ask the same: the oracle and its options, not the arm they belong to."""
+        feedback = self.run.arm.feedback
+        asked = feedback.model_dump(mode="json", exclude={"imil_epoch"}) if feedback else None
+        known = sorted(self.answered)
+        return content_key(["consult", self.state.key, self.overlay, known, self.number, asked, self.run.seed])
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Test a state on every test set; gives the key of each evaluation by the name of the test set."""
+
+    run: RunSpec
+    state: Lineage
+
+    @property
+    def key(self) -> str:
+        """Equal for steps that test the same state on the same sets."""
+        arm = self.run.arm
+        sets = {name: source.model_dump(mode="json") for name, source in arm.test_sets.items()}
+        main = [arm.images.model_dump(mode="json"), arm.split.model_dump(mode="json")]
+        return content_key(["evaluate", self.state.key, main, sets])
+
+
+Step = Train | Consult | Evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class Consulted:
+    """What a consultation leads to."""
+
+    consultation: Consultation
+    overlay: str
+    """Key of the overlay from now on."""
+    answered: frozenset[str]
+    """Ids of the images somebody has answered about so far."""
+    cams: str
+    """Key of the CAMs that were shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Observers of the work; they may read, not write."""
+
+    on_stage: Callable[[int, int], None] = lambda start, until: None
+    """Before training from one epoch to another; not called for what the store holds."""
+    on_epoch: Callable[[EpochRow], None] = lambda row: None
+    on_batch: Callable[[int, int], None] = lambda done, total: None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A step that was carried out, or failed."""
+
+    key: str
+    """Of the step."""
+    outcome: Any
+    """What the step gives; None where it failed."""
+    error: BaseException | None = None
+    epochs: int = 0
+    """Epochs trained for it, not counting those the store held."""
+    seconds: float = 0.0
+
+
+ATTEMPTS = 3
+"""How often a step that runs out of memory is tried."""
+
+
+NOBODY = Watch()
+"""No observer."""
+
+
+class Workshop:
+    """Carries out steps: holds what does not change from step to step (images, store, device)."""
+
+    def __init__(
+        self,
+        library: ImageLibrary,
+        store: Store,
+        device: torch.device,
+        beside: Path,
+        watch: Watch = NOBODY,
+        checkpoint_minutes: float = 10.0,
+    ) -> None:
+        self.library, self.store, self.device, self.beside, self.watch = library, store, device, beside, watch
+        self.checkpoint_minutes = checkpoint_minutes
+        self._epochs = 0
+        self._oracles: dict[str, Oracle] = {}
+
+    def trunk(self, run: RunSpec) -> Lineage:
+        """The untrained state of a run."""
+        return Lineage(trunk_key(run, self.library.of_run(run).train, self.device, self.beside))
+
+    def carry_out(self, step: Step) -> Done:
+        """The outcome of a step, or the `RunError` that ends the runs which need it.
+
+        Raises:
+            ImilSimError: something is wrong that concerns every run: the store or the images.
+        """
+        began, self._epochs = time.monotonic(), 0
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                outcome = self._outcome(step)
+            except RunError as error:
+                return Done(step.key, None, error, self._epochs, time.monotonic() - began)
+            except (MemoryError, torch.OutOfMemoryError) as error:
+                if attempt == ATTEMPTS:
+                    told = f"{_told(step)} ran out of memory {ATTEMPTS} times ({error}); use a smaller batch_size"
+                    return Done(step.key, None, OutOfMemory(told), self._epochs, time.monotonic() - began)
+                gc.collect()
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+            else:
+                break
+        return Done(step.key, outcome, None, self._epochs, time.monotonic() - began)
+
+    def _outcome(self, step: Step) -> Lineage | Consulted | dict[str, str]:
+        match step:
+            case Train():
+                return self.train(step)
+            case Consult():
+                return self.consult(step)
+            case Evaluate():
+                return self.evaluate(step)
+
+    def train(self, step: Train) -> Lineage:
+        """The state the step leads to, trained now or found in the store."""
+        target = step.target
+        if self.store.find("stages", target.key) is not None:
+            return target
+        with self.store.claim(target.key) as mine:
+            if not mine and self.store.find("stages", target.key) is not None:
+                return target  # while we waited, the process that was at it has finished
+            self._check_images(step)
+            start, history = self._nearest(step)
+            self.watch.on_stage(start.epoch if start else 0, step.until)
+            keeper = _Checkpoints(self, step, history)
+            with deterministic():
+                trained = train(
+                    recipe_of(step.run, self.beside),
+                    self._images(step).train,
+                    self._overlay(step.overlay),
+                    start,
+                    step.until,
+                    device=self.device,
+                    on_epoch=self._on_epoch,
+                    on_batch=self.watch.on_batch,
+                    checkpoint_due=keeper.due,
+                    checkpoint=keeper.keep,
+                )
+            self._keep_state(target, trained.snapshot, (*history, *trained.history))
+            keeper.discard()
+        return target
+
+    def _on_epoch(self, row: EpochRow) -> None:
+        self._epochs += 1
+        self.watch.on_epoch(row)
+
+    def _check_images(self, step: Train) -> None:
+        """Stop where the images are no longer those the study began with."""
+        if step.start.trunk not in self._trunks_of(step.run):
+            raise DataError(
+                "the training images are no longer those this study began with; end what alters them and run the same "
+                "command again"
+            )
+
+    def _trunks_of(self, run: RunSpec) -> set[str]:
+        trunk = self.trunk(run)
+        return {trunk.trunk, trunk.apart(run.arm).trunk}
+
+    def _nearest(self, step: Train) -> tuple[Snapshot | None, tuple[EpochRow, ...]]:
+        """The latest stored state on the way, and the epochs that led to it: a checkpoint, or the step's start."""
+        for epoch in range(step.until - 1, step.start.epoch, -1):
+            found = self._state(step.start.trained(epoch, step.overlay))
+            if found is not None:
+                return found
+        if not step.start.epoch:
+            return None, ()
+        found = self._state(step.start)
+        if found is None:
+            raise self.store.gone("stages", step.start.key)
+        return found
+
+    def _state(self, state: Lineage) -> tuple[Snapshot, tuple[EpochRow, ...]] | None:
+        return self.store.read(
+            "stages",
+            state.key,
+            lambda place: (
+                Snapshot(state.epoch, load_file(place / "state.safetensors")),
+                parse_history((place / "history.csv").read_text(encoding="utf-8")),
+            ),
+        )
+
+    def _keep_state(self, state: Lineage, snapshot: Snapshot, history: tuple[EpochRow, ...]) -> None:
+        def write(place: Path) -> None:
+            save_file(dict(snapshot.tensors), place / "state.safetensors")
+            (place / "history.csv").write_text(history_csv(history), encoding="utf-8")
+            about = {"epoch": state.epoch, "segments": [list(segment) for segment in state.segments]}
+            (place / "stage.json").write_text(json.dumps(about, sort_keys=True, indent=1), encoding="utf-8")
+
+        self.store.put("stages", state.key, write, trunk=state.trunk)
+
+    def consult(self, step: Consult) -> Consulted:
+        """Questions, answers, and the overlay they make; predictions and CAMs are kept, answers are asked anew."""
+        feedback = step.run.arm.feedback
+        assert feedback is not None
+        images = self._images(step).train
+        before = self._overlay(step.overlay)
+        found = self._predictions(step, before)
+        exclude = frozenset[str]() if feedback.revisit else step.answered
+        selection = confident_mispredictions(
+            found, images.labels, images.ids, feedback.num_outliers, exclude, feedback.fill_up
+        )
+        cams_key, cams = self._cams(step, before, selection)
+        asked = questions(images, selection, cams["predicted"], cams["true"], Grid(*feedback.grid_size))
+        answers = ask_all(self._oracle(feedback), asked, step.run.seed, step.number)
+        result = consult(feedback, step.state.epoch, selection, asked, answers, images, before, step.answered)
+        if result.overlay.key:
+            arrays = result.overlay.to_arrays()
+            self.store.put(
+                "overlays",
+                result.overlay.key,
+                lambda place: write_arrays(place / "arrays.npz", arrays),
+                trunk=step.state.trunk,
+            )
+        return Consulted(result.consultation, result.overlay.key, result.answered, cams_key)
+
+    def evaluate(self, step: Evaluate) -> dict[str, str]:
+        """The key of the predictions on every test set, by its name."""
+        return {name: self._evaluate_set(step, test) for name, test in self._images(step).tests.items()}
+
+    # ------------------------------------------------------------------------------------------------- what is kept
+
+    def _evaluate_set(self, step: Evaluate, test: TestSet) -> str:
+        def compute() -> Mapping[str, NDArray[np.generic]]:
+            model, normalise = self._model(step)
+            return evaluate(model, test.images, test.estimated, normalise, self.device).to_arrays()
+
+        key = content_key({"state": step.state.key, "test": test.images.fingerprint})
+        self._arrays("evaluations", key, step.state.trunk, compute)
+        return key
+
+    def _predictions(self, step: Consult, overlay: Overlay) -> NDArray[np.float32]:
+        """Logits (n, classes) of the training images, as the model is being trained on them."""
+        images = self._images(step).train
+
+        def compute() -> Mapping[str, NDArray[np.float32]]:
+            model, normalise = self._model(step)
+            pixels = _as_trained(images, overlay, np.arange(len(images)))
+            return {"logits": logits(model, pixels, normalise, self.device)}
+
+        return self._arrays("predictions", step.state.key, step.state.trunk, compute)["logits"]
+
+    def _cams(
+        self, step: Consult, overlay: Overlay, selection: Selection
+    ) -> tuple[str, dict[str, NDArray[np.float32]]]:
+        """Key and arrays of the selected images' Grad-CAMs (k, height, width): ``predicted`` and ``true`` class."""
+        images = self._images(step).train
+
+        def compute() -> Mapping[str, NDArray[np.float32]]:
+            model, normalise = self._model(step)
+            pixels = torch.from_numpy(_as_trained(images, overlay, selection.indices)).to(self.device)
+            labels = images.labels[selection.indices]
+            inputs = normalise(pixels)
+            return {
+                "predicted": grad_cam(model, inputs, selection.predicted),
+                "true": grad_cam(model, inputs, labels),
+            }
+
+        key = content_key({"state": step.state.key, "rows": selection.indices.tolist()})
+        return key, self._arrays("cams", key, step.state.trunk, compute)
+
+    def _arrays(
+        self, kind: Kind, key: str, trunk: str, compute: Callable[[], Mapping[str, NDArray[Any]]]
+    ) -> dict[str, NDArray[Any]]:
+        def load(place: Path) -> dict[str, NDArray[Any]]:
+            return read_arrays(place / "arrays.npz")
+
+        held = self.store.read(kind, key, load)
+        if held is not None:
+            return held
+        with deterministic():
+            found = compute()
+        self.store.put(kind, key, lambda place: write_arrays(place / "arrays.npz", found), trunk=trunk)
+        return dict(found)
+
+    def _oracle(self, feedback: FeedbackSpec) -> Oracle:
+        """The oracle of a spec, made once: it is frozen, and looking it up takes longer than an answer."""
+        key = content_key([feedback.oracle, feedback.options])
+        if key not in self._oracles:
+            self._oracles[key] = make_oracle(feedback.oracle, feedback.options)
+        return self._oracles[key]
+
+    def _images(self, step: Step) -> RunImages:
+        return self.library.of_run(step.run)
+
+    def _model(self, step: Consult | Evaluate) -> tuple[nn.Module, Normalisation]:
+        images = self._images(step).train
+        found = self._state(step.state)
+        if found is None:
+            raise self.store.gone("stages", step.state.key)
+        model = start_model(recipe_of(step.run, self.beside), images, found[0], self.device)
+        return model, Normalisation.of(images, step.run.arm.model)
+
+    def _overlay(self, key: str) -> Overlay:
+        if not key:
+            return Overlay()
+        arrays = self.store.read("overlays", key, lambda place: read_arrays(place / "arrays.npz"))
+        if arrays is None:
+            raise self.store.gone("overlays", key)
+        return Overlay.from_arrays(arrays)
+
+
+class _Checkpoints:
+    """States on the way through a long stage: kept every so many minutes, and dropped when the stage is done.
+
+    Each is an ordinary state of training under its own key, so that going on from one is nothing new.
+    """
+
+    def __init__(self, workshop: Workshop, step: Train, history: tuple[EpochRow, ...]) -> None:
+        self._workshop, self._step, self._history = workshop, step, history
+        self._last = time.monotonic()
+        self._kept: list[Lineage] = []
+
+    def due(self) -> bool:
+        return time.monotonic() - self._last >= 60 * self._workshop.checkpoint_minutes
+
+    def keep(self, trained: Trained) -> None:
+        state = self._step.start.trained(trained.snapshot.epoch, self._step.overlay)
+        self._workshop._keep_state(state, trained.snapshot, (*self._history, *trained.history))
+        self._last = time.monotonic()
+        self._kept.append(state)
+
+    def discard(self) -> None:
+        for state in self._kept:
+            self._workshop.store.discard("stages", state.key)
+
+
+def parse_history(text: str) -> tuple[EpochRow, ...]:
+    """The rows of a history.csv."""
+    rows = csv.DictReader(io.StringIO(text))
+    return tuple(EpochRow(epoch=int(r["epoch"]), loss=float(r["loss"]), accuracy=float(r["accuracy"])) for r in rows)
+
+
+def history_csv(rows: tuple[EpochRow, ...]) -> str:
+    """The inverse of `parse_history`."""
+    lines = [f"{row.epoch},{row.loss!r},{row.accuracy!r}" for row in rows]
+    return "\n".join(["epoch,loss,accuracy", *lines, ""])
+
+
+def _told(step: Step) -> str:
+    match step:
+        case Train():
+            return f"training from epoch {step.start.epoch} to {step.until}"
+        case Consult():
+            return f"consultation {step.number} after epoch {step.state.epoch}"
+        case Evaluate():
+            return f"the evaluation after epoch {step.state.epoch}"
+
+
+def _as_trained(images: Any, overlay: Overlay, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    shown = TrainingRows(images, overlay, torch.device("cpu")).pixels(torch.from_numpy(rows)).numpy()
+    return np.asarray(shown, np.uint8)

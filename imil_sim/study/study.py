@@ -1,0 +1,345 @@
+"""`Study`: a TOML file read into arms and seeds, with every problem of the file named at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from imil_sim.errors import StudyError, did_you_mean, gathered, listed
+from imil_sim.study import spec as specs
+from imil_sim.study.spec import NAME_PATTERN, ArmSpec, Name, RunSpec, Spec
+from imil_sim.study.sweep import Expanded, Sweep, SweepSpec, expand
+
+PARTS = ("images", "test_sets", "split", "model", "training", "augmentation", "feedback")
+"""The tables an arm may override; given at the top of the file they hold for every arm."""
+
+MOST_SEEDS = 10_000
+"""A larger count of seeds is taken for a slip of the pen."""
+
+_S = TypeVar("_S", bound=Spec)
+
+_Problems = list[tuple[str, str]]
+"""Place in the file, and what is wrong there."""
+
+
+def _count_or_list(value: Any) -> tuple[int, ...]:
+    if type(value) is int and 1 <= value <= MOST_SEEDS:
+        return tuple(range(value))
+    numbers = isinstance(value, list | tuple) and all(type(v) is int and 0 <= v < 2**63 for v in value)
+    if numbers and 0 < len(value) == len(set(value)):
+        return tuple(value)
+    raise ValueError(f"must be a count from 1 to {MOST_SEEDS}, or a list of different numbers from 0 up")
+
+
+class _StudyFile(Spec):
+    """The parts of the file that are not an arm's."""
+
+    name: Name
+    title: str = ""
+    seeds: Annotated[tuple[int, ...], BeforeValidator(_count_or_list)] = Field(
+        tuple(range(10)), description="How many (0, 1, ...), or which."
+    )
+    reference: str | None = Field(None, description="The arm the others are compared with; none: the first.")
+    comparisons: tuple[tuple[str, str], ...] = Field(
+        (),
+        description="Planned comparisons: pairs of an arm and the arm it is compared with; none: each arm of "
+        "[arms] with the reference.",
+    )
+    checkpoint_minutes: float = Field(
+        10.0, gt=0, description="Minutes between two checkpoints inside a long stage; cannot move a number."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A declared set of runs: arms crossed with seeds."""
+
+    name: str
+    title: str
+    arms: Mapping[str, ArmSpec]
+    """In the order of the file."""
+    reference: str
+    """Name of the arm the others are compared with."""
+    seeds: tuple[int, ...]
+    beside: Path
+    """Folder of the file; relative paths in it may mean places beside it."""
+    comparisons: tuple[tuple[str, str], ...] = ()
+    """Planned: (arm, arm it is compared with)."""
+    sweeps: tuple[Sweep, ...] = ()
+    """Families of arms along a field; their comparisons with each other are exploratory."""
+    checkpoint_minutes: float = 10.0
+
+    def runs(self) -> Iterator[tuple[str, RunSpec]]:
+        """(arm name, spec) of every run: all arms of the first seed, then all of the second, ..."""
+        for seed in self.seeds:
+            for name, arm in self.arms.items():
+                yield name, RunSpec(arm=arm, seed=seed)
+
+
+def find_study(asked: str) -> Path:
+    """The study file of that path, or the shipped one of that name.
+
+    Raises:
+        StudyError: there is neither.
+    """
+    path = Path(asked)
+    if path.suffix == ".toml" and path.is_file():
+        return path
+    shipped = {p.stem: p for p in shipped_studies()}
+    name = path.stem if path.suffix == ".toml" and path.parent in (Path(), Path("studies")) else asked
+    if name in shipped:
+        return shipped[name]
+    file = f"{asked}.toml"
+    near = f'Did you mean "{file}"?' if Path(file).is_file() else did_you_mean(name, shipped)
+    raise StudyError(f'there is no study file "{asked}" and no shipped study of that name. {near}')
+
+
+def shipped_studies() -> list[Path]:
+    """The study files that come with imil-sim: from the wheel, or from the checkout."""
+    package = Path(__file__).parent
+    for folder in (package / "shipped", package.parent.parent / "studies"):
+        if folder.is_dir():
+            return sorted(folder.glob("*.toml"))
+    return []
+
+
+def read_study(path: Path) -> Study:
+    """The study of a TOML file.
+
+    Raises:
+        StudyError: the file cannot be read or is wrong; the message lists every problem.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML, endless digits or brackets
+        raise StudyError(f"study {path.name} cannot be read: {error}") from error
+    return parse_study(content, beside=path.resolve().parent, label=path.name)
+
+
+def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study") -> Study:
+    """The study of an already parsed file; ``label`` is what messages call it.
+
+    Raises:
+        StudyError: lists every problem.
+    """
+    problems: _Problems = []
+    base = {key: value for key, value in content.items() if key in PARTS}
+    rest = {key: value for key, value in content.items() if key not in (*PARTS, "arms", "sweeps")}
+    head = _checked(_StudyFile, rest, problems)
+    given = content.get("arms")
+    if not isinstance(given, Mapping) or not given:
+        problems.append(("arms", "a study needs at least one table [arms.NAME]"))
+        given = {}
+    elif "feedback" in base and not any(map(_consults, given.values())):
+        problems.append(("feedback", "holds only for arms with a table [arms.NAME.feedback], and no arm has one"))
+    arms = {name: arm for name, own in given.items() if (arm := _arm(name, base, own, problems))}
+    expanded = _sweeps(content.get("sweeps", {}), given, problems)
+    for sweep in expanded:
+        for level in sweep.sweep.levels:
+            own = _merge(given[level.base], sweep.overrides[level.arm])
+            if level.arm in arms:
+                problems.append((f"sweeps.{sweep.sweep.name}", f'arm "{level.arm}" is made twice'))
+            elif (arm := _arm(level.arm, base, own, problems, swept=True)) is not None:
+                arms[level.arm] = arm
+    if head:
+        _check_names(head, arms, problems)
+    if problems or head is None:
+        raise StudyError(f"study {label} is wrong:{listed(gathered(problems))}")
+    reference = head.reference or next(iter(arms))
+    return Study(
+        name=head.name,
+        title=head.title,
+        arms=arms,
+        reference=reference,
+        seeds=head.seeds,
+        beside=beside,
+        comparisons=head.comparisons or tuple((arm, reference) for arm in given if arm != reference),
+        sweeps=tuple(sweep.sweep for sweep in expanded),
+        checkpoint_minutes=head.checkpoint_minutes,
+    )
+
+
+def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> list[Expanded]:
+    """What each table of [sweeps] makes."""
+    if not isinstance(tables, Mapping):
+        problems.append(("sweeps", f"must be tables [sweeps.NAME] (found {_shown(tables)})"))
+        return []
+    found = []
+    for name, table in tables.items():
+        where = f"sweeps.{_key(name)}"
+        if not re.fullmatch(NAME_PATTERN, name):
+            problems.append((where, _WORDS["string_pattern_mismatch"]))
+        if not isinstance(table, Mapping):
+            problems.append((where, f"must be a table (found {_shown(table)})"))
+            continue
+        spec = _checked(SweepSpec, table, problems, where, table)
+        unknown = [base for base in spec.base if not isinstance(arms.get(base), Mapping)] if spec else []
+        problems += [(f"{where}.base", f'there is no arm "{base}". {did_you_mean(base, arms)}') for base in unknown]
+        if spec and not unknown:
+            found.append(expand(name, spec))
+    return found
+
+
+def _check_names(head: _StudyFile, arms: Mapping[str, ArmSpec], problems: _Problems) -> None:
+    """Every arm that the head of the file names must be there."""
+    named = [("comparisons", name) for pair in head.comparisons for name in pair]
+    if head.reference is not None:
+        named.append(("reference", head.reference))
+    problems += [
+        (at, f'there is no arm "{name}". {did_you_mean(name, arms)}') for at, name in named if name not in arms
+    ]
+    problems += [("comparisons", f'"{a}" is compared with itself') for a, b in head.comparisons if a == b]
+
+
+def _arm(name: str, base: Mapping[str, Any], own: Any, problems: _Problems, *, swept: bool = False) -> ArmSpec | None:
+    """The spec of one arm: the tables at the top of the file with the arm's ``own`` laid over them."""
+    where = f"arms.{_key(name)}"
+    if not swept and not re.fullmatch(NAME_PATTERN, name):
+        problems.append((where, _WORDS["string_pattern_mismatch"]))
+    if not isinstance(own, Mapping):
+        problems.append((where, f"must be a table (found {_shown(own)})"))
+        return None
+    merged = _merge(base, own)
+    if not _consults(own):
+        merged.pop("feedback", None)
+    return _checked(ArmSpec, merged, problems, where, own)
+
+
+def _consults(own: Any) -> bool:
+    """Whether an arm has a feedback table; [feedback] at the top is only what such arms have in common."""
+    return isinstance(own, Mapping) and own.get("feedback", False) is not False
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over``, table by table; another image source or oracle brings its own options."""
+    result = dict(base)
+    for key, value in over.items():
+        under = result.get(key)
+        if not isinstance(value, Mapping) or not isinstance(under, Mapping) or _differ(under, value, "source"):
+            result[key] = value
+        elif _differ(under, value, "oracle"):
+            result[key] = {**{k: v for k, v in under.items() if k != "options"}, **value}
+        else:
+            result[key] = _merge(under, value)
+    return result
+
+
+def _differ(under: Mapping[str, Any], over: Mapping[str, Any], tag: str) -> bool:
+    """Whether both tables name a ``tag``, and not the same one."""
+    return tag in under and tag in over and under[tag] != over[tag]
+
+
+# -------------------------------------------------------------------------------------------------- what is wrong
+
+_WORDS = {
+    "missing": "is missing",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "string_pattern_mismatch": "a name is 1 to 63 of a-z, 0-9, _ and -, and begins with a letter or digit",
+}
+"""Pydantic's kind of error, in the words of a study file."""
+
+_SOURCES: dict[str, type[Spec]] = {
+    "phantom": specs.PhantomSource,
+    "shenzhen": specs.ShenzhenSource,
+    "montgomery": specs.MontgomerySource,
+    "folder": specs.FolderSource,
+    "manifest": specs.ManifestSource,
+}
+_TABLES: dict[str, type[Spec]] = {
+    "split": specs.SplitSpec,
+    "model": specs.ModelSpec,
+    "training": specs.TrainingSpec,
+    "augmentation": specs.AugmentationSpec,
+    "feedback": specs.FeedbackSpec,
+}
+
+
+def _checked(
+    model: type[_S],
+    value: Mapping[str, Any],
+    problems: _Problems,
+    where: str = "",
+    own: Mapping[str, Any] | None = None,
+) -> _S | None:
+    """``value`` as a ``model``; None where it is none, and why is added to ``problems``.
+
+    As JSON, since pydantic's strict mode takes a JSON array for a tuple but never text for a number.
+    """
+    try:
+        return model.model_validate_json(json.dumps(value, default=str), strict=True)
+    except ValidationError as error:
+        problems += [_problem(model, found, where, own or {}) for found in error.errors()]
+        return None
+
+
+def _problem(model: type[Spec], found: Any, where: str, own: Mapping[str, Any]) -> tuple[str, str]:
+    """Place and wording of one pydantic error; the place is the arm's only where the arm itself wrote something."""
+    kind, path = found["type"], _without_tag(found["loc"])
+    context, given = found.get("ctx", {}), found["input"]
+    if kind == "extra_forbidden":
+        wrong = f"there is no such field. {did_you_mean(str(path[-1]), _fields(model, found['loc']))}"
+    elif kind == "literal_error":
+        wrong = f"must be {context['expected']} (found {_shown(given)})"
+    elif kind in ("union_tag_invalid", "union_tag_not_found"):
+        path = (*path, "source")
+        asked = str(context.get("tag", ""))
+        wrong = (f'there is no image source "{asked}". ' if asked else "is missing. ") + did_you_mean(asked, _SOURCES)
+    else:
+        wrong = _WORDS.get(kind, found["msg"].removeprefix("Value error, ").replace("Input should be", "must be"))
+        wrong += "" if isinstance(given, Mapping) else f" (found {_shown(given)})"
+    if not path:
+        return where, wrong
+    inside = where and _wrote(own, path[:-1] if kind == "missing" else path)
+    return ".".join(([where] if inside else []) + [_key(str(part)) for part in path]), wrong
+
+
+def _without_tag(loc: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The keys of the file that lead to an error; pydantic adds the image source's kind, and ``[key]``."""
+    tag = {"images": 1, "test_sets": 2}.get(loc[0]) if loc else None
+    return tuple(part for i, part in enumerate(loc) if i != tag and part != "[key]")
+
+
+def _wrote(own: Any, path: tuple[Any, ...]) -> bool:
+    """Whether the arm's own tables hold something at ``path``, the end of it or before."""
+    for part in path:
+        if not isinstance(own, Mapping):
+            return True
+        if part not in own:
+            return False
+        own = own[part]
+    return bool(path)
+
+
+def _fields(model: type[Spec], loc: tuple[Any, ...]) -> list[str]:
+    """The known neighbours of an unknown field."""
+    if model is _StudyFile:
+        return [*model.model_fields, *PARTS, "arms"]
+    sources = [_SOURCES[part] for part in loc[1:3] if part in _SOURCES] if loc[0] in ("images", "test_sets") else []
+    table = sources[-1] if sources else _TABLES.get(loc[0], model) if len(loc) > 1 else model
+    return list(table.model_fields)
+
+
+def _key(name: str) -> str:
+    """A key as TOML writes it."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+
+
+def _shown(value: Any) -> str:
+    """A value much as TOML writes it, shortened."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
