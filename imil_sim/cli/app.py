@@ -62,6 +62,28 @@ def run(
 
 
 @app.command()
+def plan(
+    study: StudyArgument,
+    store: StoreOption = Path("runs"),
+    device: DeviceOption = "cpu",
+    seeds: SeedsOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print numbers for a script.")] = False,
+) -> None:
+    """Show what a study would train: stages, epochs shared and in the store, and about how long."""
+    from imil_sim.cli.plan import show_plan
+
+    show_plan(study, store=store, seeds=seeds, device=device, as_json=as_json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of study files, for an editor that completes and checks TOML."""
+    from imil_sim.cli.schema import show_schema
+
+    show_schema()
+
+
+@app.command()
 def data(
     study: StudyArgument,
     store: StoreOption = Path("runs"),

@@ -52,7 +52,7 @@ _OPENING = re.compile(r"(?P<bullet>[-*+] |\d+[.)] )|[A-Z][\w ]{0,30}:( |$)|\s")
 
 
 def reflowed(text: str, width: int) -> str:
-    r"""``text`` with its paragraphs filled anew to ``width`` columns; lists, labels and indented lines keep their place.
+    r"""``text`` with its paragraphs filled anew to ``width`` columns; lists, labels, indented lines keep their place.
 
     >>> print(reflowed("What it needs: a mask of\nthe lung.\n- one\n- two", 20))
     What it needs: a

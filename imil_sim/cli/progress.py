@@ -10,7 +10,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from imil_sim.engine.execute import Ended
+from imil_sim.engine.execute import Ended, reached
+from imil_sim.engine.headway import Headway
 from imil_sim.engine.plan import Plan
 from imil_sim.engine.steps import Consult, Done, Step, Train
 from imil_sim.errors import AwaitsAnswers
@@ -19,8 +20,8 @@ from imil_sim.study.record import EpochRow
 PLAIN_EVERY = 20.0
 """Seconds between two plain lines, where there is no terminal to draw bars on."""
 
-RECOUNT_EVERY = 2.0
-"""Seconds between two counts of what is left to do."""
+RECOUNT_EVERY = 1.0
+"""Seconds between two counts of what is done and left to do: of thousands of runs each takes its time."""
 
 
 class Bars:
@@ -66,10 +67,8 @@ class StudyProgress(Bars):
 
     def __init__(self, console: Console, labels: Sequence[str], plan: Plan, *, own: bool) -> None:
         super().__init__(console)
-        self._labels, self._plan = labels, plan
-        self._reached = [0] * len(labels)
-        self._ended: set[int] = set()
-        self._trained = self._stages = self._asked = self._shared = self._waiting = 0
+        self._labels, self._headway = labels, Headway(plan)
+        self._ended = self._trained = self._stages = self._asked = self._shared = self._waiting = 0
         self._began = self._said = self._counted = time.monotonic()
         self._runs = self.bars.add_task("runs", total=len(labels), note="")
         self._epochs = self.bars.add_task("epochs", total=plan.epochs_to_train, note="")
@@ -78,25 +77,29 @@ class StudyProgress(Bars):
 
     # ---------------------------------------------------------------------------------------- what the engine tells
 
-    def on_step(self, step: Step, runs: int) -> None:
+    def on_step(self, step: Step, position: int, first: bool) -> None:
         """A run asks for a step, the first or one more of several."""
+        self._headway.reach(position, reached(step))
         if isinstance(step, Train):
-            self._asked += runs == 1
-            self._shared += runs > 1
+            self._asked += first
+            self._shared += not first
 
     def on_done(self, step: Step, done: Done) -> None:
         """A step is done."""
-        self._stages += isinstance(step, Train)
+        if isinstance(step, Train):
+            self._stages += 1
+            self._headway.finish_stage(done.epochs)
         if isinstance(step, Consult) and isinstance(done.error, AwaitsAnswers):
             self._waiting += 1
         self._refresh()
 
     def on_end(self, position: int, ended: Ended) -> None:
         """A run has ended."""
-        self._ended.add(position)
+        self._ended += 1
+        self._headway.end(position)
         how = "done" if ended.error is None else "waiting" if isinstance(ended.error, AwaitsAnswers) else "failed"
-        self.bars.update(self._runs, completed=len(self._ended))
-        self._plain(f"{len(self._ended)}/{len(self._labels)} {self._labels[position]}: {how}")
+        self.bars.update(self._runs, completed=self._ended)
+        self._plain(f"{self._ended}/{len(self._labels)} {self._labels[position]}: {how}")
 
     def on_stage(self, start: int, until: int) -> None:
         """Training begins, in this process."""
@@ -116,6 +119,7 @@ class StudyProgress(Bars):
     def on_any_epoch(self) -> None:
         """An epoch has been trained somewhere."""
         self._trained += 1
+        self._headway.train_epoch()
         self._refresh()
 
     # ------------------------------------------------------------------------------------------------ what is shown
@@ -124,19 +128,10 @@ class StudyProgress(Bars):
         now = time.monotonic()
         if now - self._counted > RECOUNT_EVERY:
             self._counted = now
-            self.bars.update(self._epochs, total=self._trained + self._left())
-        self.bars.update(self._epochs, completed=self._trained, note=self._told())
+            self.bars.update(self._epochs, completed=self._headway.done, total=self._headway.total, note=self._told())
         if now - self._said > PLAIN_EVERY:
-            self._plain(f"{len(self._ended)}/{len(self._labels)} runs, {self._trained} epochs, {self._told()}")
-
-    def _left(self) -> int:
-        """Epochs that the unfinished runs still need by the plan; real answers can only make them fewer."""
-        left = sum(
-            stage.epochs
-            for stage in self._plan.stages
-            if stage.key not in self._plan.in_store and not self._ended.issuperset(stage.runs)
-        )
-        return max(left - self._trained, 0) if not self._ended else min(left, self._plan.epochs_to_train)
+            told = f"{self._headway.done} of {self._headway.total} epochs"
+            self._plain(f"{self._ended}/{len(self._labels)} runs, {told}, {self._told()}")
 
     def _told(self) -> str:
         speed = self._trained / max(time.monotonic() - self._began, 1e-9)

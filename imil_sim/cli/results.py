@@ -59,8 +59,8 @@ def check_place(out: Path) -> None:
 def _print(console: Console, study: Study, summary: pd.DataFrame, where: str) -> None:
     """Two tables, so that 60 columns are enough: the arms' own numbers, and their differences from the reference."""
     seeds = len(study.seeds)
-    spread = " (sd)" if seeds > 1 else "; one run an arm says nothing of chance"
-    _say(console, f"{study.name}{where}: mean over {seeds} seed{'s'[: seeds != 1]}{spread}")
+    what = f"mean over {seeds} seeds (sd)" if seeds > 1 else "one seed, which says nothing of chance"
+    _say(console, f"{study.name}{where}: {what}")
     rows = summary.to_dict("records")
     missing = any(row["n_done"] < row["n_expected"] for row in rows)
     table = _table("arm", *(["runs"] if missing else []), *SHOWN.values())

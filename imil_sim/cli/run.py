@@ -10,15 +10,15 @@ from pathlib import Path
 from rich.console import Console
 
 from imil_sim.cli.progress import Counter, StudyProgress
-from imil_sim.cli.results import write_results
+from imil_sim.cli.results import check_place, write_results
 from imil_sim.cli.study import open_study
 from imil_sim.engine.check import check_study
 from imil_sim.engine.cluster import Bench, DaskHands, local_client, remote_client
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.execute import Hands, Observer, OwnHands, carry_out
 from imil_sim.engine.plan import plan_runs
-from imil_sim.engine.results import RunResult, keep, recorded
-from imil_sim.engine.stages import run_key
+from imil_sim.engine.results import RunResult, keep, recorded_segments
+from imil_sim.engine.stages import Lineage, run_key
 from imil_sim.engine.steps import Watch, Workshop
 from imil_sim.engine.store import Store
 from imil_sim.study.spec import RunSpec
@@ -47,8 +47,10 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
         ImilSimError: the study, its images, or the store cannot be used.
     """
     study = open_study(asked, seeds)
+    folder = out or Path("reports") / study.name
+    check_place(folder)
     results = results_of(study, where)
-    written = write_results(study, results, out or Path("reports") / study.name)
+    written = write_results(study, results, folder)
     Console().print(f"\nwritten to {written}", markup=False, highlight=False, soft_wrap=True)
     statuses = {result.record.status for result in results}
     return 1 if "failed" in statuses else 3 if "waiting" in statuses else 0
@@ -61,18 +63,21 @@ def results_of(study: Study, where: Where) -> list[RunResult]:
         ImilSimError: the study, its images, or the store cannot be used.
     """
     talk = Console(stderr=True)
-    device, store = find_device(where.device), Store(where.store)
+    device, store = find_device(where.device), Store(where.store, lambda entry: _tell_damage(talk, entry))
+    store.check_writable()
     with Counter(talk) as counter:
         library = ImageLibrary(study.beside, where.store / "images", counter)
         check_study(study, library)
     arms, runs = zip(*study.runs(), strict=True)
     workshop = Workshop(library, store, device, study.beside)
 
-    def known(run: RunSpec) -> tuple[str, ...]:
-        held = recorded(store, run_key(run, library.of_run(run).fingerprints, device))
-        return held[0].stages if held else ()
+    def known(run: RunSpec) -> tuple[tuple[int, str], ...]:
+        return recorded_segments(store, run_key(run, library.of_run(run).fingerprints, device))
 
-    plan = plan_runs(runs, workshop.trunk, lambda key: store.holds("stages", key), known)
+    def trunk(run: RunSpec) -> Lineage:
+        return workshop.trunk(run) if where.sharing else workshop.trunk(run).apart(run.arm)
+
+    plan = plan_runs(runs, trunk, lambda key: store.holds("stages", key), known)
     labels = [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)]
     workers = cpu_count() if where.workers is None else where.workers
     own = workers == 0 and where.scheduler is None
@@ -86,6 +91,11 @@ def results_of(study: Study, where: Where) -> list[RunResult]:
         for position, (arm, run) in enumerate(zip(arms, runs, strict=True)):
             results[position] = keep(arm, run, ended[position], library, store, device)
     return [results[position] for position in range(len(runs))]
+
+
+def _tell_damage(talk: Console, entry: str) -> None:
+    line = f"{entry} in the store was damaged; it was set aside and is made again"
+    talk.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -2,50 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
 
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.errors import DataError, StudyError, UsageError, gathered, listed
+from imil_sim.errors import DataError, OracleError, StudyError, UsageError, gathered, listed
 from imil_sim.feedback import make_oracle
-from imil_sim.study.spec import ArmSpec
+from imil_sim.study.spec import ArmSpec, FeedbackSpec, ModelSpec, canonical
 from imil_sim.study.study import Study
-from imil_sim.training.models import check_model
+from imil_sim.training.cam import grad_cam
+from imil_sim.training.models import build, check_model
+from imil_sim.training.numerics import deterministic
 
 
 def check_study(study: Study, library: ImageLibrary) -> None:
-    """Nothing, if every run of the study can begin: models, oracles, grids, and then the images are looked at.
+    """Nothing, if every run of the study can begin: oracles, grids, models, and then the images are looked at.
 
     Raises:
         StudyError: something in the arms is wrong; all of it is listed at once.
         DataError: the images cannot be used.
     """
-    checks: tuple[Callable[[ArmSpec], None], ...] = (
-        lambda arm: check_model(arm.model, study.beside),
-        _check_oracle,
-        _check_grid,
-    )
-    problems: list[tuple[str, str]] = []
-    for name, arm in study.arms.items():
-        for check in checks:
-            try:
-                check(arm)
-            except (UsageError, DataError) as error:
-                problems.append((f"arms.{name}", str(error)))
-    if problems:
-        raise StudyError(f"study {study.name} cannot be run:{listed(gathered(problems))}")
+    check_arms(study)
     for _, run in study.runs():
         library.of_run(run)
 
 
-def _check_oracle(arm: ArmSpec) -> None:
-    if arm.feedback:
-        make_oracle(arm.feedback.oracle, arm.feedback.options)
+def check_arms(study: Study) -> None:
+    """Nothing, if nothing is wrong with the arms; the images are not looked at.
+
+    Raises:
+        StudyError: something is; all of it is listed at once.
+    """
+    problems: list[tuple[str, str]] = []
+    tried: dict[tuple[ModelSpec, int], str] = {}
+    asked: dict[str, str] = {}
+    for name, arm in study.arms.items():
+        kind = arm.model, arm.images.size
+        if kind not in tried:
+            tried[kind] = _model_problem(arm.model, arm.images.size, study.beside)
+        found = [*_feedback_problems(arm, asked), tried[kind]]
+        problems += [(f"arms.{name}", problem.replace("\n", "\n    ")) for problem in found if problem]
+    if problems:
+        raise StudyError(f"study {study.name} cannot be run:{listed(gathered(problems))}")
 
 
-def _check_grid(arm: ArmSpec) -> None:
-    if arm.feedback and max(arm.feedback.grid_size) > arm.images.size:
-        rows, cols = arm.feedback.grid_size
-        raise StudyError(
+def _feedback_problems(arm: ArmSpec, asked: dict[str, str]) -> Iterator[str]:
+    """What is wrong with an arm's feedback; ``asked`` remembers oracles, since looking one up takes its time."""
+    if arm.feedback is None:
+        return
+    recipe = canonical([arm.feedback.oracle, arm.feedback.options])
+    if recipe not in asked:
+        asked[recipe] = _oracle_problem(arm.feedback)
+    yield asked[recipe]
+    (rows, cols), size = arm.feedback.grid_size, arm.images.size
+    if max(rows, cols) > size:
+        yield (
             f"feedback.grid_size: a grid of {rows} x {cols} has more cells a side than the images have pixels "
-            f"({arm.images.size}); use a coarser grid or larger images"
+            f"({size}); use a coarser grid or larger images"
         )
+
+
+def _oracle_problem(feedback: FeedbackSpec) -> str:
+    try:
+        make_oracle(feedback.oracle, feedback.options)
+    except OracleError as error:
+        return str(error)
+    return ""
+
+
+def _model_problem(spec: ModelSpec, size: int, beside: Path) -> str:
+    """Why the model cannot be used on images of that size; empty where it can, as one blank image shows."""
+    try:
+        check_model(spec, beside)
+        model = build(spec, classes=2, size=size, seed=0, beside=beside)
+        with deterministic():
+            grad_cam(model, torch.zeros(1, 3, size, size), np.zeros(1, np.int64))
+    except (UsageError, DataError) as error:
+        return str(error)
+    except OSError as error:  # the one thing that is not on this machine: torchvision's own weights
+        return f"model.weights: {error}; fetch them once with a network, or give a local weights file"
+    except Exception as error:  # torch's many words for a picture of a size that a model cannot take
+        reason = (str(error).splitlines() or [""])[0]
+        return (
+            f'model.name: "{spec.name}" cannot be used on images of {size} x {size} pixels '
+            f"({type(error).__name__}: {reason}); give images.size another value, or take another model"
+        )
+    return ""

@@ -55,7 +55,7 @@ class ImageLibrary:
 
     def source(self, source: AnySource) -> ImageSet:
         """All images of a source."""
-        key = canonical(source.model_dump(mode="json"))
+        key = source.text
         if key not in self._sources:
             self._sources[key] = load_images(source, beside=self._beside, cache=self._cache, progress=self._progress)
         return self._sources[key]
@@ -69,7 +69,8 @@ class ImageLibrary:
         """
         arm = run.arm
         seed = run.seed if arm.split.method == "per-seed" else None
-        key = canonical([arm.model_dump(mode="json", include={"images", "split", "test_sets"}), seed])
+        tests = {name: source.text for name, source in arm.test_sets.items()}
+        key = canonical([arm.images.text, arm.split.text, tests, seed])
         if key not in self._parts:
             self._parts[key] = self._load(arm, run.seed)
         return self._parts[key]
@@ -96,7 +97,7 @@ class ImageLibrary:
         present = np.zeros(len(images), np.bool_) if known is None else known.present.copy()
         missing = np.flatnonzero(~present)
         for done, i in enumerate(missing.tolist(), 1):
-            image = canonical(source.model_dump(mode="json")), images.ids[i]
+            image = source.text, images.ids[i]
             if image not in self._lungs:
                 self._lungs[image], _ = lung_mask(images, i)
             mask = self._lungs[image]

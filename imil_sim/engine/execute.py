@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from imil_sim.engine.run import Performed, consultation_epochs, perform
+from imil_sim.engine.run import Halts, Performed, halts_of, perform
 from imil_sim.engine.stages import Lineage
 from imil_sim.engine.steps import Done, Step, Train, Workshop
 from imil_sim.errors import RunError
@@ -77,8 +77,8 @@ class Ended:
 class Observer:
     """Is told how a study gets on; reads, does not write."""
 
-    on_step: Callable[[Step, int], None] = lambda step, runs: None
-    """A step is asked for the first time, or again by one more run: how many runs have asked for it by now."""
+    on_step: Callable[[Step, int, bool], None] = lambda step, position, first: None
+    """The run at that position asks for a step: the first to do so, or one more that waits for the same."""
     on_done: Callable[[Step, Done], None] = lambda step, done: None
     """A step is done."""
     on_end: Callable[[int, Ended], None] = lambda position, ended: None
@@ -126,7 +126,7 @@ def carry_out(
             return
         first = step.key not in asking
         asking.setdefault(step.key, (step, []))[1].append(tale)
-        observer.on_step(step, len(asking[step.key][1]))
+        observer.on_step(step, tale.position, first)
         if first:
             hands.submit(step, remaining(tale.run, step))
 
@@ -155,19 +155,17 @@ def carry_out(
 
 def remaining(run: RunSpec, step: Step) -> int:
     """Epochs a run still has before it from the beginning of a step: the longest path goes first."""
-    state = step.start if isinstance(step, Train) else step.state
-    return run.arm.training.epochs - state.epoch
+    return run.arm.training.epochs - reached(step)
+
+
+def reached(step: Step) -> int:
+    """Completed epochs of the state a step begins at."""
+    return step.start.epoch if isinstance(step, Train) else step.state.epoch
 
 
 def _tales(runs: Sequence[RunSpec], trunk: Callable[[RunSpec], Lineage], sharing: bool) -> list[_Tale]:
     if not sharing:
-        return [
-            _Tale(i, run, perform(run, trunk(run).apart(run.arm), consultation_epochs([run])))
-            for i, run in enumerate(runs)
-        ]
+        return [_Tale(i, run, perform(run, trunk(run).apart(run.arm), Halts([run]))) for i, run in enumerate(runs)]
     trunks = [trunk(run) for run in runs]
-    together: dict[Lineage, list[RunSpec]] = {}
-    for run, start in zip(runs, trunks, strict=True):
-        together.setdefault(start, []).append(run)
-    halts = {start: consultation_epochs(those) for start, those in together.items()}
+    halts = halts_of(runs, trunks)
     return [_Tale(i, run, perform(run, trunks[i], halts[trunks[i]])) for i, run in enumerate(runs)]

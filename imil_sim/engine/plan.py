@@ -2,18 +2,18 @@
 
 The story of each run (`perform`) is told with answers nobody has given yet: arms that would ask the same oracle the
 same questions share a branch, all others are taken to differ. So the plan's epochs are an upper bound: real answers
-can only bring more branches together.
+can only bring more branches together. Where an earlier run is on record, its answers are known and counted as they
+were.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from imil_sim.engine.run import consultation_epochs, perform
+from imil_sim.engine.run import Halts, halts_of, perform
 from imil_sim.engine.stages import Lineage
-from imil_sim.engine.steps import Consult, Consulted, Evaluate, Train
+from imil_sim.engine.steps import Consult, Consulted, Train
 from imil_sim.study.record import Consultation
 from imil_sim.study.spec import RunSpec, content_key
 
@@ -25,6 +25,8 @@ class PlannedStage:
     key: str
     parent: str
     """Key of the state it starts from."""
+    overlay: str
+    """Key of the overlay it is trained under; ``""``: none."""
     start: int
     until: int
     runs: tuple[int, ...]
@@ -42,6 +44,7 @@ class Plan:
 
     runs: int
     stages: tuple[PlannedStage, ...]
+    """A stage stands behind the one it starts from."""
     epochs_straight: int
     """Epochs if every run were trained by itself."""
     in_store: frozenset[str] = frozenset()
@@ -67,20 +70,27 @@ class Plan:
         """How many times fewer epochs sharing takes: ``epochs_straight / epochs_shared``."""
         return self.epochs_straight / self.epochs_shared
 
+    def to_train(self) -> Iterator[PlannedStage]:
+        """The stages the store does not hold."""
+        return (stage for stage in self.stages if stage.key not in self.in_store)
+
 
 @dataclass
-class _Stages:
-    """Stages by key while the runs are gone through."""
+class _Found:
+    """A stage while the runs are gone through."""
 
-    found: dict[str, PlannedStage] = field(default_factory=dict)
-    runs: dict[str, list[int]] = field(default_factory=dict)
+    parent: str
+    overlay: str
+    start: int
+    until: int
+    runs: list[int] = field(default_factory=list)
 
 
 def plan_runs(
-    runs: Iterable[RunSpec],
+    runs: Sequence[RunSpec],
     trunk: Callable[[RunSpec], Lineage],
     holds: Callable[[str], bool] = lambda key: False,
-    known: Callable[[RunSpec], tuple[str, ...]] = lambda run: (),
+    known: Callable[[RunSpec], tuple[tuple[int, str], ...]] = lambda run: (),
 ) -> Plan:
     """The plan of a study.
 
@@ -88,58 +98,58 @@ def plan_runs(
         runs: all of them.
         trunk: the untrained state of a run.
         holds: whether the store holds the stage of a key.
-        known: keys of the states a run is recorded to have gone through; empty where it has not been run.
+        known: the segments of the final state (see `Lineage`) that a run is recorded to have reached; empty where it
+            has not been run. Asked only for runs that consult.
     """
-    everything = list(runs)
-    halts = consultation_epochs(everything)
-    gone = _Stages()
-    straight = 0
-    for position, run in enumerate(everything):
-        straight += run.arm.training.epochs
-        _walk(run, position, trunk(run), halts, gone, known(run))
-    stages = tuple(
-        PlannedStage(s.key, s.parent, s.start, s.until, tuple(gone.runs[key])) for key, s in gone.found.items()
-    )
-    return Plan(len(everything), stages, straight, frozenset(key for key in gone.found if holds(key)))
+    trunks = [trunk(run) for run in runs]
+    halts = halts_of(runs, trunks)
+    stages: dict[str, _Found] = {}
+    for position, (run, start) in enumerate(zip(runs, trunks, strict=True)):
+        segments = known(run) if run.arm.feedback else ()
+        for step in _trains(run, start, halts[start], segments):
+            target = step.target
+            key = target.key
+            if key not in stages:
+                stages[key] = _Found(step.start.key, step.overlay, step.start.epoch, step.until)
+            stages[key].runs.append(position)
+    planned = tuple(PlannedStage(k, s.parent, s.overlay, s.start, s.until, tuple(s.runs)) for k, s in stages.items())
+    straight = sum(run.arm.training.epochs for run in runs)
+    return Plan(len(runs), planned, straight, frozenset(key for key in stages if holds(key)))
 
 
-def _walk(run: RunSpec, position: int, trunk: Lineage, halts: set[int], gone: _Stages, known: tuple[str, ...]) -> None:
+def _trains(run: RunSpec, trunk: Lineage, halts: Halts, known: tuple[tuple[int, str], ...]) -> Iterator[Train]:
+    """The stages a run goes through, in order."""
     steps = perform(run, trunk, halts)
     outcome: object = None
-    number = 0
-    try:
-        while True:
-            step = steps.send(outcome)
-            match step:
-                case Train():
-                    outcome = step.target
-                    key = known[number] if number < len(known) else step.target.key
-                    parent = (known[number - 1] if number else trunk.key) if known else step.start.key
-                    number += 1
-                    stage = PlannedStage(key, parent, step.start.epoch, step.until, ())
-                    gone.found.setdefault(key, stage)
-                    gone.runs.setdefault(key, []).append(position)
-                case Consult():
-                    outcome = _unanswered(step)
-                case Evaluate():
-                    outcome = {}
-    except StopIteration:
-        return
+    while True:
+        step = steps.send(outcome)
+        match step:
+            case Train():
+                yield step
+                outcome = step.target
+            case Consult():
+                outcome = Consulted(_NOBODYS, _overlay_after(step, known), step.answered, "")
+            case _:  # the evaluation comes last
+                return
 
 
-def _unanswered(step: Consult) -> Consulted:
-    """A consultation nobody has answered: its overlay is named for the question, so equal questions share it."""
+_NOBODYS = Consultation(
+    epoch=0, grid=(1, 1), requested=0, n_mispredictions=0, n_excluded=0, n_filled_up=0, answers=()
+)  # fmt: skip
+"""A consultation nobody has answered."""
+
+
+def _overlay_after(step: Consult, known: tuple[tuple[int, str], ...]) -> str:
+    """The overlay on record, or one named for the question, so that equal questions share it."""
+    for end, overlay in known:
+        if end > step.state.epoch:
+            return overlay
     feedback = step.run.arm.feedback
     assert feedback is not None
-    asked = feedback.model_dump(mode="json", exclude={"imil_epoch"})
-    key = content_key(["unanswered", step.state.key, step.overlay, asked, step.number, step.run.seed])
-    consultation = Consultation(
-        epoch=step.state.epoch, grid=feedback.grid_size, requested=feedback.num_outliers,
-        n_mispredictions=0, n_excluded=0, n_filled_up=0, answers=(),
-    )  # fmt: skip
-    return Consulted(consultation, key, step.answered, "")
+    return content_key(["unanswered", step.state.key, step.overlay, feedback.question, step.number, step.run.seed])
 
 
-def shape(plan: Plan) -> Counter[tuple[int, int]]:
-    """How many stages of each (start, until) the plan has."""
-    return Counter((stage.start, stage.until) for stage in plan.stages)
+def unseen_trunk(run: RunSpec) -> Lineage:
+    """What stands for the untrained state of a run whose images nobody has looked at: enough to count epochs."""
+    arm = run.arm
+    return Lineage(content_key(["unseen", arm.images.text, arm.split.text, arm.model.text, arm.recipe, run.seed]))

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.execute import Ended
 from imil_sim.engine.run import Performed, provenance
 from imil_sim.engine.stages import run_key
-from imil_sim.engine.steps import parse_history
+from imil_sim.engine.steps import STAGE, parse_history
 from imil_sim.engine.store import Store, read_arrays, write_arrays
 from imil_sim.errors import AwaitsAnswers
 from imil_sim.study.record import EpochRow, Predictions, RunRecord
@@ -80,6 +81,20 @@ def recorded(store: Store, key: str) -> tuple[RunRecord, Path] | None:
     if folder is None:
         return None
     return RunRecord.model_validate_json((folder / RECORD).read_text(encoding="utf-8")), folder
+
+
+def recorded_segments(store: Store, key: str) -> tuple[tuple[int, str], ...]:
+    """The segments (see `Lineage`) of the state a run of that key has reached; empty where there is none on record.
+
+    For a plan, which counts and trains nothing: unlike `recorded` it leaves the checksums unread.
+    """
+    try:
+        record = from_json((store.root / "runs" / key / RECORD).read_bytes())
+        (*_, last) = record["stages"]
+        about = from_json((store.root / "stages" / last / STAGE).read_bytes())
+        return tuple((int(end), str(overlay)) for end, overlay in about["segments"])
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged: a run would make it anew
+        return ()
 
 
 def _history(store: Store, performed: Performed) -> tuple[EpochRow, ...]:

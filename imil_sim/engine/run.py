@@ -8,7 +8,7 @@ that only counts.
 from __future__ import annotations
 
 import platform
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -31,22 +31,52 @@ class Performed:
     """Key of the predictions on each test set, by its name."""
 
 
-def perform(run: RunSpec, trunk: Lineage, waypoints: Iterable[int]) -> Generator[Step, Any, Performed]:
+class Halts:
+    """Where training halts in the runs of one trunk, because runs that are still the same part or end there.
+
+    On the trunk training halts wherever any of the runs consults or ends. A branch can only be shared by runs that
+    consulted whenever it forked, so only their epochs count there. Where training halts is thus a function of the state
+    alone: a stage begins at the same state whichever run asks for it.
+    """
+
+    def __init__(self, runs: Iterable[RunSpec]) -> None:
+        self._paths = {
+            (run.arm.feedback.imil_epoch if run.arm.feedback else (), run.arm.training.epochs) for run in runs
+        }
+        self._known: dict[tuple[int, ...], tuple[int, ...]] = {}
+
+    def after(self, forks: tuple[int, ...]) -> tuple[int, ...]:
+        """The epochs, ascending, at which training halts after the overlay has changed at each epoch of ``forks``."""
+        if forks not in self._known:
+            met = [(*epochs, end) for epochs, end in self._paths if set(forks).issubset(epochs)]
+            self._known[forks] = tuple(sorted({epoch for path in met for epoch in path}))
+        return self._known[forks]
+
+
+def halts_of(runs: Sequence[RunSpec], trunks: Sequence[Lineage]) -> dict[Lineage, Halts]:
+    """By trunk, where the runs that begin with it halt; ``trunks`` holds the untrained state of each run."""
+    together: dict[Lineage, list[RunSpec]] = {}
+    for run, trunk in zip(runs, trunks, strict=True):
+        together.setdefault(trunk, []).append(run)
+    return {trunk: Halts(those) for trunk, those in together.items()}
+
+
+def perform(run: RunSpec, trunk: Lineage, halts: Halts) -> Generator[Step, Any, Performed]:
     """The steps of a run, one after the other.
 
     Args:
         run: what to do.
         trunk: the untrained state.
-        waypoints: completed epochs at which training halts, because other runs may want to fork there.
+        halts: where training halts, because other runs may want to fork there.
     """
     states: list[Lineage] = [trunk]
     consulted: list[Consulted] = []
     overlay, answered = "", frozenset[str]()
-    halts = sorted(waypoints)
     last = run.arm.training.epochs
 
     def train_to(until: int) -> Generator[Step, Any, None]:
-        for epoch in [h for h in halts if states[-1].epoch < h < until] + [until]:
+        forks = states[-1].trained(until, overlay).forks
+        for epoch in [h for h in halts.after(forks) if states[-1].epoch < h < until] + [until]:
             states.append((yield Train(run, states[-1], overlay, epoch)))
 
     for number, epoch in enumerate(run.arm.feedback.imil_epoch if run.arm.feedback else (), 1):
@@ -57,11 +87,6 @@ def perform(run: RunSpec, trunk: Lineage, waypoints: Iterable[int]) -> Generator
     yield from train_to(last)
     evaluations = yield Evaluate(run, states[-1])
     return Performed(tuple(states[1:]), tuple(consulted), evaluations)
-
-
-def consultation_epochs(runs: Iterable[RunSpec]) -> set[int]:
-    """The epochs at which any of the runs consults: where a shared trunk has to halt."""
-    return {epoch for run in runs if run.arm.feedback for epoch in run.arm.feedback.imil_epoch}
 
 
 def provenance(device: torch.device) -> dict[str, str]:

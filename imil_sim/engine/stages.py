@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -31,9 +30,8 @@ def trunk_key(run: RunSpec, images: ImageSet, device: torch.device, beside: Path
             "revision": TRAINING_REVISION,
             "environment": numerics.environment(device),
             "images": images.training_fingerprint,
-            "model": {"name": run.arm.model.name, "weights": weights_fingerprint(run.arm.model, beside)},
-            "training": run.arm.training.model_dump(mode="json", exclude={"epochs"}),
-            "augmentation": run.arm.augmentation.model_dump(mode="json"),
+            "weights": weights_fingerprint(run.arm.model, beside),
+            "recipe": run.arm.recipe,
             "seed": run.seed,
         }
     )
@@ -53,13 +51,18 @@ class Lineage:
         return self.segments[-1][0] if self.segments else 0
 
     @property
+    def forks(self) -> tuple[int, ...]:
+        """Completed epochs at which the overlay changed."""
+        return tuple(end for end, _ in self.segments[:-1])
+
+    @property
     def key(self) -> str:
         """The state's key."""
         return content_key({"trunk": self.trunk, "segments": self.segments})
 
     def apart(self, arm: ArmSpec) -> Lineage:
         """The same untrained state under a key that no other arm has: for training every run straight."""
-        return Lineage(content_key([self.trunk, "apart", arm.model_dump(mode="json")]))
+        return Lineage(content_key([self.trunk, "apart", arm.text]))
 
     def trained(self, until: int, overlay: str) -> Lineage:
         """The lineage after training on, to ``until`` completed epochs, under the overlay of that key."""
@@ -71,14 +74,12 @@ class Lineage:
 
 def run_key(run: RunSpec, fingerprints: dict[str, str], device: torch.device) -> str:
     """The key of a run: its whole spec, the images' content, and what else can move the numbers."""
-    spec: dict[str, Any] = run.model_dump(mode="json")
-    for source in [spec["arm"]["images"], *spec["arm"]["test_sets"].values()]:
-        source.pop("path", None)  # the same images in another place are the same run
     return content_key(
         {
             "revision": TRAINING_REVISION,
             "environment": numerics.environment(device),
-            "spec": spec,
+            "arm": run.arm.placeless,
+            "seed": run.seed,
             "images": fingerprints,
         }
     )

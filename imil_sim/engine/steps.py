@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -26,7 +27,7 @@ from imil_sim.engine.consult import ask_all, consult, questions
 from imil_sim.engine.data import ImageLibrary, RunImages, TestSet
 from imil_sim.engine.stages import Lineage, recipe_of, trunk_key
 from imil_sim.engine.store import Kind, Store, read_arrays, write_arrays
-from imil_sim.errors import DataError, OutOfMemory, RunError
+from imil_sim.errors import DataError, OracleError, OracleFailure, OutOfMemory, RunError
 from imil_sim.feedback import Grid, Oracle, make_oracle
 from imil_sim.feedback.selection import Selection, confident_mispredictions
 from imil_sim.study.record import Consultation, EpochRow
@@ -75,7 +76,7 @@ class Consult:
     def key(self) -> str:
         """Equal for steps that ask the same: the oracle and its options, not the arm they belong to."""
         feedback = self.run.arm.feedback
-        asked = feedback.model_dump(mode="json", exclude={"imil_epoch"}) if feedback else None
+        asked = feedback.question if feedback else None
         known = sorted(self.answered)
         return content_key(["consult", self.state.key, self.overlay, known, self.number, asked, self.run.seed])
 
@@ -91,12 +92,14 @@ class Evaluate:
     def key(self) -> str:
         """Equal for steps that test the same state on the same sets."""
         arm = self.run.arm
-        sets = {name: source.model_dump(mode="json") for name, source in arm.test_sets.items()}
-        main = [arm.images.model_dump(mode="json"), arm.split.model_dump(mode="json")]
-        return content_key(["evaluate", self.state.key, main, sets])
+        sets = {name: source.text for name, source in arm.test_sets.items()}
+        return content_key(["evaluate", self.state.key, arm.images.text, arm.split.text, sets])
 
 
 Step = Train | Consult | Evaluate
+
+STAGE = "stage.json"
+"""In the entry of a state: its epoch and how it came about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +270,10 @@ class Workshop:
 
     def _keep_state(self, state: Lineage, snapshot: Snapshot, history: tuple[EpochRow, ...]) -> None:
         def write(place: Path) -> None:
-            save_file(dict(snapshot.tensors), place / "state.safetensors")
+            _save_tensors(snapshot.tensors, place / "state.safetensors")
             (place / "history.csv").write_text(history_csv(history), encoding="utf-8")
             about = {"epoch": state.epoch, "segments": [list(segment) for segment in state.segments]}
-            (place / "stage.json").write_text(json.dumps(about, sort_keys=True, indent=1), encoding="utf-8")
+            (place / STAGE).write_text(json.dumps(about, sort_keys=True, indent=1), encoding="utf-8")
 
         self.store.put("stages", state.key, write, trunk=state.trunk)
 
@@ -362,7 +365,10 @@ class Workshop:
         """The oracle of a spec, made once: it is frozen, and looking it up takes longer than an answer."""
         key = content_key([feedback.oracle, feedback.options])
         if key not in self._oracles:
-            self._oracles[key] = make_oracle(feedback.oracle, feedback.options)
+            try:
+                self._oracles[key] = make_oracle(feedback.oracle, feedback.options)
+            except OracleError as error:  # it could be made when the study was checked: its files have gone since
+                raise OracleFailure(str(error)) from error
         return self._oracles[key]
 
     def _images(self, step: Step) -> RunImages:
@@ -408,6 +414,13 @@ class _Checkpoints:
     def discard(self) -> None:
         for state in self._kept:
             self._workshop.store.discard("stages", state.key)
+
+
+def _save_tensors(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    try:
+        save_file(dict(tensors), path)
+    except SafetensorError as error:  # the library's own name for a full disk
+        raise OSError(str(error)) from error
 
 
 def parse_history(text: str) -> tuple[EpochRow, ...]:

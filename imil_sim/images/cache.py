@@ -64,6 +64,11 @@ def entry_key(source: Source, listing: Listing) -> str:
     )
 
 
+def drawing_key(source: Source, revision: int) -> str:
+    """The name of the cache entry of pictures that are drawn, not read: over the source spec and what draws them."""
+    return content_key([CACHE_VERSION, cv2.__version__, np.__version__, revision, source.model_dump(mode="json")])
+
+
 def cached(cache: Path, key: str, make: Callable[[], Pictures]) -> Pictures:
     """The pictures in entry ``key``, memory-mapped; where it is missing or damaged, ``make()``, kept for next time."""
     try:

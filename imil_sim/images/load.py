@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import DataError
-from imil_sim.images.cache import Pictures, cached, entry_key
+from imil_sim.images.cache import Pictures, cached, drawing_key, entry_key
 from imil_sim.images.decode import Conversion, decode_gray, decode_mask, shrink, shrink_mask
 from imil_sim.images.folder import list_folder
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.images.listing import Entry, Listing, counted, refusal
 from imil_sim.images.manifest import list_manifest
 from imil_sim.images.montgomery import list_montgomery
-from imil_sim.images.phantom import phantom
+from imil_sim.images.phantom import PHANTOM_REVISION, draw, phantom
 from imil_sim.images.shenzhen import list_shenzhen
 from imil_sim.study.spec import (
     AnySource,
@@ -67,7 +67,9 @@ def load_images(
         DataError: the source is missing or something in it cannot be used; every fault is in the one message.
     """
     if isinstance(source, PhantomSource):
-        return phantom(source)
+        if cache is None:
+            return phantom(source)
+        return phantom(source, cached(cache, drawing_key(source, PHANTOM_REVISION), lambda: draw(source)))
     listing = list_source(source, beside)
 
     def make() -> Pictures:

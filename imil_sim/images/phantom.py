@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imil_sim.images.cache import Pictures
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.seeds import stream
 from imil_sim.study.spec import PhantomSource
@@ -32,6 +33,9 @@ Layer = NDArray[np.uint8]
 """(side, side): a canvas on which shapes are drawn, 255 full."""
 Field = NDArray[np.float32]
 """(size, size): one number a pixel of the film."""
+
+PHANTOM_REVISION = 1
+"""Raised whenever the films of a seed change; it enters the key of the cache."""
 
 CLASS_NAMES = ("normal", "TB")
 MARKER_OF_CLASS: tuple[Marker, Marker] = ("L", "R")
@@ -54,38 +58,62 @@ class Film:
     """All lesions, cut to the lungs; empty on a normal film."""
 
 
-def phantom(source: PhantomSource) -> ImageSet:
+def phantom(source: PhantomSource, drawn: Pictures | None = None) -> ImageSet:
     """The films of ``source``: training part first, labels alternating normal, TB, normal, ... within each part.
 
     Film ``i`` of a part depends on the seed, the part and ``i`` alone, so a longer set begins with the shorter one.
     With a marker, ``share * n``, rounded half up, of the ``n`` films of each class and part agree with their label,
     evenly spread: the count is exact for every beginning of the part too. The attribute ``marker`` of a film is
     ``agrees``, ``disagrees``, or ``""`` where the films have no marker.
+
+    Args:
+        source: which films.
+        drawn: what `draw` gave for the same source; None: they are drawn now.
     """
-    plan: list[tuple[Part, int, float | None]] = [("train", i, source.marker_train) for i in range(source.train)]
-    plan += [("test", i, source.marker_test) for i in range(source.test)]
-    count, size = len(plan), source.size
-    pixels = np.empty((count, size, size), np.uint8)
-    masks = {name: np.empty((count, size, size), np.bool_) for name in ("lung", "lesion")}
-    agreement: list[str] = []
-    for row, (part, index, share) in enumerate(plan):
-        label, agrees = index % 2, None if share is None else _agrees(share, index // 2)
-        marker = None if agrees is None else MARKER_OF_CLASS[label if agrees else 1 - label]
-        one = film(source.seed, part, index, size, diseased=label == 1, conspicuity=source.conspicuity, marker=marker)
-        pixels[row], masks["lung"][row], masks["lesion"][row] = one.pixels, one.lung, one.lesion
-        agreement.append({None: "", True: "agrees", False: "disagrees"}[agrees])
-    for array in (pixels, *masks.values()):
+    plan = _plan(source)
+    pictures = drawn or draw(source)
+    for array in (pictures.pixels, *pictures.masks.values()):
         array.flags.writeable = False
+    told = {None: "", True: "agrees", False: "disagrees"}
     return ImageSet(
         name="phantom",
         ids=tuple(f"{part}-{index:04d}" for part, index, _ in plan),
-        pixels=pixels,
+        pixels=pictures.pixels,
         labels=np.array([index % 2 for _, index, _ in plan], np.int64),
         class_names=CLASS_NAMES,
-        masks={name: MaskSet(values, np.ones(count, np.bool_)) for name, values in masks.items()},
+        masks={name: MaskSet(values, np.ones(len(plan), np.bool_)) for name, values in pictures.masks.items()},
         parts=tuple(part for part, _, _ in plan),
-        attributes={"marker": tuple(agreement)},
+        attributes={"marker": tuple(told[agrees] for _, _, agrees in plan)},
     )
+
+
+def draw(source: PhantomSource) -> Pictures:
+    """The pixels and the masks (``lung``, ``lesion``) of the films of ``source``, in their order."""
+    plan = _plan(source)
+    shape = (len(plan), source.size, source.size)
+    pixels = np.empty(shape, np.uint8)
+    masks = {name: np.empty(shape, np.bool_) for name in ("lung", "lesion")}
+    for row, (part, index, agrees) in enumerate(plan):
+        label = index % 2
+        marker = None if agrees is None else MARKER_OF_CLASS[label if agrees else 1 - label]
+        one = film(
+            source.seed, part, index, source.size, diseased=label == 1, conspicuity=source.conspicuity, marker=marker
+        )
+        pixels[row], masks["lung"][row], masks["lesion"][row] = one.pixels, one.lung, one.lesion
+    return Pictures(pixels, masks)
+
+
+def _plan(source: PhantomSource) -> list[tuple[Part, int, bool | None]]:
+    """(part, index, whether the marker agrees with the label; None without a marker) of every film."""
+    parts: tuple[tuple[Part, int, float | None], ...] = (
+        ("train", source.train, source.marker_train),
+        ("test", source.test, source.marker_test),
+    )
+    return [
+        (part, index, None if share is None else _agrees(share, index // 2))
+        for part, count, share in parts
+        for index in range(count)
+    ]
 
 
 def film(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -31,6 +33,18 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @cached_property
+    def text(self) -> str:
+        """Its canonical JSON, defaults included; written once, since a study asks for it run by run."""
+        return canonical(self.model_dump(mode="json"))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values; what was worked out from the old ones is not copied."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
 
 # ---------------------------------------------------------------------------------------------------------- images
 
@@ -44,7 +58,7 @@ class Source(Spec):
 class PhantomSource(Source):
     """Procedural chest films with exact masks; nothing is read from disk."""
 
-    source: Literal["phantom"]
+    source: Literal["phantom"] = Field(description="The phantom's films.")
     size: int = Field(64, ge=16, le=4096, description="Height and width of the films, pixels.")
     train: int = Field(400, ge=4, description="Training films, half of them TB.")
     test: int = Field(200, ge=4, description="Test films, half of them TB.")
@@ -65,21 +79,21 @@ class PhantomSource(Source):
 class ShenzhenSource(Source):
     """Shenzhen Hospital X-rays (Jaeger et al. 2014), ``CXR_png/CHNCXR_NNNN_L.png``, with the masks that lie beside."""
 
-    source: Literal["shenzhen"]
+    source: Literal["shenzhen"] = Field(description="The Shenzhen set.")
     path: str = Field("shenzhen", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
 
 
 class MontgomerySource(Source):
     """Montgomery County X-rays (Jaeger et al. 2014), ``CXR_png/MCUCXR_NNNN_L.png``, with ``ManualMask/``."""
 
-    source: Literal["montgomery"]
+    source: Literal["montgomery"] = Field(description="The Montgomery set.")
     path: str = Field("montgomery", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
 
 
 class FolderSource(Source):
     """One folder a class, named for the class; classes in the order of their names unless given."""
 
-    source: Literal["folder"]
+    source: Literal["folder"] = Field(description="Folders of image files.")
     path: str = Field(description="Folder of class folders; relative to IMIL_SIM_DATA or the study.")
     classes: tuple[str, ...] | None = Field(None, description="Class folders in order, the positive one last.")
 
@@ -87,18 +101,20 @@ class FolderSource(Source):
 class ManifestSource(Source):
     """A CSV file with a row an image."""
 
-    source: Literal["manifest"]
+    source: Literal["manifest"] = Field(description="A table of image files.")
     path: str = Field(description="The CSV file; relative to IMIL_SIM_DATA or the study.")
     image_folder: str = Field(".", description="Folder of the images, relative to the CSV file.")
-    image_column: str = "image"
-    label_column: str = "label"
+    image_column: str = Field("image", description="Column of the image's file.")
+    label_column: str = Field("label", description="Column of the class.")
     classes: tuple[str, ...] | None = Field(
         None, description="Class names in order; labels in the file are these names, or 0, 1, ..."
     )
     split_column: str | None = Field(None, description="Column that says train or test.")
     test_value: str = Field("test", description="Value of the split column that means test; all others are training.")
     group_column: str | None = Field(None, description="Column of the patient; a split never tears a group apart.")
-    attribute_columns: tuple[str, ...] = ()
+    attribute_columns: tuple[str, ...] = Field(
+        (), description="Columns that describe an image and that only the report looks at."
+    )
     mask_columns: dict[str, str] = Field(
         default_factory=dict,
         description="Mask name (lung, lesion) to the column that names the mask's file, relative to the CSV file.",
@@ -117,13 +133,17 @@ def _count_or_fraction(value: Any) -> Any:
     raise ValueError("must be a count of at least 1, or a fraction between 0 and 1 such as 0.2")
 
 
+_Count = Annotated[int, Field(ge=1)]
+_Share = Annotated[float, Field(gt=0, lt=1)]
+
+
 class SplitSpec(Spec):
     """Which images train and which test."""
 
     method: Literal["fixed", "per-seed"] = Field("fixed", description="One split for the study, or a new one per seed.")
-    test: Annotated[int | float | None, BeforeValidator(_count_or_fraction)] = Field(
-        None, description="Test images as a count or a fraction; none: the source's own split, else 0.2."
-    )
+    test: Annotated[
+        int | float | None, BeforeValidator(_count_or_fraction, json_schema_input_type=_Count | _Share | None)
+    ] = Field(None, description="Test images as a count or a fraction; none: the source's own split, else 0.2.")
     seed: int = Field(0, ge=0, description="Seed of the fixed split.")
 
 
@@ -140,12 +160,12 @@ class ModelSpec(Spec):
 class TrainingSpec(Spec):
     """The recipe of training; the paper's values are the defaults."""
 
-    epochs: PositiveInt = 100
-    batch_size: int = Field(64, ge=2)
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    learning_rate: PositiveFloat = 0.001
+    epochs: PositiveInt = Field(100, description="Epochs altogether, those after the last consultation included.")
+    batch_size: int = Field(64, ge=2, description="Images a step.")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="Torch's, with its own further defaults.")
+    learning_rate: PositiveFloat = Field(0.001, description="The same in every epoch.")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Of SGD; Adam and AdamW ignore it.")
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="As the optimizer defines it.")
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="bf16: autocast in training; predictions and CAMs are always computed in fp32."
     )
@@ -160,7 +180,7 @@ class TrainingSpec(Spec):
 class AugmentationSpec(Spec):
     """A baseline augmentation, applied to every training batch."""
 
-    name: Literal["none", "mixup", "cutmix", "cutout"] = "none"
+    name: Literal["none", "mixup", "cutmix", "cutout"] = Field("none", description="Which one.")
     alpha: PositiveFloat | None = Field(
         None, description="Beta(alpha, alpha) of MixUp (0.2) and CutMix (1.0); none: those values."
     )
@@ -200,6 +220,9 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+_Epochs = tuple[PositiveInt, ...]
+
+
 class FeedbackSpec(Spec):
     """When the clinician is asked, about what, and what becomes of the answers."""
 
@@ -208,18 +231,25 @@ class FeedbackSpec(Spec):
         default_factory=dict, description="The oracle's own options."
     )
     num_outliers: PositiveInt = Field(20, description="Images asked about at each consultation, at most.")
-    imil_epoch: Annotated[tuple[PositiveInt, ...], BeforeValidator(_one_or_many)] = Field(
-        (70,), description="Completed epochs before each consultation; a list repeats the loop."
-    )
-    grid_size: Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_square_or_rectangle)] = Field(
-        (4, 4), description="Rows and columns of the grid; one number for a square one."
-    )
+    imil_epoch: Annotated[
+        tuple[PositiveInt, ...],
+        BeforeValidator(_one_or_many, json_schema_input_type=PositiveInt | Annotated[_Epochs, Field(min_length=1)]),
+    ] = Field((70,), description="Completed epochs before each consultation; a list repeats the loop.")
+    grid_size: Annotated[
+        tuple[PositiveInt, PositiveInt],
+        BeforeValidator(_square_or_rectangle, json_schema_input_type=PositiveInt | tuple[PositiveInt, PositiveInt]),
+    ] = Field((4, 4), description="Rows and columns of the grid; one number for a square one.")
     fill: Literal["black"] = Field("black", description="What fills the cells that were not chosen.")
     mode: Literal["replace", "append"] = Field("replace", description="Replace the film, or append the new one.")
     fill_up: Literal["none", "least-confident-correct"] = Field(
         "none", description="What is asked about where there are fewer mispredictions than num_outliers."
     )
     revisit: bool = Field(False, description="Whether a later consultation may ask again about a replaced film.")
+
+    @cached_property
+    def question(self) -> str:
+        """Canonical JSON of whom is asked what; two consultations of one state with equal ones are the same."""
+        return canonical(self.model_dump(mode="json", exclude={"imil_epoch"}))
 
     @model_validator(mode="after")
     def _epochs_ascend(self) -> FeedbackSpec:
@@ -234,15 +264,15 @@ class FeedbackSpec(Spec):
 class ArmSpec(Spec):
     """One line of the comparison: a run spec without its seed."""
 
-    images: AnySource
+    images: AnySource = Field(description="Where the images come from.")
     test_sets: dict[Name, AnySource] = Field(
         default_factory=dict, description="Further sets that are tested and reported apart, by name."
     )
-    split: SplitSpec = SplitSpec()
-    model: ModelSpec = ModelSpec()
-    training: TrainingSpec = TrainingSpec()
-    augmentation: AugmentationSpec = AugmentationSpec()
-    feedback: FeedbackSpec | None = None
+    split: SplitSpec = Field(SplitSpec(), description="Which images train and which test.")
+    model: ModelSpec = Field(ModelSpec(), description="The classifier.")
+    training: TrainingSpec = Field(TrainingSpec(), description="The recipe of training.")
+    augmentation: AugmentationSpec = Field(AugmentationSpec(), description="A baseline augmentation.")
+    feedback: FeedbackSpec | None = Field(None, description="The consultations; none: an arm without feedback.")
 
     @model_validator(mode="after")
     def _test_sets_are_like_the_images(self) -> ArmSpec:
@@ -264,6 +294,20 @@ class ArmSpec(Spec):
                 f"{self.training.epochs}"
             )
         return self
+
+    @cached_property
+    def recipe(self) -> str:
+        """Canonical JSON of what each epoch depends on besides images, initial weights, seed and overlay."""
+        training = self.training.model_dump(mode="json", exclude={"epochs"})
+        return canonical([self.model.name, training, self.augmentation.model_dump(mode="json")])
+
+    @cached_property
+    def placeless(self) -> str:
+        """Its canonical JSON without where the images lie: the same images in another place make the same run."""
+        arm: dict[str, Any] = self.model_dump(mode="json")
+        for source in [arm["images"], *arm["test_sets"].values()]:
+            source.pop("path", None)
+        return canonical(arm)
 
 
 class RunSpec(Spec):

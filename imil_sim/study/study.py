@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -15,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from imil_sim.errors import StudyError, did_you_mean, gathered, listed
 from imil_sim.study import spec as specs
 from imil_sim.study.spec import NAME_PATTERN, ArmSpec, Name, RunSpec, Spec
-from imil_sim.study.sweep import Expanded, Sweep, SweepSpec, expand
+from imil_sim.study.sweep import Level, Sweep, SweepSpec, expand
 
 PARTS = ("images", "test_sets", "split", "model", "training", "augmentation", "feedback")
 """The tables an arm may override; given at the top of the file they hold for every arm."""
@@ -38,13 +39,17 @@ def _count_or_list(value: Any) -> tuple[int, ...]:
     raise ValueError(f"must be a count from 1 to {MOST_SEEDS}, or a list of different numbers from 0 up")
 
 
-class _StudyFile(Spec):
+_Count = Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+_List = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)]
+
+
+class StudyHead(Spec):
     """The parts of the file that are not an arm's."""
 
-    name: Name
-    title: str = ""
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_count_or_list)] = Field(
-        tuple(range(10)), description="How many (0, 1, ...), or which."
+    name: Name = Field(description="Of the study; its results go to reports/NAME.")
+    title: str = Field("", description="One line about it, for the report.")
+    seeds: Annotated[tuple[int, ...], BeforeValidator(_count_or_list, json_schema_input_type=_Count | _List)] = Field(
+        tuple(range(10)), description="How many (0, 1, ...), or which.", json_schema_extra={"default": 10}
     )
     reference: str | None = Field(None, description="The arm the others are compared with; none: the first.")
     comparisons: tuple[tuple[str, str], ...] = Field(
@@ -132,7 +137,7 @@ def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study
     problems: _Problems = []
     base = {key: value for key, value in content.items() if key in PARTS}
     rest = {key: value for key, value in content.items() if key not in (*PARTS, "arms", "sweeps")}
-    head = _checked(_StudyFile, rest, problems)
+    head = _checked(StudyHead, rest, problems)
     given = content.get("arms")
     if not isinstance(given, Mapping) or not given:
         problems.append(("arms", "a study needs at least one table [arms.NAME]"))
@@ -140,16 +145,14 @@ def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study
     elif "feedback" in base and not any(map(_consults, given.values())):
         problems.append(("feedback", "holds only for arms with a table [arms.NAME.feedback], and no arm has one"))
     arms = {name: arm for name, own in given.items() if (arm := _arm(name, base, own, problems))}
-    expanded = _sweeps(content.get("sweeps", {}), given, problems)
-    for sweep in expanded:
-        for level in sweep.sweep.levels:
-            own = _merge(given[level.base], sweep.overrides[level.arm])
-            if level.arm in arms:
-                problems.append((f"sweeps.{sweep.sweep.name}", f'arm "{level.arm}" is made twice'))
-            elif (arm := _arm(level.arm, base, own, problems, swept=True)) is not None:
-                arms[level.arm] = arm
+    sweeps = _sweeps(content.get("sweeps", {}), given, problems)
+    known = dict.fromkeys([*given, *(level.arm for sweep in sweeps for level in sweep.levels)], "")
+    for number, sweep in enumerate(sweeps):
+        levels = [_grown(sweep.name, level, base, given[level.base], arms, problems) for level in sweep.levels]
+        known |= {old.arm: new.arm for old, new in zip(sweep.levels, levels, strict=True) if old != new}
+        sweeps[number] = replace(sweep, levels=tuple(levels))
     if head:
-        _check_names(head, arms, problems)
+        _check_names(head, known, problems)
     if problems or head is None:
         raise StudyError(f"study {label} is wrong:{listed(gathered(problems))}")
     reference = head.reference or next(iter(arms))
@@ -161,12 +164,12 @@ def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study
         seeds=head.seeds,
         beside=beside,
         comparisons=head.comparisons or tuple((arm, reference) for arm in given if arm != reference),
-        sweeps=tuple(sweep.sweep for sweep in expanded),
+        sweeps=tuple(sweeps),
         checkpoint_minutes=head.checkpoint_minutes,
     )
 
 
-def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> list[Expanded]:
+def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> list[Sweep]:
     """What each table of [sweeps] makes."""
     if not isinstance(tables, Mapping):
         problems.append(("sweeps", f"must be tables [sweeps.NAME] (found {_shown(tables)})"))
@@ -179,7 +182,9 @@ def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> list[E
         if not isinstance(table, Mapping):
             problems.append((where, f"must be a table (found {_shown(table)})"))
             continue
-        spec = _checked(SweepSpec, table, problems, where, table)
+        wrong: _Problems = []
+        spec = _checked(SweepSpec, table, wrong)
+        problems += [(f"{where}.{place}" if place else where, told) for place, told in wrong]
         unknown = [base for base in spec.base if not isinstance(arms.get(base), Mapping)] if spec else []
         problems += [(f"{where}.base", f'there is no arm "{base}". {did_you_mean(base, arms)}') for base in unknown]
         if spec and not unknown:
@@ -187,29 +192,67 @@ def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> list[E
     return found
 
 
-def _check_names(head: _StudyFile, arms: Mapping[str, ArmSpec], problems: _Problems) -> None:
-    """Every arm that the head of the file names must be there."""
+def _check_names(head: StudyHead, arms: Mapping[str, str], problems: _Problems) -> None:
+    """Every arm that the head of the file names must be there, whether or not something is wrong with it.
+
+    ``arms`` holds every name, and what it is called instead where another arm stands for it.
+    """
     named = [("comparisons", name) for pair in head.comparisons for name in pair]
     if head.reference is not None:
         named.append(("reference", head.reference))
-    problems += [
-        (at, f'there is no arm "{name}". {did_you_mean(name, arms)}') for at, name in named if name not in arms
-    ]
+    for at, name in named:
+        if name not in arms:
+            problems.append((at, f'there is no arm "{name}". {did_you_mean(name, arms)}'))
+        elif arms[name]:
+            problems.append((at, f'"{name}" is the arm "{arms[name]}" itself; write that'))
     problems += [("comparisons", f'"{a}" is compared with itself') for a, b in head.comparisons if a == b]
+    twice = [pair for pair, count in Counter(head.comparisons).items() if count > 1]
+    problems += [("comparisons", f'"{a}" is compared with "{b}" more than once') for a, b in twice]
 
 
-def _arm(name: str, base: Mapping[str, Any], own: Any, problems: _Problems, *, swept: bool = False) -> ArmSpec | None:
-    """The spec of one arm: the tables at the top of the file with the arm's ``own`` laid over them."""
+def _arm(name: str, base: Mapping[str, Any], own: Any, problems: _Problems) -> ArmSpec | None:
+    """The spec of an arm of [arms]: the tables at the top of the file with the arm's ``own`` laid over them."""
     where = f"arms.{_key(name)}"
-    if not swept and not re.fullmatch(NAME_PATTERN, name):
+    if not re.fullmatch(NAME_PATTERN, name):
         problems.append((where, _WORDS["string_pattern_mismatch"]))
     if not isinstance(own, Mapping):
         problems.append((where, f"must be a table (found {_shown(own)})"))
         return None
+    return _checked(ArmSpec, _laid_over(base, own), problems, where, own)
+
+
+def _grown(
+    sweep: str,
+    level: Level,
+    base: Mapping[str, Any],
+    own: Mapping[str, Any],
+    arms: dict[str, ArmSpec],
+    problems: _Problems,
+) -> Level:
+    """The level, its arm added to ``arms``; where it would be the base arm once more, the base arm stands for it.
+
+    ``base`` holds the tables at the top of the file, ``own`` those of the arm that is swept.
+    """
+    where = f"sweeps.{_key(sweep)}"
+    if level.base not in arms:  # what is wrong with it has been told
+        return level
+    place = f"{where}.points.{level.values['point']}" if "point" in level.values else f"{where}.vary"
+    arm = _checked(ArmSpec, _laid_over(base, _merge(own, level.overrides)), problems, place, level.overrides)
+    if arm == arms[level.base]:
+        return replace(level, arm=level.base)
+    if level.arm in arms:
+        problems.append((where, f'arm "{level.arm}" is made twice; leave out one of the two'))
+    elif arm is not None:
+        arms[level.arm] = arm
+    return level
+
+
+def _laid_over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """All tables of an arm."""
     merged = _merge(base, own)
     if not _consults(own):
         merged.pop("feedback", None)
-    return _checked(ArmSpec, merged, problems, where, own)
+    return merged
 
 
 def _consults(own: Any) -> bool:
@@ -327,7 +370,7 @@ def _wrote(own: Any, path: tuple[Any, ...]) -> bool:
 
 def _fields(model: type[Spec], loc: tuple[Any, ...]) -> list[str]:
     """The known neighbours of an unknown field."""
-    if model is _StudyFile:
+    if model is StudyHead:
         return [*model.model_fields, *PARTS, "arms"]
     sources = [_SOURCES[part] for part in loc[1:3] if part in _SOURCES] if loc[0] in ("images", "test_sets") else []
     table = sources[-1] if sources else _TABLES.get(loc[0], model) if len(loc) > 1 else model

@@ -4,7 +4,7 @@ In a study file::
 
     [sweeps.outliers]
     base = ["lesions", "random-cells"]
-    vary = { "feedback.num_outliers" = [5, 10, 20, 40] }
+    vary.feedback.num_outliers = [5, 10, 20, 40]
 
     [sweeps.loops]
     base = "lesions"
@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from imil_sim.study.spec import Spec
+from imil_sim.study.spec import Name, Spec
 
 
 def _one_or_many(value: Any) -> Any:
@@ -31,21 +31,48 @@ def _one_or_many(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _dotted(value: Any) -> Any:
+    """``{feedback: {num_outliers: [5, 10]}}`` as ``{feedback.num_outliers: [5, 10]}``: TOML writes both."""
+    if not isinstance(value, Mapping):
+        return tuple(value) if isinstance(value, list) else value
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        nested = _dotted(inner)
+        found = {f"{key}.{k}": v for k, v in nested.items()} if isinstance(nested, dict) and nested else {key: nested}
+        if twice := sorted(found.keys() & flat.keys()):
+            raise ValueError(f"{twice[0]} is there twice")
+        flat |= found
+    return flat
+
+
+_Several = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class SweepSpec(Spec):
     """One table ``[sweeps.NAME]`` of a study file."""
 
-    base: Annotated[tuple[str, ...], BeforeValidator(_one_or_many), Field(min_length=1)] = Field(
+    base: Annotated[_Several, BeforeValidator(_one_or_many, json_schema_input_type=str | _Several)] = Field(
         description="The arm, or the arms, whose fields are moved."
     )
-    vary: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(
-        default_factory=dict, description="Dotted field to its values, as in training.learning_rate = [0.001, 0.01]."
+    vary: Annotated[dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]], BeforeValidator(_dotted)] = Field(
+        default_factory=dict, description="Fields and the values they take, as in feedback.num_outliers = [5, 10]."
     )
     how: Literal["crossed", "one-at-a-time"] = Field(
         "crossed", description="Every combination of the values, or each field by itself around the base."
     )
-    points: dict[str, dict[str, Any]] = Field(
+    points: dict[Name, dict[str, Any]] = Field(
         default_factory=dict, description="Instead of vary: named points, each a table of what it overrides."
     )
+
+    @field_validator("vary")
+    @classmethod
+    def _fields_stand_side_by_side(cls, vary: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        for field in vary:
+            if not all(field.split(".")):
+                raise ValueError(f'"{field}" is no field; write it as feedback.num_outliers')
+            if inside := [other for other in vary if other.startswith(f"{field}.")]:
+                raise ValueError(f"{inside[0]} lies within {field}; vary one of the two")
+        return vary
 
     @model_validator(mode="after")
     def _vary_or_points(self) -> SweepSpec:
@@ -59,9 +86,12 @@ class Level:
     """One arm of a sweep."""
 
     arm: str
+    """Its name in the study: the base arm's own where the values are those it has anyway."""
     base: str
     values: Mapping[str, Any]
     """Dotted field to the value it has here; for named points ``point`` to the name."""
+    overrides: Mapping[str, Any]
+    """Nested table of what it lays over the base arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +103,11 @@ class Sweep:
     levels: tuple[Level, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Expanded:
-    """What a sweep makes: its arms' names and what each overrides of its base."""
-
-    sweep: Sweep
-    overrides: Mapping[str, Mapping[str, Any]]
-    """Arm name to the nested table it lays over the base arm."""
-
-
-def expand(name: str, spec: SweepSpec) -> Expanded:
+def expand(name: str, spec: SweepSpec) -> Sweep:
     """The arms of a sweep, named ``BASE@FIELD=VALUE,...`` or ``BASE@POINT``, in the order of the file."""
-    levels: list[Level] = []
-    overrides: dict[str, Mapping[str, Any]] = {}
-    for base in spec.base:
-        for label, values, table in _points(spec):
-            arm = f"{base}@{label}"
-            levels.append(Level(arm, base, values))
-            overrides[arm] = table
-    return Expanded(Sweep(name, spec.how, tuple(levels)), overrides)
+    points = list(_points(spec))
+    levels = (Level(f"{base}@{label}", base, values, table) for base in spec.base for label, values, table in points)
+    return Sweep(name, spec.how, tuple(levels))
 
 
 def _points(spec: SweepSpec) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -113,8 +129,8 @@ def _points(spec: SweepSpec) -> Iterator[tuple[str, dict[str, Any], dict[str, An
 
 
 def _short_names(fields: list[str]) -> dict[str, str]:
-    """The last part of each dotted field, or all of it where two end alike."""
-    last = [field.rsplit(".", 1)[-1] for field in fields]
+    """The last part of each dotted field, or all of it where two end alike; ``model`` for model.name."""
+    last = [field.removesuffix(".name").rsplit(".", 1)[-1] for field in fields]
     return {field: end if last.count(end) == 1 else field for field, end in zip(fields, last, strict=True)}
 
 

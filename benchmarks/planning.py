@@ -1,0 +1,83 @@
+"""What planning costs: seconds and memory of `imil-sim plan` for a study of thousands of runs.
+
+    python -m benchmarks.planning [RUNS]
+
+The study is a crossed sweep of 100 arms (consultation epochs x outliers x grids, beside a baseline) with as many seeds
+as it takes. The plan is made twice, each time in a process of its own that starts from nothing: as numbers (--json)
+and as a picture. Seconds are those of the clock on the wall, with the start of Python and torch, the looking at the
+images and the timing of a few steps; megabytes are the most that process ever held.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SECONDS_TARGET = 10.0
+MEGABYTES_TARGET = 1000.0
+ARMS = 100
+
+STUDY = """
+name = "large"
+seeds = {seeds}
+images = {{ source = "phantom", size = 32, train = 40, test = 20 }}
+model.name = "resnet10"
+[arms.baseline]
+[arms.lesions]
+feedback.oracle = "lesions"
+[arms.lung-fields]
+feedback.oracle = "lung-fields"
+[sweeps.all]
+base = "lesions"
+vary.feedback.imil_epoch = [10, 30, 50, 60, 70, 80, 90]
+vary.feedback.num_outliers = [1, 2, 5, 10, 20, 40, 80]
+vary.feedback.grid_size = [2, 4]
+"""
+"""97 swept arms beside the one they are made from (which stands for one more), another one, and the baseline."""
+
+WATCHED = """
+import resource, sys
+from imil_sim.cli.app import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+def planned(study: Path, *options: str) -> tuple[float, float, str]:
+    """Seconds, megabytes, and what was printed."""
+    command = [sys.executable, "-c", WATCHED, "plan", str(study), "--store", str(study.parent / "store"), *options]
+    began = time.perf_counter()
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return time.perf_counter() - began, int(done.stderr.split()[-1]) / 1024, done.stdout
+
+
+def main(asked: list[str]) -> int:
+    """Print the figures; 1 where a target is missed."""
+    seeds = -(-int(asked[0]) // ARMS) if asked else 100
+    met = True
+    with tempfile.TemporaryDirectory() as folder:
+        study = Path(folder) / "large.toml"
+        study.write_text(STUDY.format(seeds=seeds))
+        for what, options in (("as numbers", ["--json"]), ("as a picture", [])):
+            seconds, megabytes, printed = planned(study, *options)
+            runs = f"{json.loads(printed)['runs']:,} runs " if options else ""
+            good = seconds < SECONDS_TARGET and megabytes < MEGABYTES_TARGET
+            met &= good
+            print(f"{runs}{what}: {seconds:.1f} s, {megabytes:.0f} MB  {'met' if good else 'missed'}", flush=True)
+    print(f"target: under {SECONDS_TARGET:.0f} s and {MEGABYTES_TARGET:.0f} MB")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

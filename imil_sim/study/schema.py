@@ -1,0 +1,141 @@
+"""The JSON schema of a study file (draft 2020-12), for editors that complete and check TOML.
+
+It is made from the specs themselves, so it cannot go stale. It is a little more generous than `read_study`: what holds
+between tables (a consultation before the last epoch, an arm that a comparison names) is beyond a schema, and so is
+whether a table that the top of the file leaves unfinished is completed in every arm.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imil_sim.study.spec import NAME_PATTERN, ArmSpec
+from imil_sim.study.study import StudyHead
+from imil_sim.study.sweep import SweepSpec
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, Any]
+
+
+def study_schema() -> Schema:
+    """The schema: JSON types only, descriptions and defaults included."""
+    head = _plain(StudyHead.model_json_schema())
+    arm = _plain(ArmSpec.model_json_schema())
+    sweep = _plain(SweepSpec.model_json_schema())
+    defs: dict[str, Schema] = arm.pop("$defs")
+    for table in defs.values():
+        table.pop("required", None)  # an arm completes what the top of the file begins
+    tables: dict[str, Schema] = arm["properties"]
+    own = {**tables, "feedback": {**tables["feedback"], "anyOf": [_ref("FeedbackSpec"), {"const": False}]}}
+    del own["feedback"]["$ref"]
+    defs["arm"] = {
+        "description": "One line of the comparison: what it has instead of, or beside, the tables at the top.",
+        "type": "object",
+        "properties": own,
+        "additionalProperties": False,
+    }
+    defs["sweep"] = {**sweep, "oneOf": [{"required": ["vary"]}, {"required": ["points"]}]}
+    defs["sweep"]["properties"] |= {"points": _named("points", sweep, "arm"), "vary": _vary(sweep, own, defs)}
+    defs["varied"] = {"anyOf": [_values({}), {"type": "object", "additionalProperties": _ref("varied")}]}
+    return {
+        "$schema": DRAFT,
+        "title": "imil-sim study",
+        "description": "A declared set of runs: arms, sweeps and seeds. Tables at the top hold for every arm.",
+        "type": "object",
+        "properties": {
+            **head["properties"],
+            **tables,
+            "arms": {**_tables("arm"), "minProperties": 1, "description": "The lines of the comparison, by name."},
+            "sweeps": {**_tables("sweep"), "description": "Arms made from arms by moving some fields, by name."},
+        },
+        "required": [*head["required"], "arms"],
+        "additionalProperties": False,
+        "$defs": defs,
+    }
+
+
+def _plain(schema: Any) -> Any:
+    """Without what a TOML file has no use for (null, the titles pydantic makes up), in words without markup."""
+    if isinstance(schema, list):
+        return [_plain(part) for part in schema if part != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    found = {k: _plain(v) for k, v in schema.items() if k != "discriminator" and not _made_up(k, v)}
+    if "oneOf" in found:  # sources, of which an arm may write a part that several have
+        found["anyOf"] = found.pop("oneOf")
+    if len(found.get("anyOf", ())) == 1:
+        found |= found.pop("anyOf")[0]
+    if "patternProperties" in found:
+        found["additionalProperties"] = False
+    if "description" in found and isinstance(found["description"], str):
+        found["description"] = found["description"].replace("``", "")
+    return found
+
+
+def _made_up(key: str, value: Any) -> bool:
+    """Whether an entry of a schema says nothing: a title, no default, the default of a whole table."""
+    if key == "title":
+        return isinstance(value, str)
+    return key == "default" and (value is None or isinstance(value, dict))
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _tables(name: str) -> Schema:
+    return {"type": "object", "patternProperties": {NAME_PATTERN: _ref(name)}, "additionalProperties": False}
+
+
+def _named(field: str, of: Schema, name: str) -> Schema:
+    return {**_tables(name), "description": of["properties"][field]["description"]}
+
+
+def _values(schema: Schema) -> Schema:
+    return {"type": "array", "minItems": 1, "items": schema}
+
+
+def _vary(sweep: Schema, tables: dict[str, Schema], defs: dict[str, Schema]) -> Schema:
+    """What may be varied: every field of an arm, dotted as one key or as nested tables."""
+    nested: dict[str, Schema] = {}
+    dotted: dict[str, Schema] = {}
+    for table, schema in tables.items():
+        fields = _fields(schema, defs)
+        whole = _values(schema)
+        inner = {
+            "type": "object",
+            "properties": {name: _ref("varied") if _free(field) else _values(field) for name, field in fields.items()},
+            "additionalProperties": _ref("varied") if _free(schema) else False,
+        }
+        nested[table] = {"anyOf": [whole, inner]}
+        dotted |= {f"{table}.{name}": _values(field) for name, field in fields.items()}
+    return {
+        "description": sweep["properties"]["vary"]["description"],
+        "type": "object",
+        "minProperties": 1,
+        "properties": nested | dotted,
+        "patternProperties": {r"^(test_sets|feedback\.options)\..+": _values({})},
+        "additionalProperties": False,
+    }
+
+
+def _free(schema: Schema) -> bool:
+    """Whether a table takes any key."""
+    return bool(schema.get("additionalProperties")) or "patternProperties" in schema
+
+
+def _fields(schema: Schema, defs: dict[str, Schema]) -> dict[str, Schema]:
+    """The fields of a table by name; of a choice of tables, those of all."""
+    found: dict[str, Schema] = {}
+    for choice in schema.get("anyOf", [schema]):
+        target = defs[choice["$ref"].rsplit("/", 1)[-1]] if "$ref" in choice else choice
+        for name, field in target.get("properties", {}).items():
+            known = _choices(found[name]) if name in found else []
+            found[name] = field if not known else {"anyOf": [*known, *([] if field in known else [field])]}
+    return found
+
+
+def _choices(schema: Schema) -> list[Schema]:
+    """The schemas of which one is enough."""
+    return list(schema["anyOf"]) if set(schema) == {"anyOf"} else [schema]

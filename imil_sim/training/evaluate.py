@@ -1,0 +1,129 @@
+"""Predictions of a trained model, and where it looks: computed once, at the end, on every test set.
+
+Always in evaluation mode and fp32, whatever the precision of training: bf16 has too few digits to rank confidences.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from imil_sim.errors import NonFiniteLoss
+from imil_sim.feedback.blackout import blackout
+from imil_sim.feedback.selection import softmax
+from imil_sim.images.image_set import ImageSet
+from imil_sim.study.record import Predictions
+from imil_sim.training.cam import grad_cam
+from imil_sim.training.train import Normalisation
+
+CHUNK = 64
+"""Images predicted at once; fixed, since the bits of a prediction may depend on it."""
+
+
+def logits(
+    model: nn.Module, pixels: NDArray[np.uint8], normalise: Normalisation, device: torch.device
+) -> NDArray[np.float32]:
+    """Logits (n, classes) of images (n, height, width).
+
+    Raises:
+        NonFiniteLoss: one of them is infinite or not a number: training diverged in its very last steps.
+    """
+    model.eval()
+    found: list[Tensor] = []
+    with torch.inference_mode():
+        for start in range(0, len(pixels), CHUNK):
+            chunk = torch.from_numpy(np.array(pixels[start : start + CHUNK])).to(device)
+            found.append(model(normalise(chunk)).float().cpu())
+    answers = torch.cat(found).numpy()
+    if not np.isfinite(answers).all():
+        broken = int((~np.isfinite(answers)).any(axis=1).sum())
+        raise NonFiniteLoss(
+            f"the trained model's logits for {broken} of {len(answers)} images are not finite; lower "
+            "training.learning_rate"
+        )
+    return answers
+
+
+def evaluate(
+    model: nn.Module,
+    images: ImageSet,
+    estimated: NDArray[np.bool_],
+    normalise: Normalisation,
+    device: torch.device,
+) -> Predictions:
+    """Probabilities and attention of every image of a test set.
+
+    Args:
+        model: a trained classifier.
+        images: the test set; its ``lung`` and ``lesion`` masks are used where present.
+        estimated: (n,): which lung masks were estimated from the image.
+        normalise: as in training.
+        device: where the model is.
+    """
+    found = logits(model, images.pixels, normalise, device)
+    shown = softmax(found)
+    cams = _cams(model, images, found.argmax(axis=1), normalise, device)
+    lung, has_lung = _mask(images, "lung")
+    lesion, has_lesion = _mask(images, "lesion")
+    hidden, only = np.full_like(shown, np.nan), np.full_like(shown, np.nan)
+    if has_lung.any():
+        rows = np.flatnonzero(has_lung)
+        outside = np.stack([blackout(images.pixels[i], ~lung[i]) for i in rows])
+        inside = np.stack([blackout(images.pixels[i], lung[i]) for i in rows])
+        hidden[rows] = softmax(logits(model, outside, normalise, device))
+        only[rows] = softmax(logits(model, inside, normalise, device))
+    return Predictions(
+        ids=images.ids,
+        labels=np.array(images.labels),
+        probabilities=shown,
+        lungs_hidden=hidden,
+        lungs_only=only,
+        cam_in_lung=share_inside(cams, lung, has_lung),
+        lung_share=np.where(has_lung, lung.mean(axis=(1, 2)), np.nan),
+        lung_estimated=estimated & has_lung,
+        pointing=pointing_game(cams, lesion, has_lesion),
+        attributes=dict(images.attributes),
+    )
+
+
+def share_inside(
+    cams: NDArray[np.float32], masks: NDArray[np.bool_], present: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The share (n,) of each map that lies in the mask, in [0, 1]; NaN without mask, or where the map is all zero."""
+    total = cams.sum(axis=(1, 2), dtype=np.float64)
+    inside = np.where(masks, cams, 0).sum(axis=(1, 2), dtype=np.float64)
+    usable = present & (total > 0)
+    return np.where(usable, inside / np.where(usable, total, 1), np.nan)
+
+
+def pointing_game(
+    cams: NDArray[np.float32], masks: NDArray[np.bool_], present: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """1 where the map's maximum lies in the mask, 0 where beside (Zhang et al. 2016); NaN without a mask or a map.
+
+    Of several equal maxima the first, row by row, counts. An empty mask (a normal film) is no mask.
+    """
+    flat = cams.reshape(len(cams), -1)
+    hit = masks.reshape(len(masks), -1)[np.arange(len(cams)), flat.argmax(axis=1)]
+    usable = present & masks.any(axis=(1, 2)) & (flat.max(axis=1) > 0)
+    return np.where(usable, hit.astype(np.float64), np.nan)
+
+
+def _cams(
+    model: nn.Module, images: ImageSet, classes: NDArray[np.int64], normalise: Normalisation, device: torch.device
+) -> NDArray[np.float32]:
+    maps = []
+    for start in range(0, len(images), CHUNK):
+        chunk = torch.from_numpy(np.array(images.pixels[start : start + CHUNK])).to(device)
+        maps.append(grad_cam(model, normalise(chunk), classes[start : start + CHUNK]))
+    return np.concatenate(maps)
+
+
+def _mask(images: ImageSet, name: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The masks (n, height, width) of that name, and which of them (n,) are there; an empty one is not."""
+    if name not in images.masks:
+        return np.zeros(images.pixels.shape, np.bool_), np.zeros(len(images), np.bool_)
+    masks = images.masks[name]
+    return masks.values, masks.present & masks.values.any(axis=(1, 2))

@@ -1,0 +1,95 @@
+"""The command line, called in this process, in an empty folder, on a terminal that is none and 80 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from imil_sim.cli.app import main
+
+TINY = """
+name = "tiny"
+seeds = 2
+reference = "baseline"
+
+[images]
+source = "phantom"
+size = 32
+train = 16
+test = 6
+
+[model]
+name = "resnet10"
+
+[training]
+epochs = 2
+batch_size = 8
+learning_rate = 0.01
+
+[feedback]
+imil_epoch = 1
+num_outliers = 3
+
+[arms.baseline]
+
+[arms.lesions]
+feedback.oracle = "lesions"
+"""
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a call left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Called]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder; it holds the study ``tiny.toml``, and no image folder is named in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    for variable in ("IMIL_SIM_DATA", "IMIL_SIM_STORE", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(variable, raising=False)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    return tmp_path
+
+
+@pytest.fixture
+def call(here: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+    """``call("run", "tiny.toml")``: the exit code and what was printed."""
+
+    def called(*arguments: str) -> Called:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main(list(arguments))
+        printed = capsys.readouterr()
+        code = stopped.value.code
+        return Called(code if isinstance(code, int) else 0 if code is None else 1, printed.out, printed.err)
+
+    return called
+
+
+@pytest.fixture
+def films(here: Path) -> Path:
+    """Four films a class in ``films/clear`` and ``films/opaque``, and a study ``films.toml`` about them."""
+    for number in range(8):
+        path = here / "films" / ("clear" if number < 4 else "opaque") / f"film{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(number).integers(0, 256, (40, 32)).astype(np.uint8)
+        assert cv2.imwrite(str(path), noise)
+    study = TINY.replace('source = "phantom"', 'source = "folder"\npath = "films"').replace(
+        "train = 16\ntest = 6\n", ""
+    )
+    (here / "films.toml").write_text(study)
+    return here / "films"

@@ -1,0 +1,48 @@
+"""What all tests share: one thread, no display, nobody's own store, and the real images where there are some."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Before numpy, OpenCV or torch are imported, and inherited by every interpreter a test starts: workers share the cores,
+# and the thread count moves bits.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+os.environ.pop("IMIL_SIM_STORE", None)
+
+# The same examples in every run: a red suite stays red until it is mended. No deadline: no test is timed.
+settings.register_profile("imil-sim", derandomize=True, deadline=None, print_blob=True, database=None)
+settings.load_profile("imil-sim")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that uses the real images, so that ``-m real_data`` chooses them."""
+    for item in items:
+        if "real_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.real_data)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run, with the reason."""
+    if item.get_closest_marker("gpu"):
+        import torch  # only where a test asks for it: most of the suite does without
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device; torch sees none")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder that holds ``shenzhen/`` and the other real image sets, never written to."""
+    folder = os.environ.get("IMIL_SIM_DATA")
+    if not folder:
+        pytest.skip("needs the real image sets: set IMIL_SIM_DATA to their folder")
+    path = Path(folder).resolve()
+    if not path.is_dir():
+        pytest.fail(f"IMIL_SIM_DATA is {folder!r}, which is not a folder", pytrace=False)
+    return path

@@ -1,0 +1,215 @@
+"""A consultation, counted by hand: six films, a grid of 2 x 2, and oracles that answer what they were told to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from imil_sim.engine.consult import Outcome, ask_all, consult, questions
+from imil_sim.errors import OracleFailure
+from imil_sim.feedback import Feedback, Grid, Question
+from imil_sim.feedback.selection import confident_mispredictions
+from imil_sim.images.image_set import ImageSet, MaskSet
+from imil_sim.seeds import stream
+from imil_sim.study.spec import FeedbackSpec
+from imil_sim.training.overlay import Overlay
+
+IDS = tuple("abcdef")
+LABELS = np.array([0, 1, 0, 1, 0, 1])
+# Logit of TB against none: a, b, c, d are wrong (b surest, then c, a, d); e and f are right, f the less sure.
+TB = [2.0, -4.0, 3.0, -1.0, -3.0, 0.5]
+LOGITS = np.array([[0.0, tb] for tb in TB], np.float32)
+
+NONE = np.zeros((2, 2), np.bool_)
+ALL = np.ones((2, 2), np.bool_)
+TOP_LEFT = np.array([[True, False], [False, False]])
+BOTTOM = np.array([[False, False], [True, True]])
+
+
+def films(known_lungs: bool = True) -> ImageSet:
+    pixels = np.stack([np.full((4, 6), 10 * (i + 1), np.uint8) for i in range(6)])
+    pixels.flags.writeable = False
+    lesion = np.zeros((6, 4, 6), np.bool_)
+    lesion[1::2, 0, 0] = True
+    masks = {"lesion": MaskSet(lesion, np.array([False, True] * 3))}
+    if known_lungs:
+        masks["lung"] = MaskSet(np.ones((6, 4, 6), np.bool_), np.ones(6, np.bool_))
+    return ImageSet("films", IDS, pixels, LABELS, ("normal", "TB"), masks)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Answers what it was told to; None abstains."""
+
+    cells: Mapping[str, NDArray[np.bool_] | None]
+    seen: list[Question] = field(default_factory=list)
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        self.seen.append(question)
+        cells = self.cells[question.image_id]
+        return Feedback.abstain(question, "cannot say") if cells is None else Feedback(question.image_id, cells)
+
+
+def go(
+    cells: Mapping[str, NDArray[np.bool_] | None],
+    before: Overlay | None = None,
+    answered: Sequence[str] = (),
+    **spec: Any,
+) -> tuple[Outcome, Told]:
+    """One consultation after epoch 7 about `films`, with the default of two outliers unless ``spec`` says otherwise."""
+    feedback = FeedbackSpec.model_validate({"oracle": "told", "num_outliers": 2, "grid_size": 2, **spec})
+    exclude = () if feedback.revisit else answered
+    selection = confident_mispredictions(LOGITS, LABELS, IDS, feedback.num_outliers, exclude, feedback.fill_up)
+    images, oracle = films(), Told(cells)
+    cams = np.linspace(0, 1, len(selection.indices) * 24, dtype=np.float32).reshape(-1, 4, 6)
+    asked = questions(images, selection, cams, cams / 2, Grid(*feedback.grid_size))
+    answers = ask_all(oracle, asked, seed=3, number=1)
+    outcome = consult(feedback, 7, selection, asked, answers, images, before or Overlay(), frozenset(answered))
+    return outcome, oracle
+
+
+# ------------------------------------------------------------------------------------------------------- the counts
+
+
+def test_every_kind_of_answer_is_counted_and_only_a_choice_changes_a_film() -> None:
+    outcome, _ = go({"b": TOP_LEFT, "c": NONE, "a": ALL, "d": None}, num_outliers=4)
+    found = outcome.consultation
+    assert [answer.image_id for answer in found.answers] == ["b", "c", "a", "d"]
+    assert [answer.cells for answer in found.answers] == [(1,), (), (1, 2, 3, 4), None]
+    assert [answer.effect for answer in found.answers] == ["replaced", "none", "none", "none"]
+    assert [answer.reason for answer in found.answers] == ["", "", "", "cannot say"]
+    assert [(answer.label, answer.predicted) for answer in found.answers] == [(1, 0), (0, 1), (0, 1), (1, 0)]
+    assert [answer.confidence for answer in found.answers] == pytest.approx(
+        [1 / (1 + np.exp(-margin)) for margin in (4, 3, 2, 1)]
+    )
+    assert (found.epoch, found.grid, found.requested, found.shortage) == (7, (2, 2), 4, 0)
+    assert (found.n_asked, found.n_abstained, found.n_nothing, found.n_everything, found.n_replaced) == (4, 1, 1, 1, 1)
+    assert (found.n_mispredictions, found.n_excluded, found.n_filled_up) == (4, 0, 0)
+    assert list(outcome.overlay.replaced) == [1]
+    assert outcome.answered == {"a", "b", "c"}
+
+
+def test_a_shortage_is_recorded_and_filled_only_where_that_is_asked_for() -> None:
+    choices = dict.fromkeys(IDS, TOP_LEFT)
+    short = go(choices, num_outliers=6)[0].consultation
+    assert (short.n_asked, short.shortage, short.n_filled_up) == (4, 2, 0)
+    filled = go(choices, num_outliers=5, fill_up="least-confident-correct")[0].consultation
+    assert (filled.n_asked, filled.shortage, filled.n_filled_up, filled.n_mispredictions) == (5, 0, 1, 4)
+    assert [(answer.image_id, answer.mispredicted) for answer in filled.answers[3:]] == [("d", True), ("f", False)]
+
+
+def test_nothing_to_ask_is_a_consultation_too() -> None:
+    outcome, _ = go({}, answered=IDS)
+    assert outcome.consultation.answers == ()
+    assert (outcome.consultation.n_mispredictions, outcome.consultation.n_excluded) == (0, 4)
+    assert outcome.consultation.shortage == 2
+    assert outcome.overlay.key == ""
+
+
+# ----------------------------------------------------------------------------------------------------- the overlay
+
+
+def test_every_other_cell_is_black_and_the_film_itself_is_untouched() -> None:
+    outcome, _ = go({"b": TOP_LEFT, "c": BOTTOM})
+    of_b, of_c = outcome.overlay.replaced[1], outcome.overlay.replaced[2]
+    assert of_b.tolist() == [[20] * 3 + [0] * 3] * 2 + [[0] * 6] * 2
+    assert of_c.tolist() == [[0] * 6] * 2 + [[30] * 6] * 2
+    assert films().pixels[1].tolist() == [[20] * 6] * 4
+
+
+def test_who_has_been_answered_about_is_not_asked_again_and_who_has_not_is() -> None:
+    first, _ = go({"b": TOP_LEFT, "c": None})
+    assert first.answered == {"b"}
+    second, _ = go({"c": BOTTOM, "a": TOP_LEFT}, before=first.overlay, answered=tuple(first.answered))
+    assert [answer.image_id for answer in second.consultation.answers] == ["c", "a"]
+    assert (second.consultation.n_excluded, second.consultation.n_mispredictions) == (1, 3)
+    assert sorted(second.overlay.replaced) == [0, 1, 2]
+    assert second.answered == {"a", "b", "c"}
+
+
+def test_a_film_that_is_asked_about_again_is_blacked_out_from_the_original() -> None:
+    first, _ = go({"b": TOP_LEFT, "c": NONE})
+    again, oracle = go({"b": BOTTOM, "c": NONE}, before=first.overlay, answered=tuple(first.answered), revisit=True)
+    assert oracle.seen[0].image.tolist() == [[20] * 6] * 4
+    assert again.overlay.replaced[1].tolist() == [[0] * 6] * 2 + [[20] * 6] * 2
+    assert again.consultation.n_excluded == 0
+
+
+def test_appending_keeps_the_film_and_adds_the_other() -> None:
+    outcome, _ = go({"b": TOP_LEFT, "c": BOTTOM}, mode="append")
+    assert outcome.overlay.replaced == {}
+    assert [row for row, _ in outcome.overlay.appended] == [1, 2]
+    assert [answer.effect for answer in outcome.consultation.answers] == ["appended", "appended"]
+    assert outcome.consultation.n_replaced == 2
+
+
+def test_equal_cells_make_equal_overlays_and_other_cells_others() -> None:
+    one, same, other = (go({"b": TOP_LEFT, "c": cells})[0].overlay.key for cells in (BOTTOM, BOTTOM.copy(), TOP_LEFT))
+    assert one == same != other
+    assert go({"b": NONE, "c": ALL})[0].overlay.key == ""
+
+
+# ---------------------------------------------------------------------------------------------------- the questions
+
+
+def test_a_question_shows_the_film_its_masks_and_what_the_model_thinks() -> None:
+    _, oracle = go({"b": TOP_LEFT, "c": BOTTOM})
+    of_b, of_c = oracle.seen
+    assert (of_b.label, of_b.predicted, of_b.class_names) == (1, 0, ("normal", "TB"))
+    assert set(of_b.masks) == {"lesion", "lung"}
+    assert set(of_c.masks) == {"lung"}
+    assert of_b.masks["lesion"].sum() == 1
+    assert of_b.estimated == frozenset()
+    assert of_b.cam.min() == 0.0
+    assert of_c.cam.max() == 1.0
+    assert np.array_equal(of_c.cam_true, of_c.cam / 2)
+    for array in (of_b.image, of_b.cam, of_b.cam_true, *of_b.masks.values()):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 1
+
+
+def test_a_missing_lung_mask_is_estimated_and_marked_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from imil_sim.engine import data
+
+    lung = np.zeros((4, 6), np.bool_)
+    lung[1:3] = True
+    guesses: list[NDArray[np.bool_] | None] = [lung, None]
+    monkeypatch.setattr(data, "estimate_lungs", lambda film: type("Guess", (), {"mask": guesses.pop(0)}))
+    selection = confident_mispredictions(LOGITS, LABELS, IDS, 2)
+    cams = np.zeros((2, 4, 6), np.float32)
+    first, second = questions(films(known_lungs=False), selection, cams, cams, Grid(2, 2))
+    assert np.array_equal(first.masks["lung"], lung)
+    assert first.estimated == {"lung"}
+    assert "lung" not in second.masks
+    assert second.estimated == frozenset()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Says which numbers it drew."""
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        return Feedback(question.image_id, TOP_LEFT, note=str(rng.integers(2**60)))
+
+
+def test_each_answer_draws_from_the_stream_of_its_run_consultation_and_film() -> None:
+    selection = confident_mispredictions(LOGITS, LABELS, IDS, 4)
+    cams = np.zeros((4, 4, 6), np.float32)
+    asked = questions(films(), selection, cams, cams, Grid(2, 2))
+    notes = [feedback.note for feedback in ask_all(Drawing(), asked, seed=3, number=2)]
+    assert notes == [str(stream(3, "oracle", 2, name).integers(2**60)) for name in "bcad"]
+    backwards = [feedback.note for feedback in ask_all(Drawing(), asked[::-1], seed=3, number=2)]
+    assert backwards == notes[::-1]
+    assert len({*notes, *(f.note for f in ask_all(Drawing(), asked, seed=3, number=1))}) == 8
+
+
+def test_an_oracle_that_gives_no_answer_is_named_with_the_film() -> None:
+    with pytest.raises(OracleFailure, match='oracle Told failed on image "c": KeyError'):
+        go({"b": TOP_LEFT})
+    with pytest.raises(OracleFailure, match='oracle Told gave no valid answer on image "b"'):
+        go({"b": np.ones((3, 3), np.bool_), "c": NONE})

@@ -1,0 +1,188 @@
+"""The defaults of docs/method.md, the rules between fields, and the keys that stand for a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from imil_sim.study.spec import (
+    ArmSpec,
+    AugmentationSpec,
+    FeedbackSpec,
+    FolderSource,
+    ManifestSource,
+    ModelSpec,
+    MontgomerySource,
+    PhantomSource,
+    RunSpec,
+    ShenzhenSource,
+    Spec,
+    SplitSpec,
+    TrainingSpec,
+    canonical,
+    content_key,
+)
+
+PHANTOM = {"source": "phantom"}
+
+DEFAULTS: list[tuple[type[Spec], Mapping[str, Any], Mapping[str, Any]]] = [
+    (ModelSpec, {}, {"name": "resnet50", "weights": "none"}),
+    (
+        TrainingSpec,
+        {},
+        {
+            "epochs": 100,
+            "batch_size": 64,
+            "optimizer": "sgd",
+            "learning_rate": 0.001,
+            "momentum": 0.0,
+            "weight_decay": 0.0,
+            "precision": "fp32",
+        },
+    ),
+    (AugmentationSpec, {}, {"name": "none", "alpha": None, "square": 50 / 224}),
+    (
+        FeedbackSpec,
+        {"oracle": "lesions"},
+        {
+            "options": {},
+            "num_outliers": 20,
+            "imil_epoch": (70,),
+            "grid_size": (4, 4),
+            "fill": "black",
+            "mode": "replace",
+            "fill_up": "none",
+            "revisit": False,
+        },
+    ),
+    (SplitSpec, {}, {"method": "fixed", "test": None, "seed": 0}),
+    (
+        PhantomSource,
+        PHANTOM,
+        {
+            "size": 64,
+            "train": 400,
+            "test": 200,
+            "seed": 0,
+            "conspicuity": 1.0,
+            "marker_train": None,
+            "marker_test": None,
+        },
+    ),
+    (ShenzhenSource, {"source": "shenzhen"}, {"size": 224, "path": "shenzhen"}),
+    (MontgomerySource, {"source": "montgomery"}, {"size": 224, "path": "montgomery"}),
+    (FolderSource, {"source": "folder", "path": "x"}, {"size": 224, "classes": None}),
+    (
+        ManifestSource,
+        {"source": "manifest", "path": "x.csv"},
+        {
+            "size": 224,
+            "image_folder": ".",
+            "image_column": "image",
+            "label_column": "label",
+            "classes": None,
+            "split_column": None,
+            "test_value": "test",
+            "group_column": None,
+            "attribute_columns": (),
+            "mask_columns": {},
+        },
+    ),
+    (
+        ArmSpec,
+        {"images": PHANTOM},
+        {
+            "test_sets": {},
+            "split": SplitSpec(),
+            "model": ModelSpec(),
+            "training": TrainingSpec(),
+            "augmentation": AugmentationSpec(),
+            "feedback": None,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "given", "defaults"), DEFAULTS, ids=lambda value: getattr(value, "__name__", ""))
+def test_every_field_has_the_default_of_the_method(
+    model: type[Spec], given: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> None:
+    made = model.model_validate(given)
+    assert {name: getattr(made, name) for name in model.model_fields if name not in given} == dict(defaults)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "told"),
+    [
+        (TrainingSpec, {"optimizer": "adam", "momentum": 0.9}, 'momentum belongs to optimizer = "sgd"'),
+        (TrainingSpec, {"learning_rate": float("nan")}, "finite"),
+        (TrainingSpec, {"batch_size": 1}, "greater than or equal to 2"),
+        (AugmentationSpec, {"name": "cutout", "alpha": 0.2}, "alpha belongs to mixup and cutmix"),
+        (FeedbackSpec, {"oracle": "x", "imil_epoch": [80, 70]}, r"ascending epochs, each once, not \[80, 70\]"),
+        (FeedbackSpec, {"oracle": "x", "imil_epoch": [70, 70]}, "ascending"),
+        (FeedbackSpec, {"oracle": "x", "imil_epoch": []}, "ascending"),
+        (FeedbackSpec, {"oracle": "x", "grid_size": [4]}, r"one number for a square grid, or \[rows, columns\]"),
+        (FeedbackSpec, {"oracle": "x", "options": {"share": float("inf")}}, "finite numbers"),
+        (SplitSpec, {"test": 1.0}, "a count of at least 1, or a fraction"),
+        (SplitSpec, {"test": 0}, "a count of at least 1, or a fraction"),
+        (PhantomSource, PHANTOM | {"marker_train": 0.9}, "marker_train and marker_test go together"),
+        (ArmSpec, {"images": PHANTOM, "training": {"epochs": 70}, "feedback": {"oracle": "x"}}, "no epoch to train on"),
+        (ArmSpec, {"images": PHANTOM, "test_sets": {"main": PHANTOM}}, "test_sets.main: the name stands for"),
+        (ArmSpec, {"images": PHANTOM, "test_sets": {"../x": PHANTOM}}, "pattern"),
+        (ArmSpec, {"images": PHANTOM, "test_sets": {"big": PHANTOM | {"size": 65}}}, "has size 65, .* 64"),
+    ],
+)
+def test_fields_that_contradict_one_another_are_refused(model: type[Spec], given: Mapping[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        model.model_validate(given)
+
+
+def test_one_epoch_and_one_grid_number_stand_for_a_list_and_a_square() -> None:
+    one = FeedbackSpec.model_validate({"oracle": "x", "imil_epoch": 70, "grid_size": 4})
+    many = FeedbackSpec.model_validate({"oracle": "x", "imil_epoch": [70], "grid_size": [4, 4]})
+    assert one == many
+    assert FeedbackSpec.model_validate({"oracle": "x", "grid_size": [2, 3]}).grid_size == (2, 3)
+
+
+def test_a_spec_survives_its_own_json() -> None:
+    arm = ArmSpec.model_validate(
+        {
+            "images": {"source": "manifest", "path": "x.csv", "attribute_columns": ["sex"]},
+            "split": {"test": 0.25},
+            "feedback": {"oracle": "x", "imil_epoch": [10, 20], "options": {"like": {"oracle": "y"}}},
+        }
+    )
+    run = RunSpec(arm=arm, seed=3)
+    assert RunSpec.model_validate_json(run.model_dump_json()) == run
+    counted = SplitSpec(test=132)
+    assert SplitSpec.model_validate_json(counted.model_dump_json()).test == 132
+
+
+def test_the_canonical_text_is_the_same_for_ever() -> None:
+    value = {"b": [1, 2.5, None, True], "a": {"ä": "“"}}
+    assert canonical(value) == '{"a":{"\\u00e4":"\\u201c"},"b":[1,2.5,null,true]}'
+    assert content_key(value) == "44872cad93c67b4c593b4b001aecf2972cb74650bf0bf1fb406ecbc39b680f98"
+
+
+def test_the_key_of_a_run_spec_is_the_same_for_ever() -> None:
+    run = RunSpec(arm=ArmSpec(images=PhantomSource(source="phantom"), feedback=FeedbackSpec(oracle="lesions")), seed=7)
+    assert (
+        content_key(run.model_dump(mode="json")) == "756e65d089121cfa75736fa772f69dd7d183e0115fe55ff91e741063527bcafb"
+    )
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()))
+def test_the_order_of_keys_does_not_matter_and_values_do(value: dict[str, Any]) -> None:
+    backwards = dict(reversed(list(value.items())))
+    assert content_key(value) == content_key(backwards)
+    assert content_key(value) != content_key({**value, "one more": 0})
+
+
+def test_what_is_no_number_has_no_key() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        canonical({"loss": float("nan")})

@@ -1,0 +1,54 @@
+"""docs/studies.md: its tables say what the specs say, its examples are studies, and it names every shipped one."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from imil_sim.study.study import parse_study, shipped_studies
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def writer() -> ModuleType:
+    """The script that writes the tables."""
+    spec = importlib.util.spec_from_file_location("make_study_tables", ROOT / "docs" / "make_study_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_are_those_of_the_specs(writer: ModuleType) -> None:
+    assert writer.filled(PAGE) == PAGE, "run python docs/make_study_tables.py"
+    assert "| `batch_size` | whole number from 2 | `64` | Images a step. |" in PAGE
+    stale = PAGE.replace("| `64` | Images a step.", "| `32` | Images a step.")
+    assert writer.filled(stale) == PAGE != stale
+
+
+def test_the_examples_of_the_writer_are_true(writer: ModuleType) -> None:
+    results = doctest.testmod(writer)
+    assert (results.failed, results.attempted > 0) == (0, True)
+
+
+def test_the_examples_are_studies() -> None:
+    whole, loops, editor = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    study = parse_study(tomllib.loads(whole), beside=ROOT)
+    assert len(study.arms) == 3 + 4  # of three values two are new for each of two bases
+    both = parse_study(tomllib.loads(whole + loops), beside=ROOT)
+    assert {"lesions@one-of-20", "random-cells@four-of-5"} <= set(both.arms)
+    assert editor.startswith("#:schema ")
+
+
+def test_every_shipped_study_is_named() -> None:
+    missing = [path.stem for path in shipped_studies() if f"`{path.stem}`" not in PAGE]
+    assert missing == []

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from imil_sim.errors import NonFiniteLoss
+from imil_sim.images.image_set import ImageSet, MaskSet
+from imil_sim.study.spec import ModelSpec
+from imil_sim.training import evaluate as room
+from imil_sim.training.cam import grad_cam
+from imil_sim.training.evaluate import evaluate, logits, pointing_game, share_inside
+from imil_sim.training.models import build
+from imil_sim.training.train import Normalisation
+
+CPU = torch.device("cpu")
+IDENTITY = Normalisation(0, 1 / 255)
+"""Gray values as they are."""
+
+
+class Brightness(nn.Module):
+    """The logit of the second class is the image's mean gray value, its map the image itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer4 = nn.Identity()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        mean = self.layer4(inputs).mean((1, 2, 3))
+        return torch.stack([torch.zeros_like(mean), mean], 1)
+
+
+def test_predictions_do_not_depend_on_training_mode_dropout_or_batch_statistics(films: ImageSet) -> None:
+    model = build(ModelSpec(name="mobilenet_v3_small"), classes=2, size=32, seed=0)
+    normalise = Normalisation.of(films, ModelSpec())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    found = logits(model.train(), films.pixels, normalise, CPU)
+    assert found.shape == (10, 2)
+    assert found.dtype == np.float32
+    assert logits(model.train(), films.pixels, normalise, CPU).tobytes() == found.tobytes()
+    np.testing.assert_allclose(logits(model, films.pixels[4:5], normalise, CPU), found[4:5], atol=1e-6)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_predictions_are_in_the_order_of_the_images_over_several_chunks(
+    films: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "CHUNK", 4)
+    found = logits(Brightness(), films.pixels, IDENTITY, CPU)
+    np.testing.assert_allclose(found[:, 1], films.pixels.mean((1, 2)), rtol=1e-5)
+    cams = room._cams(Brightness(), films, np.ones(10, np.int64), IDENTITY, CPU)
+    np.testing.assert_allclose(cams, films.pixels / films.pixels.max((1, 2), keepdims=True), rtol=1e-5, atol=1e-6)
+
+
+def test_answers_that_are_not_finite_are_a_failed_run(films: ImageSet) -> None:
+    broken = Normalisation(0, float("nan"))
+    with pytest.raises(NonFiniteLoss, match=r"logits for 10 of 10 images are not finite; lower training.learning_rate"):
+        logits(Brightness(), films.pixels, broken, CPU)
+
+
+def test_share_inside_worked_by_hand() -> None:
+    cams = np.array([[[1, 0.5], [0.5, 0]], [[1, 0], [0, 0]], [[0, 0], [0, 0]], [[1, 1], [1, 1]]], np.float32)
+    masks = np.array([[[1, 0], [1, 1]], [[0, 1], [1, 1]], [[1, 1], [1, 1]], [[1, 1], [0, 0]]], np.bool_)
+    found = share_inside(cams, masks, np.array([True, True, True, False]))
+    np.testing.assert_array_equal(found, [0.75, 0, np.nan, np.nan])  # an empty map, and no mask, have no share
+
+
+def test_pointing_game_worked_by_hand() -> None:
+    cams = np.array([[[0.2, 1], [0, 0]]] * 4 + [[[0, 0], [0, 0]], [[0, 1], [1, 0]]], np.float32)
+    hit, beside, empty, full = [[0, 1], [0, 0]], [[1, 0], [1, 1]], [[0, 0], [0, 0]], [[1, 1], [1, 1]]
+    masks = np.array([hit, beside, empty, full, full, beside], np.bool_)
+    found = pointing_game(cams, masks, np.array([True, True, True, False, True, True]))
+    # beside the mask; no lesion; no mask; no map; of two maxima the first counts
+    np.testing.assert_array_equal(found, [1, 0, np.nan, np.nan, np.nan, 0])
+
+
+def test_an_evaluation_worked_by_hand() -> None:
+    pixels = np.zeros((4, 2, 2), np.uint8)
+    pixels[:] = [[4, 0], [0, 8]]
+    lung = np.zeros((4, 2, 2), np.bool_)
+    lung[0, 1, 1] = lung[1, 0, 0] = lung[3, 0, 0] = True
+    lesion = np.zeros((4, 2, 2), np.bool_)
+    lesion[0, 1, 1] = lesion[1, 0, 0] = True
+    images = ImageSet(
+        name="four",
+        ids=("a", "b", "c", "d"),
+        pixels=pixels,
+        labels=np.array([1, 0, 1, 0]),
+        class_names=("normal", "TB"),
+        masks={
+            "lung": MaskSet(lung, np.array([True, True, True, False])),  # c: present and empty; d: not there
+            "lesion": MaskSet(lesion, np.array([True, True, True, True])),
+        },
+        attributes={"sex": ("f", "m", "", "f")},
+    )
+    found = evaluate(Brightness(), images, np.array([False, True, True, True]), IDENTITY, CPU)
+
+    def tb(*gray: float) -> list[float]:
+        return [1 / (1 + np.exp(-g)) for g in gray]
+
+    nan = np.nan
+    assert found.ids == images.ids
+    np.testing.assert_array_equal(found.labels, images.labels)
+    np.testing.assert_allclose(found.probabilities[:, 1], tb(3, 3, 3, 3), rtol=1e-6)
+    np.testing.assert_allclose(found.probabilities.sum(1), 1)
+    np.testing.assert_allclose(found.lungs_hidden[:, 1], [*tb(1, 2), nan, nan], rtol=1e-6)
+    np.testing.assert_allclose(found.lungs_only[:, 1], [*tb(2, 1), nan, nan], rtol=1e-6)
+    np.testing.assert_allclose(found.cam_in_lung, [8 / 12, 4 / 12, nan, nan], rtol=1e-6)
+    np.testing.assert_array_equal(found.lung_share, [0.25, 0.25, nan, nan])
+    np.testing.assert_array_equal(found.lung_estimated, [False, True, False, False])
+    np.testing.assert_array_equal(found.pointing, [1, 0, nan, nan])
+    assert found.attributes == {"sex": ("f", "m", "", "f")}
+    np.testing.assert_array_equal(images.pixels, pixels)
+
+
+def test_a_set_without_masks_has_predictions_and_no_attention(films: ImageSet) -> None:
+    found = evaluate(Brightness(), replace(films, masks={}), np.zeros(10, np.bool_), IDENTITY, CPU)
+    assert np.isfinite(found.probabilities).all()
+    for name in ("lungs_hidden", "lungs_only", "cam_in_lung", "lung_share", "pointing"):
+        assert np.isnan(getattr(found, name)).all(), name
+    assert not found.lung_estimated.any()
+
+
+def test_attention_is_of_the_predicted_class(films: ImageSet) -> None:
+    model = build(ModelSpec(name="resnet10"), classes=2, size=32, seed=0)
+    normalise = Normalisation.of(films, ModelSpec())
+    found = evaluate(model, films, np.zeros(10, np.bool_), normalise, CPU)
+    inputs = normalise(torch.from_numpy(np.array(films.pixels)))
+    cams = grad_cam(model, inputs, found.probabilities.argmax(1))
+    lung = films.masks["lung"]
+    np.testing.assert_array_equal(found.cam_in_lung, share_inside(cams, lung.values, lung.present))
+    assert np.isfinite(found.cam_in_lung).any()
