@@ -33,7 +33,7 @@ from imil_sim.feedback.selection import Selection, confident_mispredictions
 from imil_sim.study.record import Consultation, EpochRow
 from imil_sim.study.spec import FeedbackSpec, RunSpec, content_key
 from imil_sim.training.cam import grad_cam
-from imil_sim.training.evaluate import evaluate, logits
+from imil_sim.training.evaluate import EVALUATION_REVISION, evaluate, logits
 from imil_sim.training.numerics import deterministic
 from imil_sim.training.overlay import Overlay, TrainingRows
 from imil_sim.training.train import Normalisation, Snapshot, Trained, start_model, train
@@ -313,7 +313,7 @@ class Workshop:
             model, normalise = self._model(step)
             return evaluate(model, test.images, test.estimated, normalise, self.device).to_arrays()
 
-        key = content_key({"state": step.state.key, "test": test.images.fingerprint})
+        key = content_key({"state": step.state.key, "test": test.images.fingerprint, "revision": EVALUATION_REVISION})
         self._arrays("evaluations", key, step.state.trunk, compute)
         return key
 
@@ -326,7 +326,8 @@ class Workshop:
             pixels = _as_trained(images, overlay, np.arange(len(images)))
             return {"logits": logits(model, pixels, normalise, self.device)}
 
-        return self._arrays("predictions", step.state.key, step.state.trunk, compute)["logits"]
+        key = content_key({"state": step.state.key, "revision": EVALUATION_REVISION})
+        return self._arrays("predictions", key, step.state.trunk, compute)["logits"]
 
     def _cams(
         self, step: Consult, overlay: Overlay, selection: Selection
@@ -344,7 +345,9 @@ class Workshop:
                 "true": grad_cam(model, inputs, labels),
             }
 
-        key = content_key({"state": step.state.key, "rows": selection.indices.tolist()})
+        key = content_key(
+            {"state": step.state.key, "rows": selection.indices.tolist(), "revision": EVALUATION_REVISION}
+        )
         return key, self._arrays("cams", key, step.state.trunk, compute)
 
     def _arrays(

@@ -18,6 +18,9 @@ from imil_sim.study.record import Predictions
 from imil_sim.training.cam import grad_cam
 from imil_sim.training.train import Normalisation
 
+EVALUATION_REVISION = 1
+"""Raised whenever predictions, CAMs or attention change for the same weights; it enters the keys of what is kept."""
+
 CHUNK = 64
 """Images predicted at once; fixed, since the bits of a prediction may depend on it."""
 
@@ -103,11 +106,17 @@ def pointing_game(
 ) -> NDArray[np.float64]:
     """1 where the map's maximum lies in the mask, 0 where beside (Zhang et al. 2016); NaN without a mask or a map.
 
-    Of several equal maxima the first, row by row, counts. An empty mask (a normal film) is no mask.
+    Of several equal maxima the one nearest the middle of the image counts, then the first row by row: a map enlarged
+    from a few cells is flat beyond the middle of its outermost cells, so its maximum may be a whole corner, of which
+    the pixel nearest the middle is where the cell's centre lies. An empty mask (a normal film) is no mask.
     """
-    flat = cams.reshape(len(cams), -1)
-    hit = masks.reshape(len(masks), -1)[np.arange(len(cams)), flat.argmax(axis=1)]
-    usable = present & masks.any(axis=(1, 2)) & (flat.max(axis=1) > 0)
+    rows, cols = np.indices(cams.shape[1:])
+    middle = (cams.shape[1] - 1) / 2, (cams.shape[2] - 1) / 2
+    distance = (rows - middle[0]) ** 2 + (cols - middle[1]) ** 2
+    top = cams.max(axis=(1, 2), keepdims=True)
+    at = np.where(cams == top, distance, np.inf).reshape(len(cams), -1).argmin(axis=1)
+    hit = masks.reshape(len(masks), -1)[np.arange(len(cams)), at]
+    usable = present & masks.any(axis=(1, 2)) & (top[:, 0, 0] > 0)
     return np.where(usable, hit.astype(np.float64), np.nan)
 
 

@@ -77,6 +77,17 @@ def test_pointing_game_worked_by_hand() -> None:
     np.testing.assert_array_equal(found, [1, 0, np.nan, np.nan, np.nan, 0])
 
 
+def test_the_middle_of_a_flat_maximum_is_what_points() -> None:
+    # a map enlarged from 2 x 2 cells is flat in the corner; the cell's centre lies where the flat part ends
+    cams = np.zeros((1, 8, 8), np.float32)
+    cams[0, :3, :3] = 1
+    lesion = np.zeros((2, 1, 8, 8), np.bool_)
+    lesion[0, 0, 2, 2] = lesion[1, 0, 0, 0] = True
+    present = np.array([True])
+    assert pointing_game(cams, lesion[0], present) == [1]
+    assert pointing_game(cams, lesion[1], present) == [0]
+
+
 def test_an_evaluation_worked_by_hand() -> None:
     pixels = np.zeros((4, 2, 2), np.uint8)
     pixels[:] = [[4, 0], [0, 8]]
