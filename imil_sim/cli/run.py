@@ -9,13 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from imil_sim.cli.pictures import write_interactions
 from imil_sim.cli.progress import Counter, StudyProgress
 from imil_sim.cli.results import check_place, write_results
 from imil_sim.cli.study import open_study
 from imil_sim.engine.check import check_study
 from imil_sim.engine.cluster import Bench, DaskHands, local_client, remote_client
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.execute import Hands, Observer, OwnHands, carry_out
+from imil_sim.engine.execute import Ended, Hands, Observer, OwnHands, carry_out
 from imil_sim.engine.plan import plan_runs
 from imil_sim.engine.results import RunResult, keep, recorded_segments
 from imil_sim.engine.stages import Lineage, run_key
@@ -49,14 +50,28 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
     study = open_study(asked, seeds)
     folder = out or Path("reports") / study.name
     check_place(folder)
-    results = results_of(study, where)
+    library = library_of(study, where)
+    results = results_of(study, where, library)
+    write_interactions(study, results, library, folder / "figures")
     written = write_results(study, results, folder)
     Console().print(f"\nwritten to {written}", markup=False, highlight=False, soft_wrap=True)
     statuses = {result.record.status for result in results}
     return 1 if "failed" in statuses else 3 if "waiting" in statuses else 0
 
 
-def results_of(study: Study, where: Where) -> list[RunResult]:
+def library_of(study: Study, where: Where) -> ImageLibrary:
+    """The images of a study, all of them loaded, after everything that can be wrong with the study was looked at.
+
+    Raises:
+        ImilSimError: something is wrong.
+    """
+    with Counter(Console(stderr=True)) as counter:
+        library = ImageLibrary(study.beside, where.store / "images", counter)
+        check_study(study, library)
+    return library
+
+
+def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunResult]:
     """The result of every run of a study, in its order; what the store does not hold is trained now.
 
     Raises:
@@ -65,9 +80,6 @@ def results_of(study: Study, where: Where) -> list[RunResult]:
     talk = Console(stderr=True)
     device, store = find_device(where.device), Store(where.store, lambda entry: _tell_damage(talk, entry))
     store.check_writable()
-    with Counter(talk) as counter:
-        library = ImageLibrary(study.beside, where.store / "images", counter)
-        check_study(study, library)
     arms, runs = zip(*study.runs(), strict=True)
     workshop = Workshop(library, store, device, study.beside)
 
@@ -80,16 +92,21 @@ def results_of(study: Study, where: Where) -> list[RunResult]:
     plan = plan_runs(runs, trunk, lambda key: store.holds("stages", key), known)
     labels = [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)]
     workers = cpu_count() if where.workers is None else where.workers
+    if where.scheduler is None and not plan.epochs_to_train:
+        workers = 0  # nothing is left that would be worth starting processes for
     own = workers == 0 and where.scheduler is None
     results: dict[int, RunResult] = {}
+
+    def on_end(position: int, ended: Ended) -> None:
+        progress.on_end(position, ended)
+        results[position] = keep(arms[position], runs[position], ended, library, store, device)
+
     with (
         StudyProgress(talk, labels, plan, own=own) as progress,
         _hands(study, where, workers, workshop, progress) as hands,
     ):
-        observer = Observer(progress.on_step, progress.on_done, progress.on_end)
-        ended = carry_out(runs, workshop.trunk, hands, observer, sharing=where.sharing)
-        for position, (arm, run) in enumerate(zip(arms, runs, strict=True)):
-            results[position] = keep(arm, run, ended[position], library, store, device)
+        observer = Observer(progress.on_step, progress.on_done, on_end)
+        carry_out(runs, workshop.trunk, hands, observer, sharing=where.sharing)
     return [results[position] for position in range(len(runs))]
 
 
