@@ -19,7 +19,7 @@ SHOWN = 6
 
 
 def write_interactions(study: Study, results: Sequence[RunResult], library: ImageLibrary, folder: Path) -> list[Path]:
-    """One sheet for each arm of [arms] that consulted: the first questions of its first finished seed.
+    """One sheet for each arm of [arms] that consulted: the surest questions of each class, of its first finished seed.
 
     Arms of a sweep have none: they would be the same questions again and again.
     """
@@ -29,12 +29,22 @@ def write_interactions(study: Study, results: Sequence[RunResult], library: Imag
         consulted = [r for r in results if r.arm == arm and r.record.consultations]
         if arm in swept or not consulted:
             continue
-        samples = interactions(consulted[0], library)[:SHOWN]
+        samples = varied(interactions(consulted[0], library), SHOWN)
         if samples:
             path = folder / f"interactions-{arm}.png"
             write_png(interaction_sheet(samples), path)
             written.append(path)
     return written
+
+
+def varied(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """Up to ``most`` samples, as many of each true class as there are, the earliest of each, in the order of asking."""
+    turns: dict[str, int] = {}
+    ranked = []
+    for place, sample in enumerate(samples):
+        turns[sample.true_name] = turns.get(sample.true_name, 0) + 1
+        ranked.append((turns[sample.true_name], place))
+    return [samples[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
 
 
 def interactions(result: RunResult, library: ImageLibrary) -> list[Sample]:
