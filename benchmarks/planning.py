@@ -4,8 +4,9 @@
 
 The study is a crossed sweep of 100 arms (consultation epochs x outliers x grids, beside a baseline) with as many seeds
 as it takes. The plan is made twice, each time in a process of its own that starts from nothing: as numbers (--json)
-and as a picture. Seconds are those of the clock on the wall, with the start of Python and torch, the looking at the
-images and the timing of a few steps; megabytes are the most that process ever held.
+and as a picture. The start of Python and torch, the looking at the images and the timing of a few steps are counted in.
+Seconds are those of the processor (one thread), so other work on the machine is not counted against it; those of the
+clock on the wall stand beside. Megabytes are the most that the process ever held.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS_TARGET = 10.0
@@ -46,20 +48,40 @@ from imil_sim.cli.app import main
 try:
     main(sys.argv[1:])
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, file=sys.stderr)
 """
 
 
-def planned(study: Path, *options: str) -> tuple[float, float, str]:
-    """Seconds, megabytes, and what was printed."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a plan took."""
+
+    processor: float
+    """Seconds."""
+    wall: float
+    """Seconds."""
+    megabytes: float
+    printed: str
+
+    @property
+    def met(self) -> bool:
+        """Whether both targets are."""
+        return self.processor < SECONDS_TARGET and self.megabytes < MEGABYTES_TARGET
+
+
+def planned(study: Path, *options: str) -> Planned:
+    """The plan of the study, made by a process of its own."""
     command = [sys.executable, "-c", WATCHED, "plan", str(study), "--store", str(study.parent / "store"), *options]
     began = time.perf_counter()
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
+    wall = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(done.stderr)
-    return time.perf_counter() - began, int(done.stderr.split()[-1]) / 1024, done.stdout
+    processor, megabytes = map(float, done.stderr.split()[-2:])
+    return Planned(processor, wall, megabytes, done.stdout)
 
 
 def main(asked: list[str]) -> int:
@@ -70,11 +92,11 @@ def main(asked: list[str]) -> int:
         study = Path(folder) / "large.toml"
         study.write_text(STUDY.format(seeds=seeds))
         for what, options in (("as numbers", ["--json"]), ("as a picture", [])):
-            seconds, megabytes, printed = planned(study, *options)
-            runs = f"{json.loads(printed)['runs']:,} runs " if options else ""
-            good = seconds < SECONDS_TARGET and megabytes < MEGABYTES_TARGET
-            met &= good
-            print(f"{runs}{what}: {seconds:.1f} s, {megabytes:.0f} MB  {'met' if good else 'missed'}", flush=True)
+            took = planned(study, *options)
+            runs = f"{json.loads(took.printed)['runs']:,} runs " if options else ""
+            met &= took.met
+            figures = f"{took.processor:.1f} s ({took.wall:.1f} s on the wall), {took.megabytes:.0f} MB"
+            print(f"{runs}{what}: {figures}  {'met' if took.met else 'missed'}", flush=True)
     print(f"target: under {SECONDS_TARGET:.0f} s and {MEGABYTES_TARGET:.0f} MB")
     return 0 if met else 1
 

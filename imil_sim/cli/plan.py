@@ -164,16 +164,17 @@ def _time_told(outlook: Outlook) -> str:
         return ""
     if taking is None:
         return "no telling how long" + (" without the images" if outlook.unseen else ": too many models to time")
-    processes = _many(outlook.processes, "process").replace("processs", "processes")
+    processes = _many(outlook.processes, "process", "es")
     total = f" ({_duration(taking.work)} of work)" if outlook.processes > 1 else ""
     return f"about {_duration(taking.on(outlook.processes))} on {processes}{total}, by steps timed just now"
 
 
 def _duration(seconds: float) -> str:
-    """
+    """Seconds as people say them.
+
     >>> [_duration(s) for s in (0.2, 42, 300, 7500, 200_000)]
-    ['1 s', '42 s', '5 min', '2 h 5 min', '2 d 8 h']
-    """  # noqa: D205, D212, D415 (the examples say it)
+    ['1 s', '42 s', '5 min', '2 h 5 min', '2 d 7 h']
+    """
     if seconds < 100:
         return f"{max(round(seconds), 1)} s"
     minutes = round(seconds / 60)
@@ -183,8 +184,8 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s'[: count != 1]}"
+def _many(count: int, what: str, plural: str = "s") -> str:
+    return f"{count:,} {what}{'' if count == 1 else plural}"
 
 
 # ------------------------------------------------------------------------------------------------------ as a picture

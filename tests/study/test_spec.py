@@ -186,3 +186,51 @@ def test_the_order_of_keys_does_not_matter_and_values_do(value: dict[str, Any]) 
 def test_what_is_no_number_has_no_key() -> None:
     with pytest.raises(ValueError, match="JSON"):
         canonical({"loss": float("nan")})
+
+
+# ------------------------------------------------------------------------------------------- texts worked out once
+
+
+def asked(**fields: Any) -> ArmSpec:
+    images = {"source": "shenzhen", **fields.pop("images", {})}
+    return ArmSpec.model_validate({"images": images, "feedback": {"oracle": "lesions"}, **fields})
+
+
+def test_a_text_worked_out_once_is_no_part_of_the_spec() -> None:
+    fresh, read = asked(), asked()
+    assert read.text == canonical(read.model_dump(mode="json"))
+    assert fresh == read
+    assert fresh.model_dump() == read.model_dump()
+    assert ArmSpec.model_validate_json(read.model_dump_json()) == read
+
+
+def test_a_copy_with_other_values_has_other_texts() -> None:
+    arm = asked()
+    assert arm.text
+    assert arm.recipe
+    copied = arm.model_copy(update={"augmentation": AugmentationSpec(name="mixup")})
+    assert copied == asked(augmentation={"name": "mixup"})
+    assert copied.text == canonical(copied.model_dump(mode="json"))
+    assert copied.text != arm.text
+    assert copied.recipe != arm.recipe
+
+
+def test_the_recipe_is_what_an_epoch_depends_on_and_the_question_is_not_when_it_is_asked() -> None:
+    arm = asked()
+    assert asked(training={"epochs": 90}).recipe == arm.recipe
+    assert asked(training={"momentum": 0.9}).recipe != arm.recipe
+    assert asked(model={"name": "resnet18"}).recipe != arm.recipe
+    first, later, more = (
+        FeedbackSpec.model_validate({"oracle": "lesions", **given})
+        for given in ({}, {"imil_epoch": 50}, {"num_outliers": 5})
+    )
+    assert first.question == later.question
+    assert first.question != more.question
+
+
+def test_the_same_images_elsewhere_are_the_same_arm() -> None:
+    arm = asked(test_sets={"far": {"source": "montgomery"}})
+    moved = asked(images={"path": "elsewhere"}, test_sets={"far": {"source": "montgomery", "path": "/there"}})
+    assert arm.placeless == moved.placeless
+    assert arm.text != moved.text
+    assert arm.placeless != asked(images={"size": 96}).placeless
