@@ -14,6 +14,7 @@ import torch
 from imil_sim.images.image_set import ImageSet
 from imil_sim.study.spec import ArmSpec, RunSpec, content_key
 from imil_sim.training import numerics
+from imil_sim.training.evaluate import EVALUATION_REVISION
 from imil_sim.training.models import weights_fingerprint
 from imil_sim.training.train import TRAINING_REVISION, Recipe
 
@@ -73,10 +74,10 @@ class Lineage:
 
 
 def run_key(run: RunSpec, fingerprints: dict[str, str], device: torch.device) -> str:
-    """The key of a run: its whole spec, the images' content, and what else can move the numbers."""
+    """The key of a run: its whole spec, the images' content, revisions and environment; not the oracle's answers."""
     return content_key(
         {
-            "revision": TRAINING_REVISION,
+            "revision": [TRAINING_REVISION, EVALUATION_REVISION],
             "environment": numerics.environment(device),
             "arm": run.arm.placeless,
             "seed": run.seed,

@@ -17,6 +17,9 @@ from imil_sim.images.listing import (
 from imil_sim.study.paths import resolve
 from imil_sim.study.spec import FolderSource
 
+NORMAL = ("normal", "negative", "healthy", "no finding", "no_finding", "no-finding")
+"""Names of the class without disease, whatever their case."""
+
 
 def list_folder(source: FolderSource, beside: Path | None = None) -> Listing:
     """The images of all class folders, class by class; ids are ``class/name`` without the extension.
@@ -28,7 +31,7 @@ def list_folder(source: FolderSource, beside: Path | None = None) -> Listing:
     folders = {path.name: path for path in visible(root) if path.is_dir()}
     if not folders:
         raise DataError(f'images "folder": {root} holds no folders. Make one folder a class and put its images there')
-    class_names = source.classes or tuple(folders)
+    class_names = source.classes or _normal_first(tuple(folders))
     missing = [name for name in class_names if name not in folders]
     if missing:
         near = " ".join(did_you_mean(name, folders) for name in missing[:1])
@@ -64,3 +67,8 @@ def _class_images(folder: Path) -> tuple[list[Path], list[str]]:
     if not images:
         faults.append(": holds no PNG or JPEG image; put the images of the class there")
     return images, faults
+
+
+def _normal_first(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names with the class without disease in front, if one is called so: the positive class is the last one."""
+    return tuple(sorted(names, key=lambda name: name.casefold() not in NORMAL))

@@ -49,6 +49,11 @@ def split_images(images: ImageSet, spec: SplitSpec, seed: int) -> Split:
             tear a group apart.
     """
     if spec.test is None and images.parts is not None:
+        if spec.method == "per-seed":
+            raise DataError(
+                f'images "{images.name}": split.method is "per-seed", but the source brings a split of its own, '
+                "the same for every seed; give split.test to split it anew, or leave split.method out"
+            )
         split = _own_parts(images)
     else:
         asked = DEFAULT_FRACTION if spec.test is None else spec.test

@@ -150,7 +150,10 @@ class Predictions:
     lung_estimated: NDArray[np.bool_]
     """Whether the lung mask was estimated from the image."""
     pointing: NDArray[np.float64]
-    """1 where the CAM's maximum lies in a lesion, 0 where beside; NaN without a lesion (Zhang et al. 2016)."""
+    """1 where the Grad-CAM of the *true* class has its maximum in a lesion, 0 where beside; NaN without a lesion.
+
+    The true class's, as in Zhang et al. (2016): a missed film is asked where the evidence for TB lies, not for normal.
+    """
     attributes: Mapping[str, tuple[str, ...]]
     """By name, one value an image; ``""`` where unknown."""
 

@@ -91,7 +91,7 @@ class MontgomerySource(Source):
 
 
 class FolderSource(Source):
-    """One folder a class, named for the class; classes in the order of their names unless given."""
+    """One folder a class, named for the class; in the order of their names, one called normal first, unless given."""
 
     source: Literal["folder"] = Field(description="Folders of image files.")
     path: str = Field(description="Folder of class folders; relative to IMIL_SIM_DATA or the study.")
@@ -192,6 +192,8 @@ class AugmentationSpec(Spec):
     def _alpha_is_of_blends(self) -> AugmentationSpec:
         if self.alpha is not None and self.name not in ("mixup", "cutmix"):
             raise ValueError(f'alpha belongs to mixup and cutmix, not to "{self.name}"')
+        if self.square != type(self).model_fields["square"].default and self.name != "cutout":
+            raise ValueError(f'square belongs to cutout, not to "{self.name}"')
         return self
 
 

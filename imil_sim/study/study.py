@@ -60,6 +60,9 @@ class StudyHead(Spec):
     checkpoint_minutes: float = Field(
         10.0, gt=0, description="Minutes between two checkpoints inside a long stage; cannot move a number."
     )
+    oracle_seconds: float = Field(
+        60.0, gt=0, description="Seconds an oracle may take over one answer; one that takes longer fails its runs."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Study:
     sweeps: tuple[Sweep, ...] = ()
     """Families of arms along a field; their comparisons with each other are exploratory."""
     checkpoint_minutes: float = 10.0
+    oracle_seconds: float = 60.0
 
     def runs(self) -> Iterator[tuple[str, RunSpec]]:
         """(arm name, spec) of every run: all arms of the first seed, then all of the second, ..."""
@@ -166,6 +170,7 @@ def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study
         comparisons=head.comparisons or tuple((arm, reference) for arm in given if arm != reference),
         sweeps=tuple(sweeps),
         checkpoint_minutes=head.checkpoint_minutes,
+        oracle_seconds=head.oracle_seconds,
     )
 
 

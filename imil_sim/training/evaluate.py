@@ -18,7 +18,7 @@ from imil_sim.study.record import Predictions
 from imil_sim.training.cam import grad_cam
 from imil_sim.training.train import Normalisation
 
-EVALUATION_REVISION = 1
+EVALUATION_REVISION = 2
 """Raised whenever predictions, CAMs or attention change for the same weights; it enters the keys of what is kept."""
 
 CHUNK = 64
@@ -68,6 +68,7 @@ def evaluate(
     found = logits(model, images.pixels, normalise, device)
     shown = softmax(found)
     cams = _cams(model, images, found.argmax(axis=1), normalise, device)
+    true_cams = _cams(model, images, np.array(images.labels), normalise, device)
     lung, has_lung = _mask(images, "lung")
     lesion, has_lesion = _mask(images, "lesion")
     hidden, only = np.full_like(shown, np.nan), np.full_like(shown, np.nan)
@@ -86,7 +87,7 @@ def evaluate(
         cam_in_lung=share_inside(cams, lung, has_lung),
         lung_share=np.where(has_lung, lung.mean(axis=(1, 2)), np.nan),
         lung_estimated=estimated & has_lung,
-        pointing=pointing_game(cams, lesion, has_lesion),
+        pointing=pointing_game(true_cams, lesion, has_lesion),
         attributes=dict(images.attributes),
     )
 

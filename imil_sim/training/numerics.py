@@ -16,6 +16,9 @@ import torch.utils.deterministic
 
 from imil_sim.errors import UsageError
 
+KERNEL_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE")
+"""Environment variables that choose other kernels, hence other bits, without torch saying so."""
+
 THREADS = 1
 """Threads of a stage on a CPU: the number changes the bits, so it is fixed and part of every key."""
 
@@ -51,7 +54,8 @@ def environment(device: torch.device) -> dict[str, str]:
         **{name: _version(name) for name in ("numpy", "torch", "torchvision")},
         "device": torch.cuda.get_device_name(device) if cuda else f"cpu-{platform.machine()}",
         "threads": str(THREADS),
-        "kernels": "cuda" if cuda else _kernels(),
+        "kernels": f"cuda {torch.version.cuda}, cudnn {torch.backends.cudnn.version()}" if cuda else _kernels(),
+        **{name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ},
     }
 
 
@@ -83,10 +87,12 @@ def deterministic() -> Iterator[None]:
     threads, debug_mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     cudnn = torch.backends.cudnn
     filling: Any = torch.utils.deterministic  # its one attribute is made at run time
+    matmul = torch.get_float32_matmul_precision()
     flags = cudnn.benchmark, cudnn.allow_tf32, filling.fill_uninitialized_memory
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(True)
     cudnn.benchmark = False
+    torch.set_float32_matmul_precision("highest")
     cudnn.allow_tf32 = False  # convolutions in fp32 would round to ten bits, as bf16 does to seven
     filling.fill_uninitialized_memory = False  # a guard for kernels under development; 3% of a training step
     try:
@@ -94,6 +100,7 @@ def deterministic() -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.set_deterministic_debug_mode(debug_mode)
+        torch.set_float32_matmul_precision(matmul)
         cudnn.benchmark, cudnn.allow_tf32, filling.fill_uninitialized_memory = flags
 
 

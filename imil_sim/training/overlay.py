@@ -32,6 +32,11 @@ class Overlay:
         """The overlay in which ``image`` stands in place of training row ``row``."""
         return Overlay({**self.replaced, row: image}, self.appended)
 
+    def without(self, row: int) -> Overlay:
+        """The overlay in which nothing stands in place of training row ``row``, and nothing was added for it."""
+        appended = tuple(entry for entry in self.appended if entry[0] != row)
+        return Overlay({r: image for r, image in self.replaced.items() if r != row}, appended)
+
     def append(self, row: int, image: NDArray[np.uint8]) -> Overlay:
         """The overlay in which ``image`` is added, with the label of training row ``row``."""
         return Overlay(self.replaced, (*self.appended, (row, image)))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -160,3 +161,13 @@ def test_a_source_is_found_where_the_study_means_it(
     if place == "data":
         monkeypatch.setenv("IMIL_SIM_DATA", str(shenzhen.parent))
     assert len(load_images(ShenzhenSource(source="shenzhen", path=path, size=16), beside=beside)) == 12
+
+
+def test_the_class_without_disease_comes_first_in_a_folder_of_classes(tmp_path: Path) -> None:
+    for name in ("TB", "normal"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), np.full((16, 16), len(name), np.uint8))
+    source = FolderSource(source="folder", path=str(tmp_path), size=16)
+    assert load_images(source).class_names == ("normal", "TB")
+    asked = source.model_copy(update={"classes": ("TB", "normal")})
+    assert load_images(asked).class_names == ("TB", "normal")

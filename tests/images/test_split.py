@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from imil_sim.errors import DataError
 from imil_sim.images.image_set import ImageSet
+from imil_sim.images.phantom import phantom
 from imil_sim.images.split import Split, split_images
-from imil_sim.study.spec import SplitSpec
+from imil_sim.study.spec import PhantomSource, SplitSpec
 
 
 def image_set(
@@ -172,3 +173,10 @@ def test_every_group_may_train_and_every_group_may_test() -> None:
 def test_a_split_that_cannot_be_is_refused(images: ImageSet, spec: SplitSpec, told: str) -> None:
     with pytest.raises(DataError, match=told):
         split_images(images, spec, seed=0)
+
+
+def test_a_split_per_seed_of_a_source_with_its_own_split_is_refused() -> None:
+    films = phantom(PhantomSource(source="phantom", size=16, train=4, test=4))
+    with pytest.raises(DataError, match=r"split\.method.*give split\.test"):
+        split_images(films, SplitSpec(method="per-seed"), 1)
+    assert len(split_images(films, SplitSpec(method="per-seed", test=2), 1).test) == 2
