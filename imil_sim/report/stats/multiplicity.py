@@ -1,0 +1,53 @@
+"""Several comparisons at once: p values adjusted for their number."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from statsmodels.stats.multitest import multipletests
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Holm's adjusted p values (1979) for planned comparisons: the chance of any false claim stays below alpha.
+
+    >>> holm([0.01, 0.04, 0.03, 0.005]).tolist()
+    [0.03, 0.06, 0.06, 0.02]
+
+    A comparison that was planned and has no p (NaN) still counts among them, and stays NaN: a study does not gain by a
+    run that failed.
+
+    Args:
+        p: (comparisons,), each in [0, 1] or NaN.
+
+    Raises:
+        ValueError: a p is not one.
+    """
+    return _adjusted(p, "holm")
+
+
+def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
+    """Benjamini and Hochberg's adjusted p values (1995), for exploring: the expected share of false claims.
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.005]).tolist()
+    [0.02, 0.04, 0.04, 0.02]
+
+    NaN is treated as by `holm`.
+
+    Args:
+        p: (comparisons,), each in [0, 1] or NaN.
+
+    Raises:
+        ValueError: a p is not one.
+    """
+    return _adjusted(p, "fdr_bh")
+
+
+def _adjusted(p: ArrayLike, method: str) -> NDArray[np.float64]:
+    raw = np.asarray(p, np.float64)
+    known = ~np.isnan(raw)
+    if raw.ndim != 1 or ((raw[known] < 0) | (raw[known] > 1)).any():
+        raise ValueError(f"p values lie in [0, 1], in an array of one dimension; got {raw.tolist()}")
+    if not len(raw):
+        return raw
+    adjusted: NDArray[np.float64] = multipletests(np.where(known, raw, 1.0), method=method)[1]
+    return np.where(known, adjusted, np.nan)
