@@ -1,0 +1,110 @@
+"""`imil-sim`, watched: the real command in a process of its own, and what its steps took.
+
+    python -m benchmarks.watched SPENT.json run STUDY.toml [OPTION ...]
+
+The command does what it always does. It is watched where it hands its runs to the engine
+(`imil_sim.engine.execute.carry_out`): at that moment the worker processes are there, and have imported what they need.
+So the seconds from there until the last run is on record are those without start-up; the seconds of the whole process
+are taken from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imil_sim.cli import run as command
+from imil_sim.cli.app import main as imil_sim
+from imil_sim.engine.execute import Hands, carry_out
+from imil_sim.engine.steps import Done, Step
+
+
+@dataclass
+class Spent:
+    """What a run of the command took; seconds are those of the clock on the wall."""
+
+    epochs: int = 0
+    """Trained, not found in the store."""
+    work: float = 0.0
+    """Seconds from the first step asked for until the last run was on record."""
+    steps: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds of each step by its kind (train, consult, evaluate), in the order in which they were done."""
+    whole: float = 0.0
+    """Seconds of the whole process; filled in from outside."""
+
+    @property
+    def epoch(self) -> float:
+        """Seconds of an epoch where it was trained, with loading, checking and storing of states."""
+        return sum(self.steps["train"]) / self.epochs
+
+
+class WatchedHands:
+    """Hands that note what comes out of other ones; see `imil_sim.engine.execute.Hands`."""
+
+    def __init__(self, hands: Hands, spent: Spent) -> None:
+        self._hands, self._spent = hands, spent
+        self._kinds: dict[str, str] = {}
+
+    def submit(self, step: Step, priority: int) -> None:
+        """See `Hands.submit`."""
+        self._kinds[step.key] = type(step).__name__.lower()
+        self._hands.submit(step, priority)
+
+    def completed(self) -> Done:
+        """See `Hands.completed`."""
+        done = self._hands.completed()
+        self._spent.epochs += done.epochs
+        self._spent.steps.setdefault(self._kinds[done.key], []).append(done.seconds)
+        return done
+
+    def close(self) -> None:
+        """See `Hands.close`."""
+        self._hands.close()
+
+
+def run_watched(study: Path, store: Path, *options: str) -> Spent:
+    """What ``imil-sim run`` of the study spends, in a new process.
+
+    Raises:
+        SystemExit: the command failed; with what it said.
+    """
+    told = store.parent / "spent.json"
+    arguments = [str(told), "run", str(study), "--store", str(store), "--out", str(store.parent / "report"), *options]
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.watched", *arguments], capture_output=True, text=True, check=False
+    )
+    whole = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"imil-sim run {study.name} {' '.join(options)} ended with {done.returncode}:\n{done.stderr}")
+    return Spent(**{**json.loads(told.read_text(encoding="utf-8")), "whole": whole})
+
+
+def main(told: Path, arguments: Sequence[str]) -> None:
+    """Run the command, write what its steps took, and exit as the command does."""
+    spent = Spent()
+
+    def watched(runs: Any, trunk: Any, hands: Hands, *others: Any, **named: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return carry_out(runs, trunk, WatchedHands(hands, spent), *others, **named)
+        finally:
+            spent.work = time.perf_counter() - began
+
+    if getattr(command, "carry_out", None) is not carry_out:
+        raise AttributeError("the command hands its runs to the engine in another way: watch it there")
+    vars(command)["carry_out"] = watched
+    try:
+        imil_sim(list(arguments))
+    finally:
+        told.write_text(json.dumps(asdict(spent)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
