@@ -10,7 +10,9 @@ from __future__ import annotations
 import platform
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -91,17 +93,31 @@ def perform(run: RunSpec, trunk: Lineage, halts: Halts) -> Generator[Step, Any, 
 
 def provenance(device: torch.device) -> dict[str, str]:
     """Versions and hardware, for a record."""
-    packages = ("imil-sim", "torch", "torchvision", "numpy", "opencv-python", "scikit-image", "captum")
+    packages = ("imil-sim", "torch", "torchvision", "numpy", "opencv-python", "scikit-learn", "pandas", "captum")
     return {
         **{name: _version(name) for name in packages},
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "processor": _processor(),
         "system": platform.system(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
 
 
+@cache
+def _processor() -> str:
+    """The processor's own name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+@cache
 def _version(package: str) -> str:
+    """Of an installed package; looked up once, since every record asks for it."""
     try:
         return version(package)
     except PackageNotFoundError:  # another distribution brings the same module (opencv-python-headless)
