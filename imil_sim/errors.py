@@ -11,7 +11,8 @@ ImilSimError            the root; the command line prints its message and exits
 │   ├── OutOfMemory     a step did not fit, several times
 │   ├── WorkerLost      the process that carried out a step died, several times
 │   └── AwaitsAnswers   a person has not answered yet; the run waits       exit 3
-└── StoreError          the store cannot be read or written            exit 2
+├── StoreError          the store cannot be read or written            exit 2
+└── ClusterError        the Dask cluster has gone, or cannot be used   exit 2
 
 Each message says what was asked, what was found, and what to do.
 """
@@ -74,6 +75,10 @@ class AwaitsAnswers(RunError):
 
 class StoreError(ImilSimError):
     """The store cannot be read or written."""
+
+
+class ClusterError(ImilSimError):
+    """The Dask cluster has gone, or cannot be used."""
 
 
 MOST_LISTED = 20

@@ -13,7 +13,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Stream = Literal["split", "weights", "order", "augment", "dropout", "oracle", "select", "fill", "placebo", "phantom"]
+Stream = Literal[
+    "split", "weights", "order", "augment", "dropout", "oracle", "select", "fill", "placebo", "phantom", "verify"
+]
 """The names of all streams; a draw from any other name is a programming error."""
 
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.errors import OracleFailure, listed
+from imil_sim.errors import AwaitsAnswers, OracleFailure, listed
 from imil_sim.feedback.ask import ask
 from imil_sim.feedback.grid import Grid
 from imil_sim.feedback.question import Feedback, Oracle, Question
@@ -48,7 +48,8 @@ def check_oracle(oracle: Oracle, questions: Iterable[Question] | None = None) ->
     that image whose cells are a boolean array of the grid's shape, or with an abstention and its reason; equal
     generator states give equal answers; the order of the questions does not matter; the question stays as it was; all
     chance comes from the generator it is handed. And at least one answer is no abstention, or nothing was checked:
-    then hand over questions that it can answer.
+    then hand over questions that it can answer. An oracle that replays what a person recorded is handed questions that
+    the person has answered.
 
     Raises:
         OracleCheckError: it breaks one; the message says which, and on which image. It is an ``AssertionError``.
@@ -62,7 +63,7 @@ def check_oracle(oracle: Oracle, questions: Iterable[Question] | None = None) ->
         raise OracleCheckError(f"{type(oracle).__name__}: {problem}")
     try:
         problems = _broken_promises(oracle, asked)
-    except OracleFailure as error:
+    except (AwaitsAnswers, OracleFailure) as error:
         # Without an answer to every question nothing else can be compared.
         raise OracleCheckError(str(error)) from error
     if problems:

@@ -107,6 +107,56 @@ def oracles(
         show_oracle(name)
 
 
+store_app = typer.Typer(
+    help="Look after the folder of stages, predictions and records.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(store_app, name="store")
+
+
+@store_app.command("ls")
+def store_ls(
+    store: StoreOption = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print numbers for a script.")] = False,
+) -> None:
+    """List what a store holds: kinds of entries, studies, and what is left over."""
+    from imil_sim.cli.store import show_holdings
+
+    show_holdings(store, as_json=as_json)
+
+
+@store_app.command("verify")
+def store_verify(
+    store: StoreOption = Path("runs"),
+    recompute: Annotated[
+        int, typer.Option("--recompute", min=0, metavar="N", help="Also do N finished runs over and compare the bytes.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw of these runs.")] = 0,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Compare every entry with its checksums; exit 1 where one is damaged, or comes out with other bytes."""
+    from imil_sim.cli.store import verify_store
+
+    raise typer.Exit(verify_store(store, number=recompute, seed=seed, device=device))
+
+
+@store_app.command("prune")
+def store_prune(
+    studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies to keep: files or shipped names.")],
+    store: StoreOption = Path("runs"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    records: Annotated[
+        bool, typer.Option("--records", help="Of runs that are done keep the record and its predictions only.")
+    ] = False,
+    even_waiting: Annotated[
+        bool, typer.Option("--even-waiting", help="Let go also of other studies' runs that wait for a person.")
+    ] = False,
+) -> None:
+    """Remove what the named studies do not need, as their files stand now; says what goes, and asks."""
+    from imil_sim.cli.store import prune_store
+
+    prune_store(store, studies, yes=yes, records_only=records, even_waiting=even_waiting)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a run failed, 2 a wrong call, study or data, 130 interrupted."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong with an image is told once, by us

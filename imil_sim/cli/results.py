@@ -14,7 +14,7 @@ from rich.table import Table
 
 from imil_sim.engine.results import RunResult
 from imil_sim.errors import UsageError
-from imil_sim.report.results import arm_summary, results_table, run_row, timings_row, write_csv
+from imil_sim.report.results import arm_summary, results_table, run_row, timings_row, unlike_environments, write_csv
 from imil_sim.study.study import Study
 
 SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "ece_top_label": "ECE"}
@@ -36,6 +36,9 @@ def write_results(study: Study, results: Sequence[RunResult], out: Path) -> Path
     console = Console()  # whatever becomes of the reader of the table, the files are there
     for name, summary in summaries.items():
         _print(console, study, summary, "" if name == "main" else f" on {name}")
+    if mixed := unlike_environments(result.record for result in results):
+        line = f"\nthe runs of this study were made in different environments, which may move numbers: {mixed}"
+        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for result in results:
         if result.record.status != "done":
             line = f"{result.record.status}: {result.arm}, seed {result.seed}: {result.record.reason}"

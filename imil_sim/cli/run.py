@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
@@ -22,9 +25,11 @@ from imil_sim.engine.results import RunResult, keep, recorded_segments
 from imil_sim.engine.stages import Lineage, run_key
 from imil_sim.engine.steps import Watch, Workshop
 from imil_sim.engine.store import Store
+from imil_sim.engine.upkeep import NotedRun, note_study
+from imil_sim.errors import DataError, StoreError
 from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import Study
-from imil_sim.training.numerics import cpu_count, find_device
+from imil_sim.training.numerics import cpu_count, environment, find_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,15 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
     folder = out or Path("reports") / study.name
     check_place(folder)
     library = library_of(study, where)
-    results = results_of(study, where, library)
+    with _ended_by_sigterm_as_by_ctrl_c():
+        results = results_of(study, where, library)
     write_interactions(study, results, library, folder / "figures")
     written = write_results(study, results, folder)
-    Console().print(f"\nwritten to {written}", markup=False, highlight=False, soft_wrap=True)
+    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
     statuses = {result.record.status for result in results}
+    if "waiting" in statuses:
+        say(f"\nthe store is {where.store.resolve()}; when the answers are there, run the same command again")
+    say(f"\nwritten to {written}")
     return 1 if "failed" in statuses else 3 if "waiting" in statuses else 0
 
 
@@ -79,7 +88,6 @@ def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunRes
     """
     talk = Console(stderr=True)
     device, store = find_device(where.device), Store(where.store, lambda entry: _tell_damage(talk, entry))
-    store.check_writable()
     arms, runs = zip(*study.runs(), strict=True)
     workshop = Workshop(library, store, device, study.beside)
 
@@ -90,6 +98,15 @@ def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunRes
         return workshop.trunk(run) if where.sharing else workshop.trunk(run).apart(run.arm)
 
     plan = plan_runs(runs, trunk, lambda key: store.holds("stages", key), known)
+    if plan.epochs_to_train:
+        store.check_writable()
+    store.tidy()
+    noted = [
+        NotedRun(arm, run.seed, run_key(run, library.of_run(run).fingerprints, device), trunk(run).trunk)
+        for arm, run in zip(arms, runs, strict=True)
+    ]
+    with suppress(*([] if plan.epochs_to_train else [StoreError])):  # of a store nobody may write to, a report is made
+        note_study(store, study.name, zip(runs, noted, strict=True))
     labels = [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)]
     workers = cpu_count() if where.workers is None else where.workers
     if where.scheduler is None and not plan.epochs_to_train:
@@ -98,16 +115,37 @@ def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunRes
     results: dict[int, RunResult] = {}
 
     def on_end(position: int, ended: Ended) -> None:
-        progress.on_end(position, ended)
         results[position] = keep(arms[position], runs[position], ended, library, store, device)
+        progress.on_end(position, ended)
 
     with (
+        store.presence(),
         StudyProgress(talk, labels, plan, own=own) as progress,
         _hands(study, where, workers, workshop, progress) as hands,
     ):
         observer = Observer(progress.on_step, progress.on_done, on_end)
-        carry_out(runs, workshop.trunk, hands, observer, sharing=where.sharing)
+        try:
+            carry_out(runs, workshop.trunk, hands, observer, sharing=where.sharing)
+        except DataError:
+            for run in runs:  # a worker that loaded altered images saw that they differ, not which
+                library.check_unaltered(run)
+            raise
+    store.tidy()  # a worker that was lost on the way may have left something
     return [results[position] for position in range(len(runs))]
+
+
+@contextmanager
+def _ended_by_sigterm_as_by_ctrl_c() -> Iterator[None]:
+    """A batch system that ends us with SIGTERM leaves things as tidy as a user at the keyboard."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _tell_damage(talk: Console, entry: str) -> None:
@@ -119,10 +157,17 @@ def _tell_damage(talk: Console, entry: str) -> None:
 def _hands(study: Study, where: Where, workers: int, workshop: Workshop, progress: StudyProgress) -> Iterator[Hands]:
     if workers == 0 and where.scheduler is None:
         watch = Watch(progress.on_stage, progress.on_epoch, progress.on_batch)
-        minutes = study.checkpoint_minutes
-        yield OwnHands(Workshop(workshop.library, workshop.store, workshop.device, workshop.beside, watch, minutes))
+        own = workshop.library, workshop.store, workshop.device, workshop.beside
+        yield OwnHands(Workshop(*own, watch, study.checkpoint_minutes, study.oracle_seconds))
         return
-    bench = Bench(str(where.store.resolve()), str(study.beside), where.device, study.checkpoint_minutes)
+    bench = Bench(
+        str(where.store.resolve()),
+        str(study.beside),
+        where.device,
+        study.checkpoint_minutes,
+        study.oracle_seconds,
+        environment(workshop.device),
+    )
     opened = (
         remote_client(where.scheduler)
         if where.scheduler

@@ -9,28 +9,32 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, Future, Nanny, Scheduler, SpecCluster, WorkerPlugin, get_worker
+from distributed import Client, Future, Nanny, Scheduler, SpecCluster, Status, WorkerPlugin, get_worker
+from distributed.client import ClosedClientError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
+from distributed.utils import LoopRunner
 
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.steps import Done, Step, Watch, Workshop
+from imil_sim.engine.steps import Done, Step, Watch, Workshop, told
 from imil_sim.engine.store import Store
-from imil_sim.errors import RunError, UsageError, WorkerLost
+from imil_sim.errors import ClusterError, UsageError, WorkerLost
 from imil_sim.study.record import EpochRow
-from imil_sim.training.numerics import find_device, gpu_count
+from imil_sim.study.spec import content_key
+from imil_sim.training.numerics import environment, find_device, gpu_count
 
 LOOPBACK = "127.0.0.1"
 """All that the processes of this machine listen on; a cluster of somebody else's has addresses of its own."""
-
-TOPIC = "imil-sim"
-"""Under which workers tell of finished epochs."""
 
 SETTINGS = {
     "distributed.nanny.pre-spawn-environ": {
@@ -39,6 +43,9 @@ SETTINGS = {
     },
     "distributed.comm.timeouts.connect": "60s",  # a busy machine takes its time to start processes
 }
+
+MOST_TRIES = 3
+"""How often a step is handed out again that a worker gave up because somebody else had called it off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,100 +56,226 @@ class Bench:
     beside: str
     device: str
     checkpoint_minutes: float
+    oracle_seconds: float
+    environment: Mapping[str, str]
+    """What moves the bits where the study was planned (`numerics.environment`): it stands in every key."""
+
+    @property
+    def name(self) -> str:
+        """Of the workshop on a worker: two studies that share a cluster have workshops of their own."""
+        return f"imil-sim-{content_key(asdict(self))[:16]}"
 
     def workshop(self, watch: Watch) -> Workshop:
         """The workshop, in the process that calls."""
         store, beside = Path(self.store), Path(self.beside)
         library = ImageLibrary(beside, store / "images")
-        return Workshop(library, Store(store), find_device(self.device), beside, watch, self.checkpoint_minutes)
+        device = find_device(self.device)
+        return Workshop(library, Store(store), device, beside, watch, self.checkpoint_minutes, self.oracle_seconds)
 
 
 class WorkshopPlugin(WorkerPlugin):
     """Gives every worker one workshop, so that images are loaded once a process."""
 
     def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.name = plugin_name(bench)
-        self.workshop: Workshop | None = None
+        self.bench, self.name = bench, bench.name
+        self._worker: Any = None
+        self._workshop: Workshop | None = None
 
     def setup(self, worker: Any) -> None:
-        """Called by Dask in the worker's process; images are loaded when the first step needs them."""
-        self.workshop = self.bench.workshop(Watch(on_epoch=lambda row: _tell(worker, row)))
+        """Called by Dask in the worker's process; everything else waits until the first step."""
+        self._worker = worker
+
+    def carry_out(self, step: Step) -> Done:
+        """The step, done in this process.
+
+        Raises:
+            UsageError: numbers would come out differently here.
+        """
+        if self._workshop is None:
+            found = environment(find_device(self.bench.device))
+            if different := unlike(self.bench.environment, found):
+                raise UsageError(
+                    f"the worker {self._worker.address} would give other numbers than the machine this study was "
+                    f"started on: {different}. Give both the same packages and kind of processor"
+                )
+            watch = Watch(on_epoch=self._on_epoch, on_batch=lambda done, total: self._go_on())
+            self._workshop = self.bench.workshop(watch)
+        return self._workshop.carry_out(step)
+
+    def _on_epoch(self, row: EpochRow) -> None:
+        """Tell the user's process of a finished epoch."""
+        self._go_on()
+        self._worker.loop.add_callback(self._worker.log_event, self.name, {"epoch": row.epoch, "pid": os.getpid()})
+
+    def _go_on(self) -> None:
+        """Nothing, while somebody waits for the step at hand.
+
+        Dask does not interrupt what it has called off, and a worker whose scheduler has gone closes only when its
+        thread comes back: so the thread looks, batch by batch.
+        """
+        task = self._worker.state.tasks.get(self._worker.get_current_task())
+        if task is None or task.state in ("cancelled", "released") or self._worker.status not in _AT_WORK:
+            raise CalledOff
 
 
-def plugin_name(bench: Bench) -> str:
-    """Two studies that share a cluster have workshops of their own."""
-    return f"imil-sim:{bench}"
+_AT_WORK = (Status.running, Status.paused, Status.closing_gracefully)
 
 
-def _tell(worker: Any, row: EpochRow) -> None:
-    """Tell the user's process of a finished epoch, and stop where nobody wants the rest any more."""
-    task = worker.state.tasks.get(worker.get_current_task())
-    if task is not None and task.state in ("cancelled", "released"):
-        raise RunError("nobody waits for this stage any more")
-    worker.loop.add_callback(worker.log_event, TOPIC, {"epoch": row.epoch, "pid": os.getpid()})
+class CalledOff(Exception):
+    """Nobody waited for a step any more, so the worker stopped in the middle."""
 
 
-def _on_worker(bench: Bench, step: Step) -> Done:
-    plugin = get_worker().plugins[plugin_name(bench)]
+def unlike(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """``torch 2.12 instead of 2.13, ...``; empty where both are equal."""
+    names = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+    return ", ".join(f"{name} {found.get(name)} instead of {expected.get(name)}" for name in names)
+
+
+def _on_worker(name: str, step: Step) -> Done:
+    plugin = get_worker().plugins[name]
     assert isinstance(plugin, WorkshopPlugin)
-    assert plugin.workshop is not None
-    return plugin.workshop.carry_out(step)
+    return plugin.carry_out(step)
+
+
+@dataclass(slots=True)
+class _Handed:
+    """A step in the hands of the cluster."""
+
+    step: Step
+    priority: int
+    number: int
+    """How many times it has been handed out."""
+    future: Future[Done]
 
 
 class DaskHands:
-    """Carries out steps on the workers of a Dask cluster; see `imil_sim.engine.execute.Hands`."""
+    """Carries out steps on the workers of a Dask cluster; see `imil_sim.engine.execute.Hands`.
+
+    Args:
+        client: of the cluster; somebody else closes it.
+        bench: what a worker's workshop is made of.
+        on_epoch: told of every epoch that is trained for this study.
+
+    Raises:
+        ClusterError: the scheduler or a worker cannot take this study.
+    """
 
     def __init__(self, client: Client, bench: Bench, on_epoch: Callable[[], None] = lambda: None) -> None:
         self._client, self._bench = client, bench
         self._done: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
-        self._futures: dict[str, Future[Done]] = {}
-        client.register_plugin(WorkshopPlugin(bench))
-        client.subscribe_topic(TOPIC, lambda event: on_epoch())
+        self._handed: dict[str, _Handed] = {}
+        try:
+            client.register_plugin(WorkshopPlugin(bench))
+            client.subscribe_topic(bench.name, lambda event: on_epoch())
+        except Exception as error:  # whatever a worker lacks: a package, another release of one
+            raise ClusterError(
+                f"the cluster cannot take this study: {type(error).__name__}: {error}. Scheduler and workers must run "
+                "in an environment with the same packages as this one, imil-sim among them"
+            ) from error
 
     def submit(self, step: Step, priority: int) -> None:
-        """Have a step carried out; of several that wait the one with the highest priority goes first."""
-        future = self._client.submit(
-            _on_worker, self._bench, step, key=f"imil-sim-{step.key}", priority=priority, retries=0, pure=True
-        )
-        self._futures[step.key] = future
-        future.add_done_callback(self._done.put)
+        """See `Hands.submit`.
+
+        Raises:
+            ClusterError: the scheduler has gone.
+        """
+        self._hand_out(step, priority, 1)
 
     def completed(self) -> Done:
-        """The next step that is done, as soon as there is one."""
-        future = self._done.get()
-        key = str(future.key).removeprefix("imil-sim-")
-        self._futures.pop(key, None)
-        try:
-            done: Done = future.result()
-        except KilledWorker as error:
-            lost = WorkerLost(
-                f"the worker process was lost {error.allowed_failures + 1} times at step {key[:16]}, most likely for "
-                "lack of memory; use fewer workers or a smaller batch_size"
-            )
-            done = Done(key, None, lost)
-        future.release()
-        return done
+        """See `Hands.completed`.
+
+        Raises:
+            ClusterError: the scheduler has gone.
+        """
+        while True:
+            future = self._done.get()
+            handed = self._handed.pop(str(future.key))
+            try:
+                return future.result()
+            except KilledWorker as error:
+                return Done(handed.step.key, None, _lost(handed.step, error))
+            except CalledOff:
+                self._again(handed)
+            except CancelledError as error:
+                raise _gone(error) from None
+            finally:
+                with suppress(ClosedClientError):
+                    future.release()
 
     def close(self) -> None:
-        """Nothing is carried out any more; what was under way is given up."""
-        for future in list(self._futures.values()):
-            future.cancel(force=True)
+        """See `Hands.close`; what another study of the same store waits for goes on."""
+        with suppress(ClosedClientError, CommClosedError, CancelledError):
+            self._client.cancel([handed.future for handed in self._handed.values()])
+        self._handed.clear()
+
+    def _hand_out(self, step: Step, priority: int, number: int) -> None:
+        # The key is that of this store: in another one the step may not have been done.
+        key = f"{self._bench.name}-{step.key}-{number}"
+        try:
+            future = self._client.submit(_on_worker, self._bench.name, step, key=key, priority=priority, pure=True)
+        except (ClosedClientError, CommClosedError) as error:
+            raise _gone(error) from None
+        self._handed[key] = _Handed(step, priority, number, future)
+        future.add_done_callback(self._done.put)
+
+    def _again(self, handed: _Handed) -> None:
+        """Ask once more for a step that was called off: another command had asked for it first, and was stopped."""
+        if handed.number == MOST_TRIES:
+            raise ClusterError(
+                f"{told(handed.step)} was called off {MOST_TRIES} times; run the same command again to go on"
+            )
+        self._hand_out(handed.step, handed.priority, handed.number + 1)
+
+
+def _lost(step: Step, error: KilledWorker) -> WorkerLost:
+    return WorkerLost(
+        f"the worker process was lost {error.allowed_failures + 1} times during {told(step)}, most likely for lack of "
+        "memory; use fewer workers or a smaller batch_size"
+    )
+
+
+def _gone(error: BaseException) -> ClusterError:
+    return ClusterError(
+        f"the connection to the Dask scheduler was lost ({getattr(error, 'reason', error)}). What is stored is safe; "
+        "see whether the scheduler runs, and run the same command to go on"
+    )
 
 
 @contextmanager
 def local_client(workers: int, device: str, workers_per_gpu: int) -> Iterator[Client]:
     """A client of worker processes on this machine, which end with it; everything listens on loopback only."""
     environments = _environments(workers, device, workers_per_gpu)
-    common = {"nthreads": 1, "host": LOOPBACK, "dashboard": False, "memory_limit": 0, "death_timeout": 60}
+    # No dashboard is asked for, but each process has a page of its health and numbers all the same.
+    common = {"host": LOOPBACK, "dashboard": False, "dashboard_address": f"{LOOPBACK}:0"}
+    own = {"nthreads": 1, "memory_limit": 0, "death_timeout": 60}
     with dask.config.set(SETTINGS):
-        spec = {i: {"cls": Nanny, "options": {**common, "env": env}} for i, env in enumerate(environments)}
-        scheduler = {"cls": Scheduler, "options": {"host": LOOPBACK, "port": 0, "dashboard": False}}
+        spec = {i: {"cls": Nanny, "options": {**common, **own, "env": env}} for i, env in enumerate(environments)}
+        scheduler = {"cls": Scheduler, "options": {**common, "port": 0}}
         with (
-            SpecCluster(workers=spec, scheduler=scheduler, silence_logs=50) as cluster,
-            Client(cluster, set_as_default=False) as client,
+            _loop() as loop,
+            SpecCluster(workers=spec, scheduler=scheduler, silence_logs=50, loop=loop) as cluster,
+            Client(cluster, set_as_default=False, loop=loop) as client,
         ):
             yield client
+
+
+@contextmanager
+def _loop() -> Iterator[Any]:
+    """The event loop that starts the workers, in a thread that is deaf to Ctrl-C, as what is started from it will be.
+
+    A terminal sends Ctrl-C to every process; the workers would each print a traceback. They are stopped by us.
+    """
+    runner = LoopRunner()
+    resource_tracker.ensure_running()  # which lets the signal through again wherever it is started from
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        runner.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        yield runner.loop
+    finally:
+        runner.stop()
 
 
 def _environments(workers: int, device: str, workers_per_gpu: int) -> list[dict[str, str]]:

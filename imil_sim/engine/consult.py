@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.engine.data import lung_mask
+from imil_sim.errors import AwaitsAnswers
 from imil_sim.feedback import Feedback, Grid, Oracle, Question
 from imil_sim.feedback.ask import ask
 from imil_sim.feedback.blackout import blackout
@@ -95,13 +96,32 @@ def _locked(array: NDArray[_Value]) -> NDArray[_Value]:
     return copy
 
 
-def ask_all(oracle: Oracle, asked: Sequence[Question], seed: int, number: int) -> tuple[Feedback, ...]:
+def ask_all(
+    oracle: Oracle, asked: Sequence[Question], seed: int, number: int, seconds: float | None = None
+) -> tuple[Feedback, ...]:
     """The oracle's answers, in the order of the questions; each draws from a stream of its own.
 
+    Args:
+        oracle: whom to ask.
+        asked: the questions.
+        seed: of the run.
+        number: of the consultation within the run.
+        seconds: how long to wait for each answer; none: for ever.
+
     Raises:
-        OracleFailure: the oracle raised, or gave something that is not an answer to the question.
+        OracleFailure: the oracle raised, took too long, or gave something that is not an answer to the question.
+        AwaitsAnswers: a person has not answered all of them yet; all were asked.
     """
-    return tuple(ask(oracle, question, stream(seed, "oracle", number, question.image_id)) for question in asked)
+    answers: list[Feedback] = []
+    awaited: list[str] = []
+    for question in asked:
+        try:
+            answers.append(ask(oracle, question, stream(seed, "oracle", number, question.image_id), seconds))
+        except AwaitsAnswers as error:
+            awaited.append(str(error))
+    if awaited:
+        raise AwaitsAnswers(f"{len(awaited)} of {len(asked)} questions are not answered yet, the first: {awaited[0]}")
+    return tuple(answers)
 
 
 def consult(
@@ -120,6 +140,8 @@ def consult(
         effect: Effect = "none"
         if feedback.cells is not None:
             known.add(question.image_id)
+            if feedback.cells.any():  # starting from the original, whatever an earlier answer made of it
+                overlay = overlay.without(row)
             if feedback.cells.any() and not feedback.cells.all():
                 keep = question.grid.cells_to_mask(feedback.cells, images.shape)
                 image = blackout(images.pixels[row], keep)

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.errors import StudyError
+from imil_sim.errors import DataError, StudyError
 from imil_sim.images.image_set import ImageSet, MaskSet
-from imil_sim.images.load import load_images
+from imil_sim.images.listing import counted
+from imil_sim.images.load import load_images, source_files
 from imil_sim.images.lungs import estimate_lungs
 from imil_sim.images.split import split_images
+from imil_sim.images.stamps import Stamp, altered, stamps
 from imil_sim.study.spec import AnySource, ArmSpec, RunSpec, canonical
 
 Progress = Callable[[str, int, int], None]
@@ -49,6 +51,8 @@ class ImageLibrary:
     def __init__(self, beside: Path, cache: Path, progress: Progress = lambda what, done, total: None) -> None:
         self._beside, self._cache, self._progress = beside, cache, progress
         self._sources: dict[str, ImageSet] = {}
+        self._stamps: dict[str, dict[Path, Stamp]] = {}
+        """By source, of the files it was read from, as they were just before."""
         self._parts: dict[str, RunImages] = {}
         self._lungs: dict[tuple[str, str], NDArray[np.bool_] | None] = {}
         """Estimated lungs by source and image: the test parts of several splits share images."""
@@ -57,8 +61,34 @@ class ImageLibrary:
         """All images of a source."""
         key = source.text
         if key not in self._sources:
-            self._sources[key] = load_images(source, beside=self._beside, cache=self._cache, progress=self._progress)
+            self._sources[key], self._stamps[key] = self._read(source)
         return self._sources[key]
+
+    def check_unaltered(self, run: RunSpec) -> None:
+        """Nothing, if the files a run's images were read from still hold what was read.
+
+        Costs a look at each file; one that was only touched is read once more and forgiven.
+
+        Raises:
+            DataError: a file was altered or has gone; the message names it.
+        """
+        for source in (run.arm.images, *run.arm.test_sets.values()):
+            known = self.source(source)
+            if not (files := altered(self._stamps[source.text])):
+                continue
+            again, stamped = self._read(source)
+            if again.fingerprint != known.fingerprint:
+                names = counted([path.name for path in files])
+                raise DataError(
+                    f'images "{source.source}" in {files[0].parent}: altered while the study was running: {names}. The '
+                    "study stops, so that no run is trained on other images than the rest. Put back what was there, or "
+                    "keep what is there now, and run the same command again"
+                )
+            self._stamps[source.text] = stamped
+
+    def _read(self, source: AnySource) -> tuple[ImageSet, dict[Path, Stamp]]:
+        stamped = stamps(source_files(source, self._beside))  # first: what is altered while it is read shows later
+        return load_images(source, beside=self._beside, cache=self._cache, progress=self._progress), stamped
 
     def of_run(self, run: RunSpec) -> RunImages:
         """The training and test images of a run.
@@ -82,7 +112,7 @@ class ImageLibrary:
         tests = {"main": self._with_lungs("main", arm.images, images.take(split.test))}
         for name, source in arm.test_sets.items():
             further = self.source(source)
-            if len(further.class_names) != len(images.class_names):
+            if not _same_classes(images.class_names, further.class_names):
                 raise StudyError(
                     f"test_sets.{name}: it has the classes {', '.join(further.class_names)}, the training images have "
                     f"{', '.join(images.class_names)}; a further test set needs the same classes in the same order"
@@ -107,6 +137,12 @@ class ImageLibrary:
         estimated = np.zeros(len(images), np.bool_)
         estimated[missing] = present[missing]
         return TestSet(replace(images, masks={**images.masks, "lung": MaskSet(values, present)}), estimated)
+
+
+def _same_classes(own: tuple[str, ...], further: tuple[str, ...]) -> bool:
+    """Whether two sets have the same classes in the same order; plain numbers stand for whatever the other set says."""
+    named = [tuple(name.casefold() for name in names) for names in (own, further) if not "".join(names).isdigit()]
+    return len(own) == len(further) and len(set(named)) <= 1
 
 
 def lung_mask(images: ImageSet, index: int) -> tuple[NDArray[np.bool_] | None, bool]:

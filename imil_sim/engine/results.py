@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from imil_sim.engine.data import ImageLibrary
@@ -17,12 +18,10 @@ from imil_sim.engine.execute import Ended
 from imil_sim.engine.run import Performed, provenance
 from imil_sim.engine.stages import run_key
 from imil_sim.engine.steps import STAGE, parse_history
-from imil_sim.engine.store import Store, read_arrays, write_arrays
+from imil_sim.engine.store import RECORD, Store, read_arrays, write_arrays
 from imil_sim.errors import AwaitsAnswers
 from imil_sim.study.record import EpochRow, Predictions, RunRecord
 from imil_sim.study.spec import RunSpec
-
-RECORD = "record.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,8 @@ class RunResult:
     def predictions(self, test_set: str = "main") -> Predictions | None:
         """What the final model says of a test set; None for a run that did not end."""
         path = self.folder / f"predictions-{test_set}.npz"
-        return Predictions.from_arrays(read_arrays(path)) if path.is_file() else None
+        done = self.record.status == "done" and path.is_file()
+        return Predictions.from_arrays(read_arrays(path)) if done else None
 
     def cams(self, number: int) -> NDArray[np.uint8] | None:
         """The CAMs (k, height, width), 0 to 255, shown at the consultation with that number (from 1)."""
@@ -72,15 +72,22 @@ def keep(arm: str, run: RunSpec, ended: Ended, library: ImageLibrary, store: Sto
                 "history": _history(store, ended.performed),
             }
         )
-    return RunResult(arm, run.seed, record, _put(store, record, ended.performed))
+    return RunResult(arm, run.seed, *_put(store, record, ended.performed))
 
 
 def recorded(store: Store, key: str) -> tuple[RunRecord, Path] | None:
-    """The record of a run and the folder of its entry; None where the store holds none."""
-    folder = store.find("runs", key)
-    if folder is None:
+    """The record of a run and the folder of its entry; None where the store holds none.
+
+    A record of another version is set aside: the run is told anew.
+    """
+    text = store.read("runs", key, lambda folder: (folder / RECORD).read_bytes())
+    if text is None:
         return None
-    return RunRecord.model_validate_json((folder / RECORD).read_text(encoding="utf-8")), folder
+    try:
+        return RunRecord.model_validate_json(text), store.root / "runs" / key
+    except ValidationError:
+        store.set_aside("runs", key)
+        return None
 
 
 def recorded_segments(store: Store, key: str) -> tuple[tuple[int, str], ...]:
@@ -98,14 +105,18 @@ def recorded_segments(store: Store, key: str) -> tuple[tuple[int, str], ...]:
 
 
 def _history(store: Store, performed: Performed) -> tuple[EpochRow, ...]:
-    folder = store.needed("stages", performed.states[-1].key)
-    return parse_history((folder / "history.csv").read_text(encoding="utf-8"))
+    key = performed.states[-1].key
+    history = store.needed("stages", key, lambda folder: (folder / "history.csv").read_text(encoding="utf-8"))
+    return parse_history(history)
 
 
-def _put(store: Store, record: RunRecord, performed: Performed | None) -> Path:
+def _put(store: Store, record: RunRecord, performed: Performed | None) -> tuple[RunRecord, Path]:
+    """The record and the folder of its entry, written unless the store holds one that tells the same."""
     held = recorded(store, record.run_key)
-    if held is not None and _same(held[0], record):
-        return held[1]
+    if held is not None and tell_the_same(held[0], record):
+        return held
+    if held is not None and held[0].status == "done" and record.status != "done":
+        return record, held[1]  # what failed now went well before: the failure is reported, the record is kept
     if held is not None:  # other answers than before, or a failure that was mended
         store.discard("runs", record.run_key)
 
@@ -114,7 +125,7 @@ def _put(store: Store, record: RunRecord, performed: Performed | None) -> Path:
         for name, arrays in _arrays(store, performed).items():
             write_arrays(place / f"{name}.npz", arrays)
 
-    return store.put("runs", record.run_key, write)
+    return record, store.put("runs", record.run_key, write)
 
 
 def _arrays(store: Store, performed: Performed | None) -> Mapping[str, Mapping[str, NDArray[Any]]]:
@@ -122,18 +133,22 @@ def _arrays(store: Store, performed: Performed | None) -> Mapping[str, Mapping[s
     if performed is None:
         return {}
     files = {
-        f"predictions-{name}": read_arrays(store.needed("evaluations", key) / "arrays.npz")
+        f"predictions-{name}": store.needed("evaluations", key, _arrays_in)
         for name, key in performed.evaluations.items()
     }
     shown = {
-        f"cams-{number}": read_arrays(store.needed("cams", answer.cams) / "arrays.npz")["predicted"]
+        f"cams-{number}": store.needed("cams", answer.cams, _arrays_in)["predicted"]
         for number, answer in enumerate(performed.consultations, 1)
     }
     files["interactions"] = {name: np.round(cams * 255).astype(np.uint8) for name, cams in shown.items()}
     return files
 
 
-def _same(one: RunRecord, other: RunRecord) -> bool:
+def _arrays_in(folder: Path) -> dict[str, NDArray[Any]]:
+    return read_arrays(folder / "arrays.npz")
+
+
+def tell_the_same(one: RunRecord, other: RunRecord) -> bool:
     """Whether two records tell the same, leaving aside how long it took, where it ran, and how it was staged."""
     beside = {"seconds", "environment", "stages"}
     return one.model_dump(exclude=beside) == other.model_dump(exclude=beside)

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from torch import nn
 
 from imil_sim.engine.consult import ask_all, consult, questions
 from imil_sim.engine.data import ImageLibrary, RunImages, TestSet
+from imil_sim.engine.questions import put_questions
 from imil_sim.engine.stages import Lineage, recipe_of, trunk_key
 from imil_sim.engine.store import Kind, Store, read_arrays, write_arrays
-from imil_sim.errors import DataError, OracleError, OracleFailure, OutOfMemory, RunError
+from imil_sim.errors import AwaitsAnswers, DataError, NonFiniteLoss, OracleError, OracleFailure, OutOfMemory, RunError
 from imil_sim.feedback import Grid, Oracle, make_oracle
 from imil_sim.feedback.selection import Selection, confident_mispredictions
 from imil_sim.study.record import Consultation, EpochRow
@@ -101,6 +103,9 @@ Step = Train | Consult | Evaluate
 STAGE = "stage.json"
 """In the entry of a state: its epoch and how it came about."""
 
+FAILURE = "failure.json"
+"""In the entry of a stage that diverges: why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consulted:
@@ -139,6 +144,8 @@ class Done:
     seconds: float = 0.0
 
 
+_Model = tuple[nn.Module, Normalisation]
+
 ATTEMPTS = 3
 """How often a step that runs out of memory is tried."""
 
@@ -158,9 +165,10 @@ class Workshop:
         beside: Path,
         watch: Watch = NOBODY,
         checkpoint_minutes: float = 10.0,
+        oracle_seconds: float = 60.0,
     ) -> None:
         self.library, self.store, self.device, self.beside, self.watch = library, store, device, beside, watch
-        self.checkpoint_minutes = checkpoint_minutes
+        self.checkpoint_minutes, self.oracle_seconds = checkpoint_minutes, oracle_seconds
         self._epochs = 0
         self._oracles: dict[str, Oracle] = {}
 
@@ -182,8 +190,8 @@ class Workshop:
                 return Done(step.key, None, error, self._epochs, time.monotonic() - began)
             except (MemoryError, torch.OutOfMemoryError) as error:
                 if attempt == ATTEMPTS:
-                    told = f"{_told(step)} ran out of memory {ATTEMPTS} times ({error}); use a smaller batch_size"
-                    return Done(step.key, None, OutOfMemory(told), self._epochs, time.monotonic() - began)
+                    reason = f"{told(step)} ran out of memory {ATTEMPTS} times ({error}); use a smaller batch_size"
+                    return Done(step.key, None, OutOfMemory(reason), self._epochs, time.monotonic() - began)
                 gc.collect()
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
@@ -205,13 +213,19 @@ class Workshop:
         target = step.target
         if self.store.find("stages", target.key) is not None:
             return target
-        with self.store.claim(target.key) as mine:
-            if not mine and self.store.find("stages", target.key) is not None:
-                return target  # while we waited, the process that was at it has finished
+        with self.store.claim(target.key):
+            if self.store.find("stages", target.key) is not None:
+                return target  # the process that was at it has finished meanwhile
+            self._recall_failure(target)
             self._check_images(step)
-            start, history = self._nearest(step)
-            self.watch.on_stage(start.epoch if start else 0, step.until)
-            keeper = _Checkpoints(self, step, history)
+            self._train_on(step)
+        return target
+
+    def _train_on(self, step: Train) -> None:
+        start, history = self._nearest(step)
+        self.watch.on_stage(start.epoch if start else 0, step.until)
+        keeper = _Checkpoints(self, step, history)
+        try:
             with deterministic():
                 trained = train(
                     recipe_of(step.run, self.beside),
@@ -225,16 +239,38 @@ class Workshop:
                     checkpoint_due=keeper.due,
                     checkpoint=keeper.keep,
                 )
-            self._keep_state(target, trained.snapshot, (*history, *trained.history))
+        except NonFiniteLoss as error:
+            self._keep_failure(step.target, error)
             keeper.discard()
-        return target
+            raise
+        self._keep_state("stages", step.target, trained.snapshot, (*history, *trained.history))
+        keeper.discard()
 
     def _on_epoch(self, row: EpochRow) -> None:
         self._epochs += 1
         self.watch.on_epoch(row)
 
+    def _keep_failure(self, target: Lineage, error: NonFiniteLoss) -> None:
+        """Put on record that this stage diverges: it would do so again, to the bit, however often it is trained."""
+
+        def write(place: Path) -> None:
+            (place / FAILURE).write_text(json.dumps({"reason": str(error)}, indent=1), encoding="utf-8")
+
+        self.store.put("failures", target.key, write, trunk=target.trunk)
+
+    def _recall_failure(self, target: Lineage) -> None:
+        """Nothing, unless this stage is on record to diverge.
+
+        Raises:
+            NonFiniteLoss: it is.
+        """
+        text = self.store.read("failures", target.key, lambda place: (place / FAILURE).read_text(encoding="utf-8"))
+        if text is not None:
+            raise NonFiniteLoss(json.loads(text)["reason"])
+
     def _check_images(self, step: Train) -> None:
         """Stop where the images are no longer those the study began with."""
+        self.library.check_unaltered(step.run)
         if step.start.trunk not in self._trunks_of(step.run):
             raise DataError(
                 "the training images are no longer those this study began with; end what alters them and run the same "
@@ -248,7 +284,8 @@ class Workshop:
     def _nearest(self, step: Train) -> tuple[Snapshot | None, tuple[EpochRow, ...]]:
         """The latest stored state on the way, and the epochs that led to it: a checkpoint, or the step's start."""
         for epoch in range(step.until - 1, step.start.epoch, -1):
-            found = self._state(step.start.trained(epoch, step.overlay))
+            state = step.start.trained(epoch, step.overlay)
+            found = self._state(state) or self._state(state, "checkpoints")
             if found is not None:
                 return found
         if not step.start.epoch:
@@ -258,9 +295,9 @@ class Workshop:
             raise self.store.gone("stages", step.start.key)
         return found
 
-    def _state(self, state: Lineage) -> tuple[Snapshot, tuple[EpochRow, ...]] | None:
+    def _state(self, state: Lineage, kind: Kind = "stages") -> tuple[Snapshot, tuple[EpochRow, ...]] | None:
         return self.store.read(
-            "stages",
+            kind,
             state.key,
             lambda place: (
                 Snapshot(state.epoch, load_file(place / "state.safetensors")),
@@ -268,14 +305,16 @@ class Workshop:
             ),
         )
 
-    def _keep_state(self, state: Lineage, snapshot: Snapshot, history: tuple[EpochRow, ...]) -> None:
+    def _keep_state(
+        self, kind: Kind, state: Lineage, snapshot: Snapshot, history: tuple[EpochRow, ...], towards: str = ""
+    ) -> None:
         def write(place: Path) -> None:
             _save_tensors(snapshot.tensors, place / "state.safetensors")
             (place / "history.csv").write_text(history_csv(history), encoding="utf-8")
             about = {"epoch": state.epoch, "segments": [list(segment) for segment in state.segments]}
             (place / STAGE).write_text(json.dumps(about, sort_keys=True, indent=1), encoding="utf-8")
 
-        self.store.put("stages", state.key, write, trunk=state.trunk)
+        self.store.put(kind, state.key, write, trunk=state.trunk, towards=towards)
 
     def consult(self, step: Consult) -> Consulted:
         """Questions, answers, and the overlay they make; predictions and CAMs are kept, answers are asked anew."""
@@ -283,16 +322,21 @@ class Workshop:
         assert feedback is not None
         images = self._images(step).train
         before = self._overlay(step.overlay)
-        found = self._predictions(step, before)
+        model = cache(lambda: self._model(step))  # loaded when something is missing, and once
+        found = self._predictions(step, before, model)
         exclude = frozenset[str]() if feedback.revisit else step.answered
         selection = confident_mispredictions(
             found, images.labels, images.ids, feedback.num_outliers, exclude, feedback.fill_up
         )
-        cams_key, cams = self._cams(step, before, selection)
+        cams_key, cams = self._cams(step, before, selection, model)
         asked = questions(images, selection, cams["predicted"], cams["true"], Grid(*feedback.grid_size))
-        answers = ask_all(self._oracle(feedback), asked, step.run.seed, step.number)
+        try:
+            answers = ask_all(self._oracle(feedback), asked, step.run.seed, step.number, self.oracle_seconds)
+        except AwaitsAnswers as error:
+            place = put_questions(self.store, step.key, asked, feedback, step.state)
+            raise AwaitsAnswers(f"{error}. The questions lie in {place} of the store") from error
         result = consult(feedback, step.state.epoch, selection, asked, answers, images, before, step.answered)
-        if result.overlay.key:
+        if result.overlay.key and self.store.find("overlays", result.overlay.key) is None:
             arrays = result.overlay.to_arrays()
             self.store.put(
                 "overlays",
@@ -304,45 +348,46 @@ class Workshop:
 
     def evaluate(self, step: Evaluate) -> dict[str, str]:
         """The key of the predictions on every test set, by its name."""
-        return {name: self._evaluate_set(step, test) for name, test in self._images(step).tests.items()}
+        model = cache(lambda: self._model(step))
+        return {name: self._evaluate_set(step, test, model) for name, test in self._images(step).tests.items()}
 
     # ------------------------------------------------------------------------------------------------- what is kept
 
-    def _evaluate_set(self, step: Evaluate, test: TestSet) -> str:
+    def _evaluate_set(self, step: Evaluate, test: TestSet, model: Callable[[], _Model]) -> str:
         def compute() -> Mapping[str, NDArray[np.generic]]:
-            model, normalise = self._model(step)
-            return evaluate(model, test.images, test.estimated, normalise, self.device).to_arrays()
+            network, normalise = model()
+            return evaluate(network, test.images, test.estimated, normalise, self.device).to_arrays()
 
         key = content_key({"state": step.state.key, "test": test.images.fingerprint, "revision": EVALUATION_REVISION})
         self._arrays("evaluations", key, step.state.trunk, compute)
         return key
 
-    def _predictions(self, step: Consult, overlay: Overlay) -> NDArray[np.float32]:
+    def _predictions(self, step: Consult, overlay: Overlay, model: Callable[[], _Model]) -> NDArray[np.float32]:
         """Logits (n, classes) of the training images, as the model is being trained on them."""
         images = self._images(step).train
 
         def compute() -> Mapping[str, NDArray[np.float32]]:
-            model, normalise = self._model(step)
+            network, normalise = model()
             pixels = _as_trained(images, overlay, np.arange(len(images)))
-            return {"logits": logits(model, pixels, normalise, self.device)}
+            return {"logits": logits(network, pixels, normalise, self.device)}
 
         key = content_key({"state": step.state.key, "revision": EVALUATION_REVISION})
         return self._arrays("predictions", key, step.state.trunk, compute)["logits"]
 
     def _cams(
-        self, step: Consult, overlay: Overlay, selection: Selection
+        self, step: Consult, overlay: Overlay, selection: Selection, model: Callable[[], _Model]
     ) -> tuple[str, dict[str, NDArray[np.float32]]]:
         """Key and arrays of the selected images' Grad-CAMs (k, height, width): ``predicted`` and ``true`` class."""
         images = self._images(step).train
 
         def compute() -> Mapping[str, NDArray[np.float32]]:
-            model, normalise = self._model(step)
+            network, normalise = model()
             pixels = torch.from_numpy(_as_trained(images, overlay, selection.indices)).to(self.device)
             labels = images.labels[selection.indices]
             inputs = normalise(pixels)
             return {
-                "predicted": grad_cam(model, inputs, selection.predicted),
-                "true": grad_cam(model, inputs, labels),
+                "predicted": grad_cam(network, inputs, selection.predicted),
+                "true": grad_cam(network, inputs, labels),
             }
 
         key = content_key(
@@ -377,7 +422,7 @@ class Workshop:
     def _images(self, step: Step) -> RunImages:
         return self.library.of_run(step.run)
 
-    def _model(self, step: Consult | Evaluate) -> tuple[nn.Module, Normalisation]:
+    def _model(self, step: Consult | Evaluate) -> _Model:
         images = self._images(step).train
         found = self._state(step.state)
         if found is None:
@@ -397,26 +442,34 @@ class Workshop:
 class _Checkpoints:
     """States on the way through a long stage: kept every so many minutes, and dropped when the stage is done.
 
-    Each is an ordinary state of training under its own key, so that going on from one is nothing new.
+    Each is an ordinary state of training under its own key, so that going on from one is nothing new. They are a kind
+    of their own, so that dropping them takes away no state that another run ends at or branches from.
     """
 
     def __init__(self, workshop: Workshop, step: Train, history: tuple[EpochRow, ...]) -> None:
         self._workshop, self._step, self._history = workshop, step, history
         self._last = time.monotonic()
-        self._kept: list[Lineage] = []
 
     def due(self) -> bool:
         return time.monotonic() - self._last >= 60 * self._workshop.checkpoint_minutes
 
     def keep(self, trained: Trained) -> None:
         state = self._step.start.trained(trained.snapshot.epoch, self._step.overlay)
-        self._workshop._keep_state(state, trained.snapshot, (*self._history, *trained.history))
+        history = (*self._history, *trained.history)
+        self._workshop._keep_state("checkpoints", state, trained.snapshot, history, self._step.key)
         self._last = time.monotonic()
-        self._kept.append(state)
+        self._discard(trained.snapshot.epoch)
 
     def discard(self) -> None:
-        for state in self._kept:
-            self._workshop.store.discard("stages", state.key)
+        """No checkpoint of the stage is left, nor of an earlier process that was killed at it."""
+        self._discard(self._step.until)
+
+    def _discard(self, before: int) -> None:
+        store = self._workshop.store
+        for epoch in range(self._step.start.epoch + 1, before):
+            key = self._step.start.trained(epoch, self._step.overlay).key
+            if store.holds("checkpoints", key):
+                store.discard("checkpoints", key)
 
 
 def _save_tensors(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -438,7 +491,8 @@ def history_csv(rows: tuple[EpochRow, ...]) -> str:
     return "\n".join(["epoch,loss,accuracy", *lines, ""])
 
 
-def _told(step: Step) -> str:
+def told(step: Step) -> str:
+    """What the step does, for a message: ``training from epoch 0 to 70``."""
     match step:
         case Train():
             return f"training from epoch {step.start.epoch} to {step.until}"

@@ -5,35 +5,59 @@ flushed to the disk, and renamed into place: it is there whole or not at all, al
 What is read is checked first; a damaged entry is set aside under ``damaged/`` and made again, and so is one that holds
 a link or a file nobody put there. Nothing in a store can run code: files are safetensors, npz without objects, JSON and
 CSV.
+
+No lock and no clock is relied on. What a killed process leaves behind (``tmp/``, ``claims/``) bears its name, and goes
+when that process is known to be dead.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import io
 import itertools
 import json
 import os
 import shutil
+import stat
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import StoreError
+from imil_sim.images.owner import has_died, owner, owner_in
 
 FORMAT = 1
 """Version of the layout; entries of another version are made again, never misread."""
 
-Kind = Literal["stages", "predictions", "cams", "overlays", "evaluations", "runs"]
+Kind = Literal[
+    "stages",
+    "checkpoints",
+    "failures",
+    "predictions",
+    "cams",
+    "overlays",
+    "questions",
+    "evaluations",
+    "runs",
+    "studies",
+]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MANIFEST = "manifest.json"
+
+RECORD = "record.json"
+"""In the entry of a run."""
 
 PULSE = 2.0
 """Seconds between two signs of life of a claim."""
@@ -41,7 +65,33 @@ PULSE = 2.0
 PULSE_STOPPED = 15.0
 """Seconds without a sign of life after which a claim is taken over."""
 
+STRANGERS_REST = 600.0
+"""Seconds for which what another machine left unfinished must have stood still before it is tidied away."""
+
+ATTEMPTS = 3
+"""How often an entry is written that somebody keeps in the way of."""
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an entry says of itself."""
+
+    trunk: str
+    """Key of the untrained state it descends from; ``""``: none."""
+    towards: str
+    """Key of the state after which it is of no more use; ``""``: none."""
+    files: Mapping[str, str]
+    """SHA-256 by file name."""
+
+
+class Damage(Exception):
+    """An entry that is there and cannot be believed; its text says why."""
+
+
+class OtherFormat(Damage):
+    """An entry that another version of imil-sim wrote."""
 
 
 class Store:
@@ -57,6 +107,8 @@ class Store:
 
     def __init__(self, root: Path, on_damage: Callable[[str], None] = lambda entry: None) -> None:
         self.root, self._on_damage = root, on_damage
+        self._strangers: dict[Path, tuple[object, float]] = {}
+        """What other machines left, what it looked like, and since when (monotonic) it has looked so."""
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -68,40 +120,78 @@ class Store:
         Raises:
             StoreError: they cannot.
         """
-        probe = self.root / "tmp" / f"probe-{uuid.uuid4().hex}"
         try:
-            probe.mkdir(parents=True)
+            probe = self._beside("probe")
+            probe.mkdir()
             probe.rmdir()
         except OSError as error:
             raise self._unwritable(error) from error
+
+    # ------------------------------------------------------------------------------------------------------- read
 
     def find(self, kind: Kind, key: str) -> Path | None:
         """The folder of an entry whose files are all as they were written; None where there is none.
 
         A damaged entry is moved to ``damaged/`` and counts as absent.
+
+        Raises:
+            StoreError: it is there and cannot be read, which says nothing about whether it is damaged.
         """
-        folder = self.root / kind / key
+        folder = self._place(kind) / key
         if not os.path.lexists(folder):
             return None
-        if _digests(folder, kind, key) is not None:
-            return folder
-        self._set_aside(folder)
-        return None
+        try:
+            self.inspect(kind, key)
+        except Damage:
+            return self._set_aside(folder, kind, key)
+        return folder
+
+    def inspect(self, kind: Kind, key: str) -> Manifest:
+        """The manifest of an entry, after every file was compared with it; nothing is moved.
+
+        Raises:
+            Damage: the entry is not, or no longer, what was put there.
+            StoreError: it cannot be read.
+        """
+        return self._told(lambda: _checked(self._place(kind) / key, kind, key), f"{kind}/{key}")
+
+    def manifest(self, kind: Kind, key: str) -> Manifest:
+        """The manifest of an entry; its files are left unread.
+
+        Raises:
+            Damage: the manifest is not one.
+            StoreError: it cannot be read.
+        """
+        return self._told(lambda: _manifest(self._place(kind) / key, kind, key), f"{kind}/{key}")
 
     def holds(self, kind: Kind, key: str) -> bool:
         """Whether there is an entry, unread: it may turn out to be damaged."""
         return (self.root / kind / key / MANIFEST).is_file()
 
-    def needed(self, kind: Kind, key: str) -> Path:
-        """As `find`, for an entry that was there a moment ago.
+    def keys(self, kind: Kind) -> list[str]:
+        """The keys of all entries of a kind, unread, in order.
 
         Raises:
-            StoreError: it has gone or is damaged.
+            StoreError: they cannot be listed.
         """
-        folder = self.find(kind, key)
-        if folder is None:
+        place = self._place(kind)
+        try:
+            return sorted(os.listdir(place))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._unreadable(str(kind), error) from error
+
+    def needed(self, kind: Kind, key: str, load: Callable[[Path], T]) -> T:
+        """As `read`, of an entry that was there a moment ago.
+
+        Raises:
+            StoreError: it has gone, is damaged, or cannot be read.
+        """
+        found = self.read(kind, key, load)
+        if found is None:
             raise self.gone(kind, key)
-        return folder
+        return found
 
     def gone(self, kind: Kind, key: str) -> StoreError:
         """The error for an entry that was there a moment ago."""
@@ -110,47 +200,13 @@ class Store:
             "command again: what is missing is made anew"
         )
 
-    @contextmanager
-    def claim(self, key: str) -> Iterator[bool]:
-        """Tell other processes that this one is at work on ``key``; True unless another was, and we waited for it.
-
-        A claim is a courtesy that spares double work; nothing relies on it. Another's claim is respected while its
-        pulse goes on, and taken over when it has stood still for `PULSE_STOPPED` seconds of our own clock: whoever
-        made it is dead, or the file system does not do what it should.
-        """
-        place = self.root / "claims" / f"{key}.json"
-        waited = _wait_for(place)
-        token = uuid.uuid4().hex
-        stop = threading.Event()
-        beat = threading.Thread(target=_beat, args=(place, token, stop), daemon=True)
-        beat.start()
-        try:
-            yield not waited
-        finally:
-            stop.set()
-            beat.join()
-            if _claimant(place)[:1] == (token,):
-                place.unlink(missing_ok=True)
-
-    def discard(self, kind: Kind, key: str) -> None:
-        """Nothing; the entry is no longer there.
-
-        Raises:
-            StoreError: it cannot be removed.
-        """
-        gone = self.root / "tmp" / f"discarded-{uuid.uuid4().hex}"
-        try:
-            gone.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(self.root / kind / key, gone)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        shutil.rmtree(gone, ignore_errors=True)
-
     def read(self, kind: Kind, key: str, load: Callable[[Path], T]) -> T | None:
         """What ``load`` makes of an entry's folder; None where there is no intact one.
 
         An entry that another process removes in the middle counts as absent.
+
+        Raises:
+            StoreError: it cannot be read.
         """
         folder = self.find(kind, key)
         if folder is None:
@@ -159,64 +215,300 @@ class Store:
             return load(folder)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise self._unreadable(f"{kind}/{key}", error) from error
 
-    def put(self, kind: Kind, key: str, write: Callable[[Path], None], *, trunk: str = "") -> Path:
+    # ------------------------------------------------------------------------------------------------------ write
+
+    def put(self, kind: Kind, key: str, write: Callable[[Path], None], *, trunk: str = "", towards: str = "") -> Path:
         """The folder of the entry that ``write`` fills; an intact entry that is there already is kept.
+
+        Args:
+            kind: of the entry.
+            key: names it.
+            write: fills the folder it is given with files; may be asked again.
+            trunk: key of the untrained state the entry descends from.
+            towards: key of the state after which the entry is of no more use; `tidy` removes it then.
 
         Raises:
             StoreError: the disk is full, the folder is read-only, ...; or the entry is there with other bytes.
         """
-        aside = self.root / "tmp" / f"{kind}-{key[:16]}-{uuid.uuid4().hex}"
-        target = self.root / kind / key
+        target = self._place(kind) / key
         try:
-            aside.mkdir(parents=True)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write(aside)
-            files = {path.name: _sha256(path) for path in sorted(aside.iterdir())}
-            manifest = {"format": FORMAT, "kind": kind, "key": key, "trunk": trunk, "files": files}
-            (aside / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-            for path in [*aside.iterdir(), aside]:
-                _flush(path)
-            self._move_in(aside, target, kind, key, files)
+            self._make(target.parent)
+            for _ in range(ATTEMPTS):
+                aside = self._beside(f"{kind}-{key[:16]}")
+                aside.mkdir()
+                try:
+                    files = _fill(aside, write, {"kind": kind, "key": key, "trunk": trunk, "towards": towards})
+                    self._move_in(aside, target, kind, key, files)
+                    break
+                except OSError:
+                    if os.path.lexists(aside):
+                        raise
+                    # Somebody who took us for dead has tidied it away: we were stopped for a long time, for instance.
+                finally:
+                    shutil.rmtree(aside, ignore_errors=True)
+            else:
+                raise FileNotFoundError(errno.ENOENT, "what is being written disappears", str(aside))
             _flush(target.parent)
         except OSError as error:
             raise self._unwritable(error) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         return target
 
-    def _move_in(self, aside: Path, target: Path, kind: Kind, key: str, files: dict[str, str]) -> None:
-        for _ in range(3):
+    def discard(self, kind: Kind | Literal["images"], key: str) -> None:
+        """Nothing; the entry is no longer there.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        folder = self._place(kind) / key
+        try:
+            self._remove(folder)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def set_aside(self, kind: Kind, key: str) -> None:
+        """Nothing; the entry, which only its reader found to be damaged, lies under ``damaged/``.
+
+        Raises:
+            StoreError: it cannot be moved.
+        """
+        self._quarantine(self._place(kind) / key)
+        self._on_damage(f"{kind}/{key}")
+
+    # ------------------------------------------------------------------------------------------- several processes
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[bool]:
+        """Tell other processes that this one is at work on ``key``; True unless another was, and we waited for it.
+
+        A claim is a courtesy that spares double work; nothing relies on it. Another's claim is respected while its
+        process lives and its pulse goes on. Where the process is known to be dead it is taken over at once, elsewhere
+        when it has stood still for `PULSE_STOPPED` seconds of our own clock.
+        """
+        place = self._place("claims") / f"{key}.json"
+        waited = _wait_for(place)
+        token = uuid.uuid4().hex
+        stop = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(place, token, stop), daemon=True)
+        beat.start()
+        try:
+            yield not waited
+        finally:
+            stop.set()
+            beat.join()
+            if _claimant(place)[1:2] == (token,):
+                with contextlib.suppress(OSError):
+                    place.unlink(missing_ok=True)
+
+    @contextmanager
+    def presence(self) -> Iterator[None]:
+        """Tell other processes that this one uses what lies here, so that nothing is taken away from under it."""
+        with self.claim(f"run-{uuid.uuid4().hex}"):
+            yield
+
+    def at_work(self) -> list[str]:
+        """The claims of living processes, by key; of another machine's it waits to see a sign of life."""
+        places = [self._place("claims") / f"{key.removesuffix('.json')}.json" for key in self._names("claims")]
+        claims = {place: claim for place in places if (claim := _claimant(place))}
+        living = {place for place, claim in claims.items() if not has_died(str(claim[0]))}
+        strange = {place for place in living if not _is_of_this_machine(str(claims[place][0]))}
+        since = time.monotonic()
+        while strange and time.monotonic() - since < PULSE_STOPPED:
+            time.sleep(PULSE / 10)
+            strange -= {place for place in strange if _claimant(place) != claims[place]}
+        return sorted(place.stem for place in living - strange)
+
+    def tidy(self) -> list[str]:
+        """Remove what dead processes left unfinished and what has served its purpose; gives the names.
+
+        These are half-written entries, claims, and checkpoints of stages that are done since. What belongs to a living
+        process stays; so does what another machine left, unless it has not changed for `STRANGERS_REST` seconds under
+        our eyes. Nothing is relied on here: a writer whose work is taken for a dead one's writes it again. What cannot
+        be removed stays.
+        """
+        left = [place for place in self._left() if has_died(_owner_of(place)) or self._has_rested(place)]
+        served = [self.root / "checkpoints" / key for key in self._names("checkpoints") if self._has_served(key)]
+        return [str(place.relative_to(self.root)) for place in [*left, *served] if self._removed(place)]
+
+    def leftovers(self) -> list[str]:
+        """Names of what is unfinished and not known to belong to a living process."""
+        own = owner().partition("-")[0]
+        return [
+            str(place.relative_to(self.root))
+            for place in self._left()
+            if has_died(_owner_of(place)) or not _owner_of(place).startswith(own)
+        ]
+
+    def damaged(self) -> list[str]:
+        """Names of the entries that were set aside."""
+        return [f"damaged/{name}" for name in self._names("damaged")]
+
+    def remove_rubbish(self) -> int:
+        """Remove all `leftovers`, also those of other machines, and all `damaged`; gives how many could be removed."""
+        return sum(self._removed(self.root / name) for name in [*self.leftovers(), *self.damaged()])
+
+    def _left(self) -> list[Path]:
+        """Everything that some process has not finished: writes, claims, and images that were to be cached."""
+        hidden = [name for name in self._names("images") if name.startswith(".")]
+        return [
+            self.root / folder / name
+            for folder, names in (("tmp", self._names("tmp")), ("claims", self._names("claims")), ("images", hidden))
+            for name in names
+        ]
+
+    def _names(self, folder: str) -> list[str]:
+        """What lies in a folder of the store; nothing where it is a link or cannot be listed."""
+        place = self.root / folder
+        try:
+            return [] if place.is_symlink() else sorted(os.listdir(place))
+        except OSError:
+            return []
+
+    def _has_rested(self, place: Path) -> bool:
+        """Whether what another machine left has looked the same long enough."""
+        if _is_of_this_machine(_owner_of(place)):
+            return False
+        looks, now = _looks(place), time.monotonic()
+        before, since = self._strangers.get(place, (None, now))
+        self._strangers[place] = (looks, since if before == looks else now)
+        return now - self._strangers[place][1] >= STRANGERS_REST
+
+    def _has_served(self, key: str) -> bool:
+        """Whether a checkpoint's stage is done, or known to fail."""
+        try:
+            towards = self.manifest("checkpoints", key).towards
+        except (Damage, StoreError):
+            return False
+        return bool(towards) and (self.holds("stages", towards) or self.holds("failures", towards))
+
+    def _removed(self, place: Path) -> bool:
+        try:
+            self._remove(place)
+        except OSError:
+            return False
+        return not os.path.lexists(place)
+
+    def _beat(self, place: Path, token: str, stop: threading.Event) -> None:
+        """Renew a claim until told to stop; a claim that cannot be written is done without."""
+        for count in itertools.count():
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                aside = self._beside("claim")
+                aside.write_text(json.dumps([owner(), token, count]), encoding="utf-8")
+                os.replace(aside, place)
+            except (OSError, StoreError):
+                return
+            if stop.wait(PULSE):
+                return
+
+    # ------------------------------------------------------------------------------------------------------ places
+
+    def _place(self, folder: str) -> Path:
+        """A folder of the store.
+
+        Raises:
+            StoreError: it is a link, behind which anything might lie.
+        """
+        place = self.root / folder
+        if place.is_symlink():
+            raise StoreError(
+                f"the store folder {place} is a link; a store holds none. Remove it, and give the folder that should "
+                "hold the whole store with --store"
+            )
+        return place
+
+    def _beside(self, what: str) -> Path:
+        """A new place that bears our name, for what is not finished."""
+        self._make(self._place("tmp"))
+        return self.root / "tmp" / f"{owner()}-{what}-{uuid.uuid4().hex}"
+
+    def _make(self, folder: Path) -> None:
+        """A folder that is there also after a power cut."""
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            _flush(folder.parent)
+
+    def _move_in(self, aside: Path, target: Path, kind: Kind, key: str, files: Mapping[str, str]) -> None:
+        for _ in range(ATTEMPTS):
             try:
                 os.rename(aside, target)
                 return
             except OSError:
                 if not os.path.lexists(target):
                     raise
-            there = _digests(target, kind, key)
-            if there is None:
-                self._set_aside(target)
-            elif there == files or kind == "runs":  # another process was first; a record's times are its own
+            try:
+                there = self.inspect(kind, key).files
+            except Damage:
+                self._set_aside(target, kind, key)
+                continue
+            if there == files or kind == "runs":  # another process was first; a record's times are its own
                 return
-            else:
-                raise StoreError(
-                    f"{kind}/{key[:16]} was computed twice in the store {self.root}, with different bytes: something "
-                    "that moves the numbers differs between the machines or versions that use this store. The first "
-                    "was kept; give each its own --store"
-                )
+            raise StoreError(
+                f"{kind}/{key[:16]} was computed twice in the store {self.root}, with different bytes: something "
+                "that moves the numbers differs between the machines or versions that use this store. The first "
+                "was kept; give each its own --store"
+            )
         raise StoreError(f"the store {self.root} keeps damaging {kind}/{key[:16]}; check the disk")
 
-    def _set_aside(self, folder: Path) -> None:
-        entry = f"{folder.parent.name}/{folder.name}"
-        place = self.root / "damaged" / f"{entry.replace('/', '-')}-{uuid.uuid4().hex[:8]}"
+    def _set_aside(self, folder: Path, kind: Kind, key: str) -> Path | None:
+        """Nothing; unless another process has put a good entry in the damaged one's place meanwhile: then its folder.
+
+        What was taken away is looked at once more where nobody else can reach it, and put back if it is good.
+        """
+        place = self._quarantine(folder)
+        if place is None:  # another process has set it aside
+            return None
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            _checked(place, kind, key)
+        except (Damage, OSError):
+            self._on_damage(f"{kind}/{key}")
+            return None
+        try:
+            os.rename(place, folder)
+        except OSError:  # the same has been put there once more
+            self._removed(place)
+        return folder if os.path.lexists(folder) else None
+
+    def _quarantine(self, folder: Path) -> Path | None:
+        place = self._place("damaged") / f"{folder.parent.name}-{folder.name}-{uuid.uuid4().hex[:8]}"
+        try:
+            self._make(place.parent)
             os.rename(folder, place)
         except FileNotFoundError:
-            return  # another process has set it aside
+            return None
         except OSError as error:
             raise StoreError(f"the damaged store entry {folder} cannot be set aside: {error}; delete it") from error
-        self._on_damage(entry)
+        return place
+
+    def _remove(self, place: Path) -> None:
+        """Take something out of the way in one step, so that nobody sees half of it, then remove it."""
+        gone = self._beside("discarded")
+        try:
+            os.rename(place, gone)
+        except FileNotFoundError:
+            return
+        if gone.is_dir() and not gone.is_symlink():
+            shutil.rmtree(gone, ignore_errors=True)
+        else:
+            gone.unlink(missing_ok=True)
+
+    # ------------------------------------------------------------------------------------------------------ errors
+
+    def _told(self, read: Callable[[], Manifest], entry: str) -> Manifest:
+        try:
+            return read()
+        except FileNotFoundError as error:
+            raise Damage("it has gone") from error
+        except OSError as error:
+            raise self._unreadable(entry, error) from error
+
+    def _unreadable(self, entry: str, error: OSError) -> StoreError:
+        return StoreError(
+            f"{entry} in the store {self.root} cannot be read: {error}; nothing was changed. See to the cause and run "
+            "the same command again; where the disk is at fault, delete that folder: it is made again"
+        )
 
     def _unwritable(self, error: OSError) -> StoreError:
         return StoreError(
@@ -225,53 +517,150 @@ class Store:
         )
 
 
-def _digests(folder: Path, kind: Kind, key: str) -> dict[str, str] | None:
-    """SHA-256 by file name, of an entry in which everything is as it was written; None for any other."""
+# -------------------------------------------------------------------------------------------------------- an entry
+
+
+def _fill(aside: Path, write: Callable[[Path], None], about: Mapping[str, str]) -> dict[str, str]:
+    """SHA-256 by name of the files that ``write`` has put there; they and the manifest are safe on the disk."""
+    write(aside)
+    files = {path.name: _sha256(path) for path in sorted(aside.iterdir())}
+    manifest = {"format": FORMAT, **about, "files": files}
+    (aside / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+    for path in [*aside.iterdir(), aside]:
+        _flush(path)
+    return files
+
+
+def _manifest(folder: Path, kind: str, key: str) -> Manifest:
+    """The manifest in ``folder``.
+
+    Raises:
+        Damage: there is none of an entry of that kind and key.
+        OSError: it cannot be read.
+    """
     try:
-        if folder.is_symlink() or any(path.is_symlink() for path in folder.iterdir()):
-            return None
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if (manifest["format"], manifest["kind"], manifest["key"]) != (FORMAT, kind, key):
-            return None
-        files: dict[str, str] = manifest["files"]
-        if {path.name for path in folder.iterdir()} != {MANIFEST, *files}:
-            return None
-        return files if all(_sha256(folder / name) == digest for name, digest in files.items()) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+        with _opened(folder / MANIFEST) as file:
+            told = json.loads(file.read().decode("utf-8"))
+        if told["format"] != FORMAT:
+            raise OtherFormat(f"format {told['format']}, not {FORMAT}")
+        if (told["kind"], told["key"]) != (kind, key):
+            raise Damage("it is the manifest of another entry")
+        files = {str(name): str(digest) for name, digest in told["files"].items()}
+        return Manifest(str(told.get("trunk", "")), str(told.get("towards", "")), files)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Damage(f"{MANIFEST} cannot be understood") from error
 
 
-def _beat(place: Path, token: str, stop: threading.Event) -> None:
-    """Renew a claim until told to stop; a claim that cannot be written is done without."""
-    for count in itertools.count():
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            aside = place.with_name(f"{place.name}.{token}")
-            aside.write_text(json.dumps([token, count]), encoding="utf-8")
-            os.replace(aside, place)
-        except OSError:
-            return
-        if stop.wait(PULSE):
-            return
+def _checked(folder: Path, kind: str, key: str) -> Manifest:
+    """The manifest in ``folder``, where everything is as it was written.
+
+    Raises:
+        Damage: something is not.
+        OSError: it cannot be read.
+    """
+    if folder.is_symlink():
+        raise Damage("the entry is a link")
+    if not folder.is_dir():
+        raise Damage("the entry is not a folder")
+    manifest = _manifest(folder, kind, key)
+    there = set(os.listdir(folder))
+    if missing := sorted({MANIFEST, *manifest.files} - there):
+        raise Damage(f"{missing[0]} is missing")
+    if strange := sorted(there - {MANIFEST, *manifest.files}):
+        raise Damage(f"{strange[0]} does not belong there")
+    for name, digest in manifest.files.items():
+        if _sha256(folder / name) != digest:
+            raise Damage(f"{name} is altered")
+    return manifest
+
+
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+"""There is no such file, or something else in its place; all other errors are the machine's, not the entry's."""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[io.BufferedReader]:
+    """A file to read; never what a link points to, and never a pipe that would be waited for.
+
+    Raises:
+        Damage: there is no such file, or something else.
+        OSError: it cannot be opened.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise Damage(f"{path.name} is missing, or a link") from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Damage(f"{path.name} is not a file")
+    with os.fdopen(handle, "rb") as file:
+        yield file
+
+
+def _sha256(path: Path) -> str:
+    with _opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems flush no folders; they have no later moment either at which to lose the name.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
+    finally:
+        os.close(handle)
+
+
+# -------------------------------------------------------------------------------------------------------- a claim
 
 
 def _claimant(place: Path) -> tuple[object, ...]:
-    """(token, pulse) of a claim; empty where there is none that can be read."""
+    """(owner, token, pulse) of a claim; empty where there is none that can be read."""
     try:
-        return tuple(json.loads(place.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        with _opened(place) as file:
+            return tuple(json.loads(file.read().decode("utf-8")))
+    except (OSError, Damage, ValueError, TypeError, RecursionError):
         return ()
 
 
 def _wait_for(place: Path) -> bool:
-    """Whether there was a living claim; comes back when it is given up or its pulse has stopped."""
+    """Whether there was a living claim; comes back when it is given up, or whoever made it is dead or stands still."""
     last, since, waited = _claimant(place), time.monotonic(), False
-    while last and time.monotonic() - since < PULSE_STOPPED:
+    while last and not has_died(str(last[0])) and time.monotonic() - since < PULSE_STOPPED:
         time.sleep(PULSE / 10)
         now = _claimant(place)
         if now != last:
             last, since, waited = now, time.monotonic(), True
     return waited
+
+
+def _owner_of(place: Path) -> str:
+    """Whose leftover it is; empty where that is not known."""
+    if place.parent.name != "claims":
+        return owner_in(place.name)
+    claim = _claimant(place)
+    return str(claim[0]) if claim else ""
+
+
+def _is_of_this_machine(name: str) -> bool:
+    return name.partition("-")[0] == owner().partition("-")[0]
+
+
+def _looks(place: Path) -> object:
+    """What changes while somebody is at work on it: sizes and times, which are compared with themselves only."""
+    try:
+        paths = [place, *sorted(place.iterdir())] if place.is_dir() and not place.is_symlink() else [place]
+        return [(str(path), path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths]
+    except OSError:
+        return None
+
+
+# ---------------------------------------------------------------------------------------------------------- arrays
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
@@ -282,23 +671,12 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """
     if objects := sorted(name for name, array in arrays.items() if array.dtype.hasobject):
         raise ValueError(f"arrays of objects cannot be stored: {', '.join(objects)}")
-    np.savez_compressed(path, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]
+    content = io.BytesIO()  # a disk that fails in the middle of an archive comes out as an error about the archive
+    np.savez_compressed(content, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]
+    path.write_bytes(content.getbuffer())
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of `write_arrays`; a file with objects in it is refused."""
     with np.load(path, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

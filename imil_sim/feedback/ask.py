@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import numpy as np
 
-from imil_sim.errors import OracleFailure
+from imil_sim.errors import AwaitsAnswers, OracleFailure
+from imil_sim.feedback.patience import within
 from imil_sim.feedback.question import Feedback, Oracle, Question
 
 
-def ask(oracle: Oracle, question: Question, rng: np.random.Generator) -> Feedback:
+def ask(oracle: Oracle, question: Question, rng: np.random.Generator, seconds: float | None = None) -> Feedback:
     """The oracle's answer, checked: about this image, and one cell of the grid for one cell of the answer.
 
+    Args:
+        oracle: whom to ask.
+        question: what to ask.
+        rng: all chance there is.
+        seconds: how long to wait for the answer; none: for ever.
+
     Raises:
-        OracleFailure: the oracle raised (its exception is the cause), or what it returned is not an answer.
+        AwaitsAnswers: it is a person who has not answered yet.
+        OracleFailure: the oracle raised (its exception is the cause), took too long, or what it returned is not an
+            answer.
     """
     name = type(oracle).__name__
     try:
-        feedback = oracle.answer(question, rng)
-    except Exception as error:
+        if seconds is None:
+            feedback = oracle.answer(question, rng)
+        else:
+            feedback = within(seconds, lambda: oracle.answer(question, rng))
+    except AwaitsAnswers:
+        raise
+    except TimeoutError as error:
+        raise OracleFailure(
+            f'oracle {name} gave no answer about image "{question.image_id}" within {seconds:g} seconds; mend it, or '
+            "give it more time with oracle_seconds at the top of the study"
+        ) from error
+    except (Exception, SystemExit) as error:
         raise OracleFailure(
             f'oracle {name} failed on image "{question.image_id}": {type(error).__name__}: {error}'
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -35,6 +36,11 @@ class Question:
     """(height, width) by name (``lung``, ``lesion``): those the image has. An empty lesion mask means none is there."""
     estimated: frozenset[str] = frozenset()
     """Names of the masks that were estimated from the image, not drawn by a person."""
+
+    @property
+    def image_sha256(self) -> str:
+        """SHA-256, 64 hex digits, of the film's pixels row by row: by it a recorded answer knows its film."""
+        return hashlib.sha256(np.ascontiguousarray(self.image).tobytes()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 ``CACHE/KEY/`` holds ``pixels.npy``, ``mask-0.npy``, ... and ``entry.json`` with a checksum of each. An entry is
 written beside and renamed into place, so it is there whole or not at all, and any number of processes may use one
 cache. A damaged entry is discarded and made again. A cache that cannot be written costs time, not results. The whole
-cache, and hidden folders that a killed process left in it, may be deleted whenever nothing runs.
+cache may be deleted whenever nothing runs; the hidden folders that a killed process left in it bear its name.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.images.listing import Listing
+from imil_sim.images.owner import owner
 from imil_sim.study.spec import Source, content_key
 
 CACHE_VERSION = 1
@@ -89,6 +90,14 @@ def cached(cache: Path, key: str, make: Callable[[], Pictures]) -> Pictures:
     return replace(found, notices=(*found.notices, repair)) if repair else found
 
 
+def damage_of(folder: Path) -> str:
+    """What is wrong with the cache entry in ``folder``; empty where it is as it was written."""
+    try:
+        return "" if _read(folder) else "it has gone"
+    except _DamageError as damage:
+        return str(damage)
+
+
 def _stamp(path: Path) -> list[str | int]:
     about = path.stat()
     return [str(path.absolute()), about.st_size, about.st_mtime_ns, about.st_ctime_ns]
@@ -124,7 +133,7 @@ def _map(path: Path, checksum: str) -> NDArray[Any]:
 def _write(cache: Path, key: str, pictures: Pictures) -> None:
     """Write the entry beside its place, then rename it there; where another process was first, its entry stays."""
     cache.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{key[:16]}-", dir=cache))
+    beside = Path(tempfile.mkdtemp(prefix=f".{owner()}-{key[:16]}-", dir=cache))
     try:
         arrays: dict[str, NDArray[Any]] = {"pixels.npy": pictures.pixels}
         arrays |= {f"mask-{number}.npy": mask for number, mask in enumerate(pictures.masks.values())}
@@ -156,7 +165,7 @@ def _discard(cache: Path, key: str) -> None:
     """Take the entry out of the way in one step, so that no other process sees half of it, then remove it."""
     # Where that fails, another process was first or the cache is read-only; neither keeps us from decoding.
     with contextlib.suppress(OSError):
-        aside = Path(tempfile.mkdtemp(prefix=".damaged-", dir=cache))
+        aside = Path(tempfile.mkdtemp(prefix=f".{owner()}-damaged-", dir=cache))
         (cache / key).rename(aside / key)
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -69,7 +69,7 @@ def load_images(
     if isinstance(source, PhantomSource):
         if cache is None:
             return phantom(source)
-        return phantom(source, cached(cache, drawing_key(source, PHANTOM_REVISION), lambda: draw(source)))
+        return phantom(source, cached(cache, cache_key(source), lambda: draw(source)))
     listing = list_source(source, beside)
 
     def make() -> Pictures:
@@ -99,6 +99,32 @@ def list_source(source: FileSource, beside: Path | None = None) -> Listing:
             return list_folder(source, beside)
         case ManifestSource():
             return list_manifest(source, beside)
+
+
+def source_files(source: AnySource, beside: Path | None = None) -> tuple[Path, ...]:
+    """Every file that the images of ``source`` are read from; none for films that are drawn.
+
+    Raises:
+        DataError: as `list_source`.
+    """
+    if isinstance(source, PhantomSource):
+        return ()
+    listing = list_source(source, beside)
+    table = (listing.root,) if listing.root.is_file() else ()
+    masks = (path for entry in listing.entries for paths in entry.masks.values() for path in paths)
+    return (*table, *(entry.path for entry in listing.entries), *masks)
+
+
+def cache_key(source: AnySource, beside: Path | None = None) -> str:
+    """The name that the pictures of ``source`` have in the cache.
+
+    Raises:
+        DataError: as `list_source`.
+        OSError: a file has gone.
+    """
+    if isinstance(source, PhantomSource):
+        return drawing_key(source, PHANTOM_REVISION)
+    return entry_key(source, list_source(source, beside))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,20 @@ def _by_group(of: Predictions, notes: list[str]) -> dict[str, Value]:
         if small:
             notes.append(f"too small to be the worst {attribute}: {', '.join(small)}")
     return row
+
+
+def unlike_environments(records: Iterable[RunRecord]) -> str:
+    """``torch 2.12 (3 runs), 2.13 (5 runs); ...``: in what the runs of one comparison differ besides their specs.
+
+    Versions and hardware of the records of all runs that are done; empty where they are the same throughout.
+    """
+    environments = [record.environment for record in records if record.status == "done"]
+    told = []
+    for name in sorted({name for environment in environments for name in environment}):
+        counts = Counter(environment.get(name, "unknown") for environment in environments)
+        if len(counts) > 1:
+            told.append(f"{name} " + ", ".join(f"{value} ({count} runs)" for value, count in sorted(counts.items())))
+    return "; ".join(told)
 
 
 # ---------------------------------------------------------------------------------------------------------- tables

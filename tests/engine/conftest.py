@@ -12,7 +12,7 @@ import torch
 
 from imil_sim.engine.check import check_study
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.execute import OwnHands, carry_out
+from imil_sim.engine.execute import Hands, OwnHands, carry_out
 from imil_sim.engine.results import RunResult, keep
 from imil_sim.engine.steps import Watch, Workshop
 from imil_sim.engine.store import Store
@@ -43,6 +43,9 @@ class Lab:
     damaged: list[str] = field(default_factory=list)
     on_epoch: Callable[[int], None] = lambda count: None
     """Told how many epochs have been trained so far."""
+    hands: Callable[[Workshop], Hands] = OwnHands
+    checkpoint_minutes: float = 10.0
+    oracle_seconds: float = 60.0
 
     def study(self, arms: str, top: str = TOP) -> Study:
         """The study of these arms."""
@@ -57,9 +60,10 @@ class Lab:
         library = ImageLibrary(study.beside, self.store / "images")
         store = Store(self.store, self.damaged.append)
         watch = Watch(lambda start, until: self.stages.append((start, until)), self._on_epoch)
-        workshop = Workshop(library, store, CPU, study.beside, watch)
+        limits = self.checkpoint_minutes, self.oracle_seconds
+        workshop = Workshop(library, store, CPU, study.beside, watch, *limits)
         names, runs = zip(*study.runs(), strict=True)
-        ended = carry_out(runs, workshop.trunk, OwnHands(workshop), sharing=sharing)
+        ended = carry_out(runs, workshop.trunk, self.hands(workshop), sharing=sharing)
         kept = [keep(*told, library, store, CPU) for told in zip(names, runs, ended, strict=True)]
         return {(result.arm, result.seed): result for result in kept}
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from imil_sim.engine import data
-from imil_sim.engine.data import ImageLibrary
+from imil_sim.engine.data import ImageLibrary, _same_classes
 from imil_sim.errors import StudyError
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.study.spec import RunSpec
@@ -36,6 +36,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return films(("a", "b", "c")) if source.path == "three" else films()
 
     monkeypatch.setattr(data, "load_images", load)
+    monkeypatch.setattr(data, "source_files", lambda source, beside: ())
     return paths
 
 
@@ -98,3 +99,19 @@ def test_a_test_set_of_other_classes_is_refused(loaded: list[str], estimated: li
     arm = {"test_sets": {"more": {"source": "folder", "path": "three"}}}
     with pytest.raises(StudyError, match=r"test_sets\.more: it has the classes a, b, c, .* have normal, TB"):
         ImageLibrary(tmp_path, tmp_path).of_run(run(0, **arm))
+
+
+@pytest.mark.parametrize(
+    ("own", "further", "same"),
+    [
+        (("normal", "TB"), ("Normal", "tb"), True),
+        (("normal", "TB"), ("0", "1"), True),  # plain numbers stand for whatever the other set says
+        (("normal", "TB"), ("TB", "normal"), False),  # every prediction would count as its opposite
+        (("normal", "TB"), ("normal", "pneumonia"), False),
+        (("normal", "TB"), ("normal", "TB", "other"), False),
+    ],
+)
+def test_a_test_set_needs_the_same_classes_in_the_same_order(
+    own: tuple[str, ...], further: tuple[str, ...], same: bool
+) -> None:
+    assert _same_classes(own, further) == same

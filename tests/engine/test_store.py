@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from imil_sim.engine import store as module
-from imil_sim.engine.store import MANIFEST, Store, read_arrays, write_arrays
+from imil_sim.engine.store import MANIFEST, Kind, OtherFormat, Store, read_arrays, write_arrays
 from imil_sim.errors import StoreError
 
 KEY = "ab" * 32
@@ -52,9 +52,9 @@ def test_what_was_put_is_found_under_its_kind_and_key_only(kept: Store) -> None:
 
 
 def test_what_is_missing_when_it_is_needed_is_told(kept: Store) -> None:
-    assert kept.needed("stages", KEY) == kept.find("stages", KEY)
+    assert kept.needed("stages", KEY, lambda place: (place / "a.txt").read_text()) == "hello a.txt"
     with pytest.raises(StoreError, match=r"runs/abababababababab has gone .* run the same command again"):
-        kept.needed("runs", KEY)
+        kept.needed("runs", KEY, lambda place: place)
 
 
 def test_a_discarded_entry_is_gone_and_may_be_discarded_twice(kept: Store) -> None:
@@ -155,6 +155,34 @@ def test_a_damaged_entry_does_not_stand_in_the_way_of_a_new_one(kept: Store, dam
     assert damaged == [f"stages/{KEY}"]
 
 
+def test_a_good_entry_that_took_the_place_of_a_damaged_one_is_put_back(kept: Store, damaged: list[str]) -> None:
+    entry = kept.root / "stages" / KEY
+    assert kept._set_aside(entry, "stages", KEY) == entry  # as if another process had mended it a moment ago
+    assert kept.find("stages", KEY) == entry
+    assert damaged == []
+    assert not list((kept.root / "damaged").iterdir())
+
+
+def test_an_entry_of_another_format_is_told_apart_from_damage(kept: Store) -> None:
+    edit(kept.root / "stages" / KEY / MANIFEST, format=0)
+    with pytest.raises(OtherFormat, match="format 0, not 1"):
+        kept.inspect("stages", KEY)
+
+
+# ------------------------------------------------------------------------------------------------------- checkpoints
+
+
+@pytest.mark.parametrize("kind", ["stages", "failures"])
+def test_a_checkpoint_goes_when_its_stage_is_done_or_known_to_fail(kept: Store, kind: Kind) -> None:
+    other = "cd" * 32
+    kept.put("checkpoints", KEY, filler("half way "), towards=other)
+    kept.put("checkpoints", other, filler("no end "))
+    assert kept.tidy() == []
+    kept.put(kind, other, filler("done "))
+    assert kept.tidy() == [f"checkpoints/{KEY}"]
+    assert kept.keys("checkpoints") == [other]
+
+
 # -------------------------------------------------------------------------------------------------- several writers
 
 
@@ -194,7 +222,7 @@ def test_other_bytes_under_one_key_are_an_error_and_the_first_are_kept(kept: Sto
 def test_a_record_may_differ_in_its_times(kept: Store) -> None:
     kept.put("runs", KEY, filler("1 s "))
     kept.put("runs", KEY, filler("2 s "))
-    assert (kept.needed("runs", KEY) / "a.txt").read_text() == "1 s a.txt"
+    assert kept.needed("runs", KEY, lambda place: (place / "a.txt").read_text()) == "1 s a.txt"
 
 
 # ----------------------------------------------------------------------------------------------- disks that fail

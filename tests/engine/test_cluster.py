@@ -1,0 +1,627 @@
+"""Studies on worker processes, here and on a cluster of Dask's own making: the same bytes, whatever is killed when.
+
+Faults 16 to 20, and 21 where a worker dies of it. Real processes take seconds to start, so most of this is slow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from distributed import Client
+from distributed.scheduler import KilledWorker
+
+from imil_sim.cli.app import main
+from imil_sim.engine.cluster import Bench, CalledOff, DaskHands, unlike
+from imil_sim.engine.stages import Lineage
+from imil_sim.engine.steps import Done, Train
+from imil_sim.errors import ClusterError, UsageError, WorkerLost
+from imil_sim.study.spec import RunSpec
+
+STUDY = """
+name = "tiny"
+seeds = 2
+images = { source = "phantom", size = 32, train = 24, test = 8 }
+model.name = "resnet10"
+training = { epochs = 4, batch_size = 8, learning_rate = 0.01 }
+feedback = { imil_epoch = 2, num_outliers = 4 }
+[arms.baseline]
+[arms.lesions]
+feedback.oracle = "lesions"
+[arms.random]
+feedback = { oracle = "random-cells", options.like = "lesions" }
+[arms.all]
+feedback.oracle = "all-cells"
+"""
+
+ENDLESS = STUDY.replace("epochs = 4", "epochs = 4000").replace("imil_epoch = 2", "imil_epoch = 2000")
+
+PATIENCE = 120.0
+"""Seconds after which a test that waits for something gives up; nothing is timed with it."""
+
+INTERRUPTED = "imil-sim: interrupted. What is stored is safe; run the same command to go on.\n"
+
+
+def wait_until(holds: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.01)
+
+
+@dataclass
+class Desk:
+    """A folder with a study, a store and results."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.write("tiny.toml", STUDY)
+        self.write("endless.toml", ENDLESS)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    def arguments(self, study: str, *options: str) -> list[str]:
+        return [
+            "run",
+            str(self.folder / study),
+            "--store",
+            str(self.store),
+            "--out",
+            str(self.folder / "out"),
+            *options,
+        ]
+
+    def run(self, *options: str, study: str = "tiny.toml") -> int:
+        """The exit code of ``imil-sim run`` in this process."""
+        with pytest.raises(SystemExit) as stopped:
+            main(self.arguments(study, *options))
+        return int(stopped.value.code or 0)
+
+    def start(
+        self, *options: str, study: str = "tiny.toml", program: tuple[str, ...] = ("-m", "imil_sim"), **variables: str
+    ) -> subprocess.Popen[str]:
+        """``imil-sim run`` as a process in a group of its own."""
+        return subprocess.Popen(
+            [sys.executable, *program, *self.arguments(study, *options)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **variables},
+        )
+
+    def contents(self) -> dict[str, bytes]:
+        """All that two equal studies must have equal: the table, and what every final model says and was asked."""
+        runs = sorted((self.store / "runs").glob("*/*.npz"))
+        named = {str(path.relative_to(self.store)): path.read_bytes() for path in runs}
+        return {"results.csv": (self.folder / "out" / "results.csv").read_bytes(), **named}
+
+    def states(self) -> set[str]:
+        return {path.name for path in (self.store / "stages").glob("*")}
+
+    def claims(self) -> dict[int, str]:
+        """Who is at which stage, by process."""
+        found = {}
+        for path in (self.store / "claims").glob("[0-9a-f]" * 64 + ".json"):
+            try:
+                owner = json.loads(path.read_text(encoding="utf-8"))[0]
+            except (OSError, ValueError):
+                continue
+            found[int(owner.split("-")[1])] = path.stem
+        return found
+
+    def unfinished(self) -> list[str]:
+        """What a study that has ended must not leave behind."""
+        return [str(p) for kind in ("tmp", "claims", "checkpoints", "damaged") for p in (self.store / kind).glob("*")]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What comes of the study when nothing disturbs it."""
+
+    contents: dict[str, bytes]
+    states: set[str]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    desk = Desk(tmp_path_factory.mktemp("reference"))
+    assert desk.run("--workers", "0") == 0
+    assert len(desk.contents()) == 1 + 8 + 8  # the table, predictions, and what was shown
+    return Reference(desk.contents(), desk.states())
+
+
+@dataclass
+class Cluster:
+    """A scheduler and workers as Dask's own command line starts them, on loopback; ended process by process."""
+
+    folder: Path
+    worker_options: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._file = self.folder / "scheduler.json"
+        self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", str(self._file))
+        wait_until(lambda: self._file.is_file() and self._file.read_text(), "the scheduler is up")
+        self.address = json.loads(self._file.read_text())["address"]
+
+    def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
+        loopback = ("--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+        with (self.folder / "log.txt").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dask", what, *loopback, *options],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.variables},
+            )
+
+    def scale(self, count: int) -> None:
+        """So many living workers."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        for worker in self.workers[count:]:
+            _end(worker)
+        self.workers = self.workers[:count]
+        local = ("--local-directory", str(self.folder), "--memory-limit", "0", "--death-timeout", "60")
+        while len(self.workers) < count:
+            self.workers.append(
+                self._start("worker", self.address, "--nthreads", "1", "--no-nanny", *local, *self.worker_options)
+            )
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=PATIENCE)
+
+    def worker(self, pid: int) -> subprocess.Popen[bytes]:
+        (found,) = [worker for worker in self.workers if worker.pid == pid]
+        return found
+
+    def close(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield cluster
+    cluster.close()
+
+
+def meanwhile(act: Callable[[], None]) -> threading.Thread:
+    """``act`` in another thread, since a study runs in this one."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread
+
+
+# ---------------------------------------------------------------------------------------- exactness, and lost workers
+
+
+@pytest.mark.slow
+def test_fault_16_a_worker_of_a_cluster_is_killed_in_the_middle_and_the_bytes_are_the_same(
+    desk: Desk, cluster: Cluster, reference: Reference
+) -> None:
+    cluster.scale(2)
+    killed: list[str] = []
+
+    def kill() -> None:
+        wait_until(lambda: desk.claims() and desk.states(), "a stage is done and another one under way")
+        pid, stage = next(iter(desk.claims().items()))
+        worker = cluster.worker(pid)
+        worker.kill()
+        worker.wait()
+        killed.append(stage)
+
+    thread = meanwhile(kill)
+    code = desk.run("--scheduler", cluster.address)
+    thread.join()
+    assert code == 0
+    assert len(killed) == 1
+    assert desk.contents() == reference.contents
+    assert desk.states() == reference.states
+    assert desk.unfinished() == []
+
+
+@pytest.mark.slow
+def test_fault_24_one_worker_gives_the_bytes_of_none_and_one_that_dies_of_a_step_ends_its_runs_only(
+    desk: Desk, reference: Reference
+) -> None:
+    """Fault 21 as well: what a machine short of memory does to a worker is to kill it, whatever it was at."""
+    deadly = "import os, signal\nfrom dataclasses import dataclass\n@dataclass(frozen=True)\nclass Deadly:\n"
+    deadly += "    def answer(self, question, rng):\n        os.kill(os.getpid(), signal.SIGKILL)\n"
+    desk.write("deadly.py", deadly)
+    (desk.folder / "deadly-1.dist-info").mkdir()
+    desk.write("deadly-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: deadly\nVersion: 1\n")
+    desk.write("deadly-1.dist-info/entry_points.txt", "[imil_sim.oracles]\ndeadly = deadly:Deadly\n")
+    desk.write("tiny.toml", STUDY.replace("seeds = 2", "seeds = [0]") + '[arms.deadly]\nfeedback.oracle = "deadly"\n')
+    process = desk.start(
+        "--workers", "1", PYTHONPATH=str(desk.folder), DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1"
+    )
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err
+    assert re.search(
+        r"failed: deadly, seed 0: the worker process was lost 2 times during consultation 1 after epoch 2, most likely "
+        "for lack of memory",
+        out,
+    )
+    done = {name: content for name, content in desk.contents().items() if name != "results.csv"}
+    assert len(done) == 4 + 4
+    assert done.items() <= reference.contents.items()
+    rows = {line for line in (desk.folder / "out" / "results.csv").read_bytes().splitlines() if b",done," in line}
+    assert len(rows) == 4
+    assert rows <= set(reference.contents["results.csv"].splitlines())
+    assert desk.unfinished() == []
+
+
+LATE = """
+import os
+from imil_sim.engine import cluster, store
+store.PULSE, store.PULSE_STOPPED = 0.1, 1.0
+cluster.WorkshopPlugin._go_on = lambda self: None  # trains on, although nobody waits
+put = store.Store.put
+def logged(self, kind, key, *arguments, **options):
+    done = put(self, kind, key, *arguments, **options)
+    with open(os.path.join({folder!r}, "puts.txt"), "a") as log:
+        log.write(f"{{os.getpid()}} {{kind}} {{key}}\\n")
+    return done
+store.Store.put = logged
+"""
+
+
+@pytest.mark.slow
+def test_fault_18_a_worker_that_was_stopped_past_its_time_to_live_cannot_replace_what_another_has_done_since(
+    desk: Desk, reference: Reference
+) -> None:
+    late = desk.write("late.py", LATE.format(folder=str(desk.folder)))
+    cluster = Cluster(desk.folder, ("--preload", str(late)), {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "3s"})
+    try:
+        cluster.scale(2)
+        stopped: list[tuple[int, str]] = []
+
+        def stop() -> None:
+            wait_until(desk.claims, "a stage is under way")
+            pid, stage = next(iter(desk.claims().items()))
+            cluster.worker(pid).send_signal(signal.SIGSTOP)
+            stopped.append((pid, stage))
+
+        thread = meanwhile(stop)
+        code = desk.run("--scheduler", cluster.address)
+        thread.join()
+        assert code == 0
+        assert desk.contents() == reference.contents
+        ((pid, stage),) = stopped
+        entry = desk.store / "stages" / stage
+        before = {path.name: (path.stat().st_ino, path.read_bytes()) for path in entry.iterdir()}
+        puts = desk.folder / "puts.txt"
+        assert f"{pid} stages {stage}" not in puts.read_text()
+        cluster.worker(pid).send_signal(signal.SIGCONT)
+        wait_until(lambda: f"{pid} stages {stage}" in puts.read_text(), "the late worker has come to its end")
+        assert {path.name: (path.stat().st_ino, path.read_bytes()) for path in entry.iterdir()} == before
+        assert desk.run("--workers", "0") == 0
+        assert desk.contents() == reference.contents
+        assert desk.states() == reference.states
+        assert desk.unfinished() == []
+    finally:
+        cluster.close()
+
+
+# ------------------------------------------------------------------------- somebody stops, or is stopped, in the middle
+
+
+@pytest.mark.slow
+def test_fault_17_ctrl_c_stops_two_local_workers_and_leaves_nothing_behind_but_what_is_done(
+    desk: Desk, reference: Reference
+) -> None:
+    """And fault 47, Dask's half: until then nothing listened on anything but loopback."""
+    process = desk.start("--workers", "2")
+    wait_until(lambda: desk.claims() or process.poll() is not None, "a stage is under way")
+    workers = set(desk.claims())
+    assert workers
+    assert process.pid not in workers
+    members = group(process.pid)
+    assert workers <= members
+    ports = listening(members)
+    assert len(ports) >= 3
+    assert {address for address, _ in ports} == {"127.0.0.1"}
+
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: every process of the group
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    assert err.endswith(INTERRUPTED)
+    assert "Traceback" not in err
+    assert out == ""
+    assert group(process.pid) == set()
+    assert desk.states() != reference.states
+    assert desk.run("--workers", "0") == 0
+    assert desk.contents() == reference.contents
+    assert desk.states() == reference.states
+    assert desk.unfinished() == []
+
+
+@pytest.mark.slow
+def test_fault_17_sigterm_is_as_good_as_ctrl_c(desk: Desk, reference: Reference) -> None:
+    process = desk.start("--workers", "0")
+    wait_until(lambda: desk.claims() or process.poll() is not None, "a stage is under way")
+    process.terminate()
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    assert err.endswith(INTERRUPTED)
+    assert desk.unfinished() == []
+    assert desk.run("--workers", "0") == 0
+    assert desk.contents() == reference.contents
+
+
+@pytest.mark.slow
+def test_fault_19_the_scheduler_is_killed_and_no_record_is_lost_or_doubled(desk: Desk, reference: Reference) -> None:
+    cluster = Cluster(desk.folder)
+    try:
+        cluster.scale(1)
+        process = desk.start("--scheduler", cluster.address)
+        wait_until(
+            lambda: list((desk.store / "runs").glob("*")) and desk.claims(), "a run is done and a stage under way"
+        )
+        cluster.scheduler.kill()
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 2, err
+        assert "Traceback" not in err
+        assert re.search(
+            r"imil-sim: the connection to the Dask scheduler was lost \(.*\)\. What is stored is safe", err
+        )
+        kept = {path.name: path.stat().st_ino for path in (desk.store / "runs").glob("*")}
+        assert 0 < len(kept) < 8
+        wait_until(lambda: cluster.workers[0].poll() is not None, "the worker has gone as well")
+    finally:
+        cluster.close()
+    assert desk.run("--workers", "0") == 0
+    assert desk.contents() == reference.contents
+    assert desk.states() == reference.states
+    assert desk.unfinished() == []
+    now = {path.name: path.stat().st_ino for path in (desk.store / "runs").glob("*")}
+    assert len(now) == 8
+    assert kept.items() <= now.items()  # what was on record was left as it was
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_fault_20_the_client_goes_and_the_workers_of_somebody_else_let_go_of_its_stages(
+    desk: Desk, cluster: Cluster, reference: Reference, sent: signal.Signals
+) -> None:
+    cluster.scale(1)
+    process = desk.start("--scheduler", cluster.address, study="endless.toml")
+    wait_until(lambda: desk.claims() or process.poll() is not None, "a stage is under way")
+    (pid,) = desk.claims()
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130), err
+    wait_until(lambda: not desk.claims(), "the worker has let go of the stage")
+    assert cluster.worker(pid).poll() is None
+    assert desk.states() == set()
+    assert desk.run("--scheduler", cluster.address) == 0
+    assert desk.contents() == reference.contents
+    assert desk.unfinished() == []
+
+
+# ------------------------------------------------------------------------------------------ two commands, one store
+
+COUNTING = """
+import sys
+from imil_sim.cli.app import main
+from imil_sim.engine.steps import Workshop
+told = Workshop._on_epoch
+def counted(self, row):
+    with open({log!r}, "a") as log:
+        log.write("epoch\\n")
+    told(self, row)
+Workshop._on_epoch = counted
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+def test_two_commands_that_run_one_study_in_one_store_at_once_share_the_work_and_end_with_the_same_bytes(
+    desk: Desk, reference: Reference
+) -> None:
+    log = desk.folder / "epochs.txt"
+    program = ("-c", COUNTING.format(log=str(log)))
+    processes = [desk.start("--workers", "0", "--out", str(desk.folder / out), program=program) for out in ("a", "b")]
+    for process in processes:
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+    for out in ("a", "b"):
+        assert (desk.folder / out / "results.csv").read_bytes() == reference.contents["results.csv"]
+    assert desk.run("--workers", "0") == 0
+    assert desk.contents() == reference.contents
+    assert desk.states() == reference.states
+    assert desk.unfinished() == []
+    trained = log.read_text().count("epoch")
+    assert 16 <= trained <= 16 + 2 * 2  # the race: both may begin at the same stage in the same moment
+
+
+# --------------------------------------------------------------------------------------- what processes listen on
+
+
+def group(number: int) -> set[int]:
+    """The living processes of a process group."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == number and fields[0] not in "ZX":
+            found.add(int(path.parent.name))
+    return found
+
+
+def listening(processes: set[int]) -> set[tuple[str, int]]:
+    """(address, port) of every TCP socket, IPv4 or IPv6, on which one of the processes listens."""
+    sockets = set()
+    for pid in processes:
+        for path in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                sockets.add(os.readlink(path).removeprefix("socket:[").removesuffix("]"))
+            except OSError:
+                continue
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in sockets:  # 0A: listening
+                address, port = fields[1].split(":")
+                parts = [str(byte) for byte in bytes.fromhex(address)[::-1]]
+                found.add((".".join(parts) if len(parts) == 4 else address, int(port, 16)))
+    return found
+
+
+# ------------------------------------------------------------------------------------------- the hands by themselves
+
+
+class FakeFuture:
+    """A future that is done already."""
+
+    def __init__(self, key: str, outcome: object) -> None:
+        self.key, self._outcome = key, outcome
+
+    def add_done_callback(self, told: Callable[[FakeFuture], None]) -> None:
+        told(self)
+
+    def result(self) -> object:
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        return self._outcome
+
+    def release(self) -> None:
+        pass
+
+
+class FakeClient:
+    """A cluster that gives these outcomes, one a task."""
+
+    def __init__(self, *outcomes: object) -> None:
+        self._outcomes = iter(outcomes)
+        self.keys: list[str] = []
+        self.cancelled: list[str] = []
+
+    def submit(self, function: object, *arguments: object, key: str, **options: object) -> FakeFuture:
+        self.keys.append(key)
+        return FakeFuture(key, next(self._outcomes))
+
+    def register_plugin(self, plugin: object) -> None:
+        pass
+
+    def subscribe_topic(self, topic: str, told: object) -> None:
+        pass
+
+    def cancel(self, futures: list[FakeFuture]) -> None:
+        self.cancelled += [future.key for future in futures]
+
+
+BENCH = Bench("store", "beside", "cpu", 10.0, 60.0, {"torch": "2"})
+STEP = Train(
+    RunSpec.model_validate({"arm": {"images": {"source": "phantom"}, "training": {"epochs": 3}}, "seed": 0}),
+    Lineage("trunk"),
+    "",
+    3,
+)
+
+
+def hands(client: FakeClient, bench: Bench = BENCH) -> DaskHands:
+    return DaskHands(client, bench)  # type: ignore[arg-type]
+
+
+def test_a_step_that_cost_several_workers_their_lives_is_given_up_and_named() -> None:
+    at_work = hands(FakeClient(KilledWorker("task", None, 3)))  # type: ignore[arg-type]
+    at_work.submit(STEP, 1)
+    done = at_work.completed()
+    assert done.key == STEP.key
+    assert isinstance(done.error, WorkerLost)
+    assert str(done.error).startswith("the worker process was lost 4 times during training from epoch 0 to 3, ")
+
+
+def test_a_step_that_another_command_had_called_off_is_asked_for_again_and_not_for_ever() -> None:
+    done = Done(STEP.key, STEP.target)
+    client = FakeClient(CalledOff(), done)
+    at_work = hands(client)
+    at_work.submit(STEP, 1)
+    assert at_work.completed() is done
+    assert len(set(client.keys)) == 2
+    at_work = hands(FakeClient(*[CalledOff()] * 9))
+    at_work.submit(STEP, 1)
+    with pytest.raises(ClusterError, match="training from epoch 0 to 3 was called off 3 times"):
+        at_work.completed()
+
+
+def test_studies_of_other_stores_and_environments_have_tasks_of_their_own() -> None:
+    client = FakeClient(*[None] * 4)
+    for bench in (
+        BENCH,
+        Bench("another", "beside", "cpu", 10.0, 60.0, {"torch": "2"}),
+        Bench("store", "beside", "cpu", 10.0, 60.0, {"torch": "3"}),
+        Bench("store", "beside", "cpu", 10.0, 60.0, {"torch": "2"}),
+    ):
+        hands(client, bench).submit(STEP, 1)
+    first, *_, last = client.keys
+    assert first == last
+    assert len(set(client.keys)) == 3
+
+
+def test_what_is_under_way_is_called_off_at_the_end() -> None:
+    client = FakeClient(None)
+    at_work = hands(client)
+    at_work.submit(STEP, 1)
+    at_work.close()
+    assert client.cancelled == client.keys
+
+
+def test_a_cluster_that_cannot_take_the_study_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: FakeClient, plugin: object) -> None:
+        raise ModuleNotFoundError("No module named 'imil_sim'")
+
+    monkeypatch.setattr(FakeClient, "register_plugin", fail)
+    with pytest.raises(ClusterError, match="No module named 'imil_sim'.*the same packages as this one"):
+        hands(FakeClient())
+
+
+def test_fault_26_what_a_worker_has_otherwise_is_named() -> None:
+    assert unlike({"torch": "2", "threads": "1"}, {"threads": "1", "torch": "2"}) == ""
+    found = unlike({"torch": "2", "numpy": "1", "threads": "1"}, {"torch": "3", "numpy": "2", "threads": "1"})
+    assert found == "numpy 2 instead of 1, torch 3 instead of 2"
+
+
+def test_an_address_at_which_nothing_answers_is_told(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.run("--scheduler", "tcp://127.0.0.1:9") == UsageError.exit_code
+    assert "--scheduler tcp://127.0.0.1:9: no Dask scheduler answers there" in capsys.readouterr().err
