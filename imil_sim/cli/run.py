@@ -27,6 +27,8 @@ from imil_sim.engine.steps import Watch, Workshop
 from imil_sim.engine.store import Store
 from imil_sim.engine.upkeep import NotedRun, note_study
 from imil_sim.errors import DataError, StoreError
+from imil_sim.images.split import split_images
+from imil_sim.images.summary import summarise
 from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import Study
 from imil_sim.training.numerics import cpu_count, environment, find_device
@@ -74,10 +76,26 @@ def library_of(study: Study, where: Where) -> ImageLibrary:
     Raises:
         ImilSimError: something is wrong.
     """
-    with Counter(Console(stderr=True)) as counter:
+    talk = Console(stderr=True)
+    with Counter(talk) as counter:
         library = ImageLibrary(study.beside, where.store / "images", counter)
         check_study(study, library)
+    for warning in warnings_of(study, library):
+        talk.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     return library
+
+
+def warnings_of(study: Study, library: ImageLibrary) -> list[str]:
+    """What may spoil the results of a study, each told once: identical images on both sides of a split, conversions."""
+    told: dict[str, None] = {}
+    splits = {
+        (run.arm.images.text, run.arm.split.text, run.seed if run.arm.split.method == "per-seed" else None): run
+        for _, run in study.runs()
+    }
+    for run in splits.values():
+        images = library.source(run.arm.images)
+        told |= dict.fromkeys(summarise(images, split_images(images, run.arm.split, run.seed)).warnings)
+    return list(told)
 
 
 def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunResult]:
