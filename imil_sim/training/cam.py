@@ -1,7 +1,7 @@
 """Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2): where in the image the evidence for a class was found.
 
-Logits before softmax, at the last convolutional block, one image at a time so that a map never depends on which other
-images are asked about. Transformers: the tokens before the last attention (ViT) or the last stage's map (Swin) take
+Logits before softmax, at the last convolutional block, one image at a time unless told otherwise, so that a map never
+depends on which other images are asked about. Transformers: the tokens before the last attention (ViT) or the last stage's map (Swin) take
 the place of the convolutional map.
 """
 
@@ -45,32 +45,37 @@ def target_layer(model: nn.Module) -> nn.Module:
     )
 
 
-def grad_cam(model: nn.Module, inputs: Tensor, classes: NDArray[np.int64]) -> NDArray[np.float32]:
+def grad_cam(model: nn.Module, inputs: Tensor, classes: NDArray[np.int64], *, at_once: int = 1) -> NDArray[np.float32]:
     """Maps (n, height, width) in [0, 1] of the evidence for ``classes`` (n,); all zero where there is none.
 
     Args:
         model: in evaluation mode afterwards.
         inputs: (n, 3, height, width), normalised.
         classes: the class whose logit is explained, an image.
+        at_once: images explained together. More is faster, but the last bits of a map may then depend on its
+            neighbours: only for images that always stand together.
 
     Raises:
         StudyError: see `target_layer`.
     """
     model.eval()
     layer = target_layer(model)
-    maps = [_one(model, layer, image.unsqueeze(0), int(c)) for image, c in zip(inputs, classes, strict=True)]
-    return np.stack(maps) if maps else np.zeros((0, *inputs.shape[2:]), np.float32)
+    if not len(inputs):
+        return np.zeros((0, *inputs.shape[2:]), np.float32)
+    parts = [slice(start, start + at_once) for start in range(0, len(inputs), at_once)]
+    return np.concatenate([_maps(model, layer, inputs[part], classes[part]) for part in parts])
 
 
-def _one(model: nn.Module, layer: nn.Module, image: Tensor, target: int) -> NDArray[np.float32]:
-    image = image.contiguous(memory_format=torch.channels_last)
-    activation = _spatial(LayerActivation(model, layer).attribute(image))
-    gradient = _spatial(LayerGradientXActivation(model, layer, multiply_by_inputs=False).attribute(image, target))
+def _maps(model: nn.Module, layer: nn.Module, images: Tensor, classes: NDArray[np.int64]) -> NDArray[np.float32]:
+    images = images.contiguous(memory_format=torch.channels_last)
+    targets = torch.from_numpy(np.array(classes, np.int64)).to(images.device)
+    activation = _spatial(LayerActivation(model, layer).attribute(images))
+    gradient = _spatial(LayerGradientXActivation(model, layer, multiply_by_inputs=False).attribute(images, targets))
     weights = gradient.mean((2, 3), keepdim=True)
     coarse = functional.relu((weights * activation).sum(1, keepdim=True)).detach().float()
-    fine = functional.interpolate(coarse, image.shape[2:], mode="bilinear", align_corners=False)[0, 0].cpu().numpy()
-    top = fine.max()
-    return fine / top if top > 0 else np.zeros_like(fine)
+    fine = functional.interpolate(coarse, images.shape[2:], mode="bilinear", align_corners=False)[:, 0].cpu().numpy()
+    top = fine.max(axis=(1, 2), keepdims=True)
+    return np.asarray(np.divide(fine, top, out=np.zeros_like(fine), where=top > 0))
 
 
 def _spatial(output: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from imil_sim.study.record import Predictions
 from imil_sim.training.cam import grad_cam
 from imil_sim.training.train import Normalisation
 
-EVALUATION_REVISION = 2
+EVALUATION_REVISION = 3
 """Raised whenever predictions, CAMs or attention change for the same weights; it enters the keys of what is kept."""
 
 CHUNK = 64
@@ -127,7 +127,7 @@ def _cams(
     maps = []
     for start in range(0, len(images), CHUNK):
         chunk = torch.from_numpy(np.array(images.pixels[start : start + CHUNK])).to(device)
-        maps.append(grad_cam(model, normalise(chunk), classes[start : start + CHUNK]))
+        maps.append(grad_cam(model, normalise(chunk), classes[start : start + CHUNK], at_once=CHUNK))
     return np.concatenate(maps)
 
 

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from imil_sim.images.image_set import ImageSet
 from imil_sim.study.spec import ModelSpec
 from imil_sim.training.cam import grad_cam, target_layer
 from imil_sim.training.evaluate import pointing_game
 from imil_sim.training.models import build
-from imil_sim.training.train import step
+from imil_sim.training.train import Normalisation, step
 
 
 class Small(nn.Module):
@@ -159,3 +160,12 @@ def test_the_map_points_to_where_the_evidence_is() -> None:
     assert np.mean(pointing_game(maps, masks[:32], there)) == 1
     assert np.mean(pointing_game(np.roll(maps, 1, axis=0), masks[:32], there)) == 0  # each the map of another corner
     assert np.mean(pointing_game(maps[:, ::-1].copy(), masks[:32], there)) == 0
+
+
+def test_images_explained_together_have_the_maps_they_have_alone(films: ImageSet) -> None:
+    model = build(ModelSpec(name="resnet18"), classes=2, size=32, seed=3)
+    inputs = Normalisation(0.5, 0.25)(torch.from_numpy(np.array(films.pixels[:5])))
+    classes = np.array([0, 1, 1, 0, 1])
+    alone = grad_cam(model, inputs, classes)
+    assert alone.std(axis=(1, 2)).min() > 0.01
+    np.testing.assert_allclose(grad_cam(model, inputs, classes, at_once=3), alone, atol=1e-4)
