@@ -1,8 +1,8 @@
 """The study that benchmarks run: ten feedback arms and a baseline on the phantom, consulted after 70 of 100 epochs.
 
 Model and films are small, so that a hundred epochs take seconds; the proportions are the paper's: a consultation about
-20 outliers after 70 of 100 epochs, SGD at 0.001, batches of 64. The ten arms answer differently, so that no branch
-meets another: how many epochs are trained is then known beforehand. (`lungs` asks for cells that are mostly lung: with
+20 outliers after 70 of 100 epochs, SGD at 0.001, batches of 64. There are always 20 questions, because a shortage of
+mispredictions is filled up, and the ten arms answer them differently, so that no branch meets another: how many epochs are trained is then known beforehand. (`lungs` asks for cells that are mostly lung: with
 the oracle's own threshold it would answer as `lesions` does wherever all that is asked about are normal films.)
 """
 
@@ -28,6 +28,7 @@ precision = "{precision}"
 imil_epoch = {size.imil_epoch}
 num_outliers = {size.outliers}
 grid_size = 4
+fill_up = "least-confident-correct"
 [arms.baseline]
 [arms.lesions]
 feedback.oracle = "lesions"
@@ -69,8 +70,8 @@ never covered by a share between 6/64 and 7/64, so thresholds in between choose 
 class Size:
     """How large the study is."""
 
-    train: int = 192
-    """Films, three batches."""
+    train: int = 96
+    """Films, two batches."""
     test: int = 24
     pixels: int = 32
     epochs: int = 100
