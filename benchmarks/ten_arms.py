@@ -2,8 +2,9 @@
 
 Model and films are small, so that a hundred epochs take seconds; the proportions are the paper's: a consultation about
 20 outliers after 70 of 100 epochs, SGD at 0.001, batches of 64. There are always 20 questions, because a shortage of
-mispredictions is filled up, and the ten arms answer them differently, so that no branch meets another: how many epochs are trained is then known beforehand. (`lungs` asks for cells that are mostly lung: with
-the oracle's own threshold it would answer as `lesions` does wherever all that is asked about are normal films.)
+mispredictions is filled up, and the ten arms answer them differently, so that no branch meets another: how many epochs
+are trained is then known beforehand. (`lungs` asks for cells that are mostly lung: with the oracle's own threshold it
+would answer as `lesions` does wherever all that is asked about are normal films.)
 """
 
 from __future__ import annotations
