@@ -7,9 +7,11 @@ done, wherever. One worker has one thread, because the number of threads changes
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import signal
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -28,7 +30,7 @@ from distributed.utils import LoopRunner
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.steps import Done, Step, Watch, Workshop, told
 from imil_sim.engine.store import Store
-from imil_sim.errors import ClusterError, UsageError, WorkerLost
+from imil_sim.errors import ClusterError, ImilSimError, UsageError, WorkerLost
 from imil_sim.study.record import EpochRow
 from imil_sim.study.spec import content_key
 from imil_sim.training.numerics import environment, find_device, gpu_count
@@ -43,6 +45,9 @@ SETTINGS = {
     },
     "distributed.comm.timeouts.connect": "60s",  # a busy machine takes its time to start processes
 }
+
+CONNECT_SECONDS = 10.0
+"""How long a scheduler that somebody else started may take to answer."""
 
 MOST_TRIES = 3
 """How often a step is handed out again that a worker gave up because somebody else had called it off."""
@@ -134,7 +139,12 @@ def unlike(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
 def _on_worker(name: str, step: Step) -> Done:
     plugin = get_worker().plugins[name]
     assert isinstance(plugin, WorkshopPlugin)
-    return plugin.carry_out(step)
+    try:
+        return plugin.carry_out(step)
+    except (ImilSimError, CalledOff):
+        raise
+    except Exception:  # a fault in the program: as text, since Dask loses an exception that cannot be pickled
+        raise RuntimeError(f"{told(step)} failed on a worker:\n{traceback.format_exc(limit=50)}") from None
 
 
 @dataclass(slots=True)
@@ -145,11 +155,16 @@ class _Handed:
     priority: int
     number: int
     """How many times it has been handed out."""
+    alone: bool
+    """Whether nothing else was under way with it."""
     future: Future[Done]
 
 
 class DaskHands:
     """Carries out steps on the workers of a Dask cluster; see `imil_sim.engine.execute.Hands`.
+
+    Where workers die, Dask blames every step that lay with them, also those that only waited there. So steps that it
+    gives up are tried once more at the end, one by one, and only what costs a worker its life then is guilty.
 
     Args:
         client: of the cluster; somebody else closes it.
@@ -164,6 +179,7 @@ class DaskHands:
         self._client, self._bench = client, bench
         self._done: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
         self._handed: dict[str, _Handed] = {}
+        self._suspects: list[_Handed] = []
         try:
             client.register_plugin(WorkshopPlugin(bench))
             client.subscribe_topic(bench.name, lambda event: on_epoch())
@@ -179,7 +195,7 @@ class DaskHands:
         Raises:
             ClusterError: the scheduler has gone.
         """
-        self._hand_out(step, priority, 1)
+        self._hand_out(step, priority)
 
     def completed(self) -> Done:
         """See `Hands.completed`.
@@ -188,12 +204,17 @@ class DaskHands:
             ClusterError: the scheduler has gone.
         """
         while True:
+            if self._suspects and not self._handed:
+                suspect = self._suspects.pop(0)
+                self._hand_out(suspect.step, suspect.priority, suspect.number + 1, alone=True)
             future = self._done.get()
             handed = self._handed.pop(str(future.key))
             try:
                 return future.result()
             except KilledWorker as error:
-                return Done(handed.step.key, None, _lost(handed.step, error))
+                if handed.alone:
+                    return Done(handed.step.key, None, _lost(handed.step, error))
+                self._suspects.append(handed)
             except CalledOff:
                 self._again(handed)
             except CancelledError as error:
@@ -208,23 +229,23 @@ class DaskHands:
             self._client.cancel([handed.future for handed in self._handed.values()])
         self._handed.clear()
 
-    def _hand_out(self, step: Step, priority: int, number: int) -> None:
+    def _hand_out(self, step: Step, priority: int, number: int = 1, *, alone: bool = False) -> None:
         # The key is that of this store: in another one the step may not have been done.
         key = f"{self._bench.name}-{step.key}-{number}"
         try:
             future = self._client.submit(_on_worker, self._bench.name, step, key=key, priority=priority, pure=True)
         except (ClosedClientError, CommClosedError) as error:
             raise _gone(error) from None
-        self._handed[key] = _Handed(step, priority, number, future)
+        self._handed[key] = _Handed(step, priority, number, alone, future)
         future.add_done_callback(self._done.put)
 
     def _again(self, handed: _Handed) -> None:
         """Ask once more for a step that was called off: another command had asked for it first, and was stopped."""
-        if handed.number == MOST_TRIES:
+        if handed.number >= MOST_TRIES:
             raise ClusterError(
                 f"{told(handed.step)} was called off {MOST_TRIES} times; run the same command again to go on"
             )
-        self._hand_out(handed.step, handed.priority, handed.number + 1)
+        self._hand_out(handed.step, handed.priority, handed.number + 1, alone=handed.alone)
 
 
 def _lost(step: Step, error: KilledWorker) -> WorkerLost:
@@ -294,11 +315,25 @@ def remote_client(address: str) -> Iterator[Client]:
         UsageError: nothing answers there.
     """
     try:
-        client = Client(address, set_as_default=False, timeout="20s")
+        client = Client(address, set_as_default=False, timeout=CONNECT_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(
             f"--scheduler {address}: no Dask scheduler answers there ({error}); start one with `dask scheduler` and "
             "give the address it prints, such as tcp://host:8786"
         ) from error
-    with client:
+    with _quiet(), client:
         yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Dask's own loggers say nothing in this process: what goes wrong is told once, by us."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
