@@ -14,13 +14,14 @@ IDENTITY := $(shell "$(PYTHON)" -c 'import os, sys; print(".".join(map(str, sys.
 INSTALLED := $(shell cat $(STAMP) 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench install clean
+.PHONY: help demo test check format kill-test bench install clean
 
 help:
 	@echo 'make demo      the whole loop on procedural films; ends with a table and where it lies'
 	@echo 'make test      lint, types and tests (PYTEST_ARGS="-k grid" for a few)'
 	@echo 'make check     lint and types only'
 	@echo 'make format    rewrite the sources as the linter wants them'
+	@echo 'make kill-test kills a study at 30 random moments, resumes it and compares the bytes (about ten minutes)'
 	@echo 'make bench     what it costs: speed, planning, sharing, overhead, beside Lightning (half an hour, idle machine)'
 	@echo 'make install   only make .venv; the others do so themselves, once'
 	@echo 'make clean     remove .venv, .lightning, caches and build outputs; keeps runs/ and reports/'
@@ -41,6 +42,9 @@ check: $(STAMP)
 format: $(STAMP)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+kill-test: $(STAMP)
+	@$(BIN)/python tests/kill/killing.py --kills 30
 
 # A benchmark that misses its target says so; those after it are measured all the same.
 bench: $(STAMP) $(LIGHTNING)/installed.txt
