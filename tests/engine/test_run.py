@@ -132,4 +132,8 @@ def test_provenance_names_versions_and_survives_a_package_of_another_name(monkey
         raise run.PackageNotFoundError(name)
 
     monkeypatch.setattr(run, "version", missing)
-    assert provenance(torch.device("cpu"))["opencv-python"] == "unknown"
+    run._version.cache_clear()
+    try:
+        assert provenance(torch.device("cpu"))["opencv-python"] == "unknown"
+    finally:
+        run._version.cache_clear()
