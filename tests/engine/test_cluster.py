@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -47,7 +48,7 @@ feedback.oracle = "all-cells"
 
 ENDLESS = STUDY.replace("epochs = 4", "epochs = 4000").replace("imil_epoch = 2", "imil_epoch = 2000")
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which a test that waits for something gives up; nothing is timed with it."""
 
 INTERRUPTED = "imil-sim: interrupted. What is stored is safe; run the same command to go on.\n"
@@ -65,6 +66,7 @@ class Desk:
     """A folder with a study, a store and results."""
 
     folder: Path
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.write("tiny.toml", STUDY)
@@ -100,7 +102,7 @@ class Desk:
         self, *options: str, study: str = "tiny.toml", program: tuple[str, ...] = ("-m", "imil_sim"), **variables: str
     ) -> subprocess.Popen[str]:
         """``imil-sim run`` as a process in a group of its own."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, *program, *self.arguments(study, *options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -108,6 +110,15 @@ class Desk:
             start_new_session=True,
             env={**os.environ, **variables},
         )
+        self.processes.append(process)
+        return process
+
+    def close(self) -> None:
+        """Nothing that was started is left, also where a test failed."""
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
     def contents(self) -> dict[str, bytes]:
         """All that two equal studies must have equal: the table, and what every final model says and was asked."""
@@ -129,14 +140,20 @@ class Desk:
             found[int(owner.split("-")[1])] = path.stem
         return found
 
+    def wait_for_a_stage(self, process: subprocess.Popen[str]) -> None:
+        """Come back when a stage is under way."""
+        wait_until(lambda: self.claims() or process.poll() is not None, "a stage is under way")
+
     def unfinished(self) -> list[str]:
         """What a study that has ended must not leave behind."""
         return [str(p) for kind in ("tmp", "claims", "checkpoints", "damaged") for p in (self.store / kind).glob("*")]
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.close()
 
 
 @dataclass(frozen=True)
@@ -269,13 +286,13 @@ def test_fault_24_one_worker_gives_the_bytes_of_none_and_one_that_dies_of_a_step
     desk.write("deadly-1.dist-info/entry_points.txt", "[imil_sim.oracles]\ndeadly = deadly:Deadly\n")
     desk.write("tiny.toml", STUDY.replace("seeds = 2", "seeds = [0]") + '[arms.deadly]\nfeedback.oracle = "deadly"\n')
     process = desk.start(
-        "--workers", "1", PYTHONPATH=str(desk.folder), DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1"
+        "--workers", "1", PYTHONPATH=str(desk.folder), DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0"
     )
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, err
     assert "Traceback" not in err
     assert re.search(
-        r"failed: deadly, seed 0: the worker process was lost 2 times during consultation 1 after epoch 2, most likely "
+        r"failed: deadly, seed 0: the worker process was lost 1 times during consultation 1 after epoch 2, most likely "
         "for lack of memory",
         out,
     )
@@ -353,7 +370,7 @@ def test_fault_17_ctrl_c_stops_two_local_workers_and_leaves_nothing_behind_but_w
 ) -> None:
     """And fault 47, Dask's half: until then nothing listened on anything but loopback."""
     process = desk.start("--workers", "2")
-    wait_until(lambda: desk.claims() or process.poll() is not None, "a stage is under way")
+    desk.wait_for_a_stage(process)
     workers = set(desk.claims())
     assert workers
     assert process.pid not in workers
@@ -380,7 +397,7 @@ def test_fault_17_ctrl_c_stops_two_local_workers_and_leaves_nothing_behind_but_w
 @pytest.mark.slow
 def test_fault_17_sigterm_is_as_good_as_ctrl_c(desk: Desk, reference: Reference) -> None:
     process = desk.start("--workers", "0")
-    wait_until(lambda: desk.claims() or process.poll() is not None, "a stage is under way")
+    desk.wait_for_a_stage(process)
     process.terminate()
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
@@ -419,20 +436,21 @@ def test_fault_19_the_scheduler_is_killed_and_no_record_is_lost_or_doubled(desk:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_fault_20_the_client_goes_and_the_workers_of_somebody_else_let_go_of_its_stages(
-    desk: Desk, cluster: Cluster, reference: Reference, sent: signal.Signals
+    desk: Desk, cluster: Cluster, reference: Reference
 ) -> None:
+    """Whether the client is killed or leaves by Ctrl-C: a worker of its own it would have taken along."""
     cluster.scale(1)
-    process = desk.start("--scheduler", cluster.address, study="endless.toml")
-    wait_until(lambda: desk.claims() or process.poll() is not None, "a stage is under way")
-    (pid,) = desk.claims()
-    process.send_signal(sent)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130), err
-    wait_until(lambda: not desk.claims(), "the worker has let go of the stage")
-    assert cluster.worker(pid).poll() is None
-    assert desk.states() == set()
+    for sent, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+        process = desk.start("--scheduler", cluster.address, study="endless.toml")
+        desk.wait_for_a_stage(process)
+        (pid,) = desk.claims()
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == code, err
+        wait_until(lambda: not desk.claims(), "the worker has let go of the stage")
+        assert cluster.worker(pid).poll() is None
+        assert desk.states() == set()
     assert desk.run("--scheduler", cluster.address) == 0
     assert desk.contents() == reference.contents
     assert desk.unfinished() == []
@@ -465,9 +483,9 @@ def test_two_commands_that_run_one_study_in_one_store_at_once_share_the_work_and
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
     for out in ("a", "b"):
-        assert (desk.folder / out / "results.csv").read_bytes() == reference.contents["results.csv"]
-    assert desk.run("--workers", "0") == 0
-    assert desk.contents() == reference.contents
+        (desk.folder / out).rename(desk.folder / "out")
+        assert desk.contents() == reference.contents
+        (desk.folder / "out").rename(desk.folder / out)
     assert desk.states() == reference.states
     assert desk.unfinished() == []
     trained = log.read_text().count("epoch")
