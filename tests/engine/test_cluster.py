@@ -183,7 +183,9 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self._file = self.folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", str(self._file))
+        # Should the tests themselves be killed, the scheduler ends by and by, and the workers with it.
+        lone = ("--idle-timeout", "300s")
+        self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", str(self._file), *lone)
         wait_until(lambda: self._file.is_file() and self._file.read_text(), "the scheduler is up")
         self.address = json.loads(self._file.read_text())["address"]
 
