@@ -203,16 +203,16 @@ class Store:
     def read(self, kind: Kind, key: str, load: Callable[[Path], T]) -> T | None:
         """What ``load`` makes of an entry's folder; None where there is no intact one.
 
-        An entry that another process removes in the middle counts as absent.
+        An entry that another process removes or replaces in the middle counts as absent, whatever was loaded of it.
 
         Raises:
             StoreError: it cannot be read.
         """
-        folder = self.find(kind, key)
-        if folder is None:
-            return None
         try:
-            return load(folder)
+            with _held(self._place(kind) / key) as still_there:
+                folder = self.find(kind, key)
+                found = None if folder is None else load(folder)
+                return found if still_there() else None
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -602,6 +602,26 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
 def _sha256(path: Path) -> str:
     with _opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Tells whether the folder at this path is still the one that was there when the block began.
+
+    It is kept open meanwhile: a folder that is open keeps its number on the disk, so no later one can be taken for it.
+
+    Raises:
+        OSError: it is not there, or cannot be opened.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except NotADirectoryError:
+        yield lambda: True  # something else stands there: whoever looks at it says what is wrong
+        return
+    try:
+        yield lambda: os.path.lexists(folder) and os.path.samestat(os.fstat(handle), os.stat(folder))
+    finally:
+        os.close(handle)
 
 
 def _flush(path: Path) -> None:

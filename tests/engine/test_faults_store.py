@@ -492,6 +492,30 @@ def test_fault_10_an_entry_removed_while_it_is_read_is_whole_or_absent(store: St
     assert damaged == []
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_fault_10_what_was_loaded_of_an_entry_that_goes_meanwhile_counts_for_nothing(
+    store: Store, replaced: bool
+) -> None:
+    def fill_with(text: str) -> Callable[[Path], None]:
+        def write(place: Path) -> None:
+            (place / "a.txt").write_text(text)
+
+        return write
+
+    def load(folder: Path) -> str:
+        text = (folder / "a.txt").read_text()
+        other = Store(store.root)
+        other.discard("runs", key_of(0))
+        if replaced:
+            other.put("runs", key_of(0), fill_with("new"))
+        return text  # of an entry that is no longer there: half of it could have been the other one's
+
+    store.put("runs", key_of(0), fill_with("old"))
+    assert store.read("runs", key_of(0), load) is None
+    found = store.read("runs", key_of(0), lambda folder: (folder / "a.txt").read_text())
+    assert found == ("new" if replaced else None)
+
+
 TINY = """
 name = "tiny"
 seeds = 1
