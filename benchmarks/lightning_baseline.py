@@ -37,6 +37,8 @@ from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalib
 
 GRID = 4
 BATCH = 64
+BLOCKS = {"resnet10": 1, "resnet18": 2}
+"""Of each of the four stages."""
 
 Arrays = Mapping[str, NDArray[Any]]
 Oracle = Callable[[Arrays, int, np.random.Generator], NDArray[np.bool_]]
@@ -60,11 +62,11 @@ class Films(Dataset[tuple[Tensor, Tensor]]):
 
 
 class Classifier(lightning.LightningModule):
-    """ResNet-10 with cross-entropy and plain SGD."""
+    """A ResNet of basic blocks with cross-entropy and plain SGD."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: int) -> None:
         super().__init__()
-        self.model = models.resnet.ResNet(models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=2)
+        self.model = models.resnet.ResNet(models.resnet.BasicBlock, [blocks] * 4, num_classes=2)
         self.accuracy, self.auroc, self.ece = BinaryAccuracy(), BinaryAUROC(), BinaryCalibrationError(n_bins=15)
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
@@ -182,7 +184,7 @@ def train_one(arrays: Arrays, arm: str, seed: int, asked: argparse.Namespace, fo
         enable_progress_bar=extras,
         enable_model_summary=extras,
     )
-    module = Classifier()
+    module = Classifier(BLOCKS[asked.model])
     trainer.fit(module, DataLoader(films, batch_size=BATCH, shuffle=True))
     (metrics,) = trainer.test(module, DataLoader(test, batch_size=BATCH), verbose=not asked.lean)
     return metrics
@@ -201,6 +203,7 @@ def main() -> None:
     parser.add_argument("seconds", type=Path)
     for name in ("epochs", "imil-epoch", "outliers", "seeds"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--model", choices=list(BLOCKS), default="resnet10")
     parser.add_argument("--runs", type=int, help="only the first so many")
     parser.add_argument("--lean", action="store_true", help="no logger, checkpoints, progress bar and summary")
     asked = parser.parse_args()

@@ -12,13 +12,11 @@ clock on the wall stand beside. Megabytes are the most that the process ever hel
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.cost import Cost, cost_of
 
 SECONDS_TARGET = 10.0
 MEGABYTES_TARGET = 1000.0
@@ -42,46 +40,10 @@ vary.feedback.grid_size = [2, 4]
 """
 """97 swept arms beside the one they are made from (which stands for one more), another one, and the baseline."""
 
-WATCHED = """
-import resource, sys
-from imil_sim.cli.app import main
-try:
-    main(sys.argv[1:])
-finally:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, file=sys.stderr)
-"""
 
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What a plan took."""
-
-    processor: float
-    """Seconds."""
-    wall: float
-    """Seconds."""
-    megabytes: float
-    printed: str
-
-    @property
-    def met(self) -> bool:
-        """Whether both targets are."""
-        return self.processor < SECONDS_TARGET and self.megabytes < MEGABYTES_TARGET
-
-
-def planned(study: Path, *options: str) -> Planned:
-    """The plan of the study, made by a process of its own."""
-    command = [sys.executable, "-c", WATCHED, "plan", str(study), "--store", str(study.parent / "store"), *options]
-    began = time.perf_counter()
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    wall = time.perf_counter() - began
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    processor, megabytes = map(float, done.stderr.split()[-2:])
-    return Planned(processor, wall, megabytes, done.stdout)
+def planned(study: Path, *options: str) -> Cost:
+    """What the plan of the study costs a process of its own."""
+    return cost_of(["plan", str(study), "--store", str(study.parent / "store"), *options])
 
 
 def main(asked: list[str]) -> int:
@@ -94,9 +56,10 @@ def main(asked: list[str]) -> int:
         for what, options in (("as numbers", ["--json"]), ("as a picture", [])):
             took = planned(study, *options)
             runs = f"{json.loads(took.printed)['runs']:,} runs " if options else ""
-            met &= took.met
+            good = took.processor < SECONDS_TARGET and took.megabytes < MEGABYTES_TARGET
+            met &= good
             figures = f"{took.processor:.1f} s ({took.wall:.1f} s on the wall), {took.megabytes:.0f} MB"
-            print(f"{runs}{what}: {figures}  {'met' if took.met else 'missed'}", flush=True)
+            print(f"{runs}{what}: {figures}  {'met' if good else 'missed'}", flush=True)
     print(f"target: under {SECONDS_TARGET:.0f} s and {MEGABYTES_TARGET:.0f} MB")
     return 0 if met else 1
 

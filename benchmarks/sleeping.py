@@ -18,7 +18,7 @@ from imil_sim.engine import steps
 from imil_sim.engine.cluster import Bench
 from imil_sim.engine.steps import Watch, Workshop
 from imil_sim.images.image_set import ImageSet
-from imil_sim.study.record import EpochRow, Predictions
+from imil_sim.study.record import EpochRow, Predictions, TrainingPredictions
 from imil_sim.training.train import Snapshot, Trained
 
 NAP = 0.1
@@ -44,6 +44,7 @@ def put_to_sleep() -> None:
         "logits": _logits,
         "grad_cam": _grad_cam,
         "evaluate": _evaluate,
+        "fit": _fit,
     }
     for name, stand_in in stand_ins.items():
         if not callable(getattr(steps, name, None)):
@@ -85,4 +86,10 @@ def _evaluate(model: Any, images: ImageSet, estimated: NDArray[np.bool_], *_: An
         lung_estimated=estimated,
         pointing=nothing,
         attributes=dict(images.attributes),
+        cam_rows=np.zeros(0, np.int64),
+        cams=np.zeros((0, *images.shape), np.uint8),
     )
+
+
+def _fit(model: Any, images: ImageSet, *_: Any) -> TrainingPredictions:
+    return TrainingPredictions(np.array(images.labels), np.full((len(images), 2), 0.5))

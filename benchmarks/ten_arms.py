@@ -19,7 +19,7 @@ STUDY = """
 name = "ten-arms"
 seeds = {size.seeds}
 images = {{ source = "phantom", size = {size.pixels}, train = {size.train}, test = {size.test} }}
-model.name = "resnet10"
+model.name = "{size.model}"
 [training]
 epochs = {size.epochs}
 batch_size = 64
@@ -75,6 +75,7 @@ class Size:
     """Films, two batches."""
     test: int = 24
     pixels: int = 32
+    model: str = "resnet10"
     epochs: int = 100
     imil_epoch: int = 70
     outliers: int = 20
@@ -98,6 +99,9 @@ class Size:
 
 
 FULL = Size()
+LARGER = Size(pixels=64, model="resnet18")
+"""As small as a study can be that somebody would run in earnest: one start of the program does not tell in it."""
+
 SMOKE = Size(train=64, test=4, epochs=10, imil_epoch=7, outliers=4)
 """Enough to see that a benchmark runs; its figures mean nothing."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from imil_sim.cli.interrupt import stopped_by_signals
 from imil_sim.errors import ImilSimError
 
 app = typer.Typer(
@@ -62,6 +63,39 @@ def run(
 
 
 @app.command()
+def report(
+    study: StudyArgument,
+    store: StoreOption = Path("runs"),
+    out: OutOption = None,
+    device: DeviceOption = "cpu",
+    seeds: SeedsOption = None,
+) -> None:
+    """Write the report of a study from what the store holds; nothing is trained."""
+    from imil_sim.cli.report import report_study
+
+    report_study(study, store=store, out=out, seeds=seeds, device=device)
+
+
+@app.command()
+def compare(
+    first: StudyArgument,
+    second: StudyArgument,
+    store: StoreOption = Path("runs"),
+    second_store: Annotated[
+        Path | None, typer.Option("--second-store", help="Where the runs of the second lie; --store unless given.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to; reports/compare-... unless given.")
+    ] = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Compare two studies, or two versions of one, by matched arms and seeds; nothing is trained."""
+    from imil_sim.cli.compare import compare_stored
+
+    compare_stored(first, second, stores=(store, second_store or store), out=out, device=device)
+
+
+@app.command()
 def plan(
     study: StudyArgument,
     store: StoreOption = Path("runs"),
@@ -73,6 +107,29 @@ def plan(
     from imil_sim.cli.plan import show_plan
 
     show_plan(study, store=store, seeds=seeds, device=device, as_json=as_json)
+
+
+@app.command()
+def check(
+    study: StudyArgument,
+    baseline: Annotated[Path, typer.Option("--baseline", help="File that the runs are held against.")],
+    update: Annotated[bool, typer.Option("--update", help="Write the baseline instead.")] = False,
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", help="Take runs that this store holds as they are; unless given, all are made anew."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes to train with; one a core unless given, 0: this process.")
+    ] = None,
+    device: DeviceOption = "cpu",
+    junit: Annotated[Path | None, typer.Option("--junit", help="Also write the verdict as JUnit XML.")] = None,
+    summary: Annotated[Path | None, typer.Option("--summary", help="Also write the verdict as Markdown.")] = None,
+) -> None:
+    """Run a study and compare it with a stored baseline: exit 1 where something moved that must not."""
+    from imil_sim.cli.check import CheckFiles, check_baseline
+
+    files = CheckFiles(baseline, junit, summary)
+    raise typer.Exit(check_baseline(study, files, update=update, store=store, workers=workers, device=device))
 
 
 @app.command()
@@ -97,14 +154,75 @@ def data(
 @app.command()
 def oracles(
     name: Annotated[str | None, typer.Argument(help="Print this oracle's card and options.")] = None,
+    gallery: Annotated[
+        Path | None, typer.Option("--gallery", metavar="FILE.png", help="Draw every oracle's answer to ten questions.")
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", metavar="STUDY.toml", help="Whose films --gallery shows; else the phantom's."),
+    ] = None,
+    store: StoreOption = Path("runs"),
 ) -> None:
-    """List the installed oracles, or print the card of one."""
+    """List the installed oracles, print the card of one, or draw what they answer."""
     from imil_sim.cli.oracles import show_oracle, show_oracles
 
-    if name is None:
+    if gallery is not None:
+        from imil_sim.cli.gallery import write_gallery
+
+        write_gallery(gallery, study, store=store)
+        typer.echo(f"{gallery}")
+    elif name is None:
         show_oracles()
     else:
         show_oracle(name)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A file, or a folder of masks or LabelMe files.")],
+    to: Annotated[Path, typer.Option("--to", help="The session to write; a folder where FILE has several readers.")],
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="boxes, coco, label-studio, labelme, masks, via; recognised unless given."),
+    ] = None,
+    grid: Annotated[int, typer.Option("--grid", min=1, max=1000, help="Rows and columns of the cells written.")] = 8,
+    threshold: Annotated[float, typer.Option("--threshold", help="Share of a cell that must be covered.")] = 0.1,
+    reader: Annotated[str, typer.Option("--reader", help="Who marked it; or the one reader of several to take.")] = "",
+    role: Annotated[str, typer.Option("--role", help="What the reader is: radiologist, resident.")] = "",
+    sizes: Annotated[
+        Path | None, typer.Option("--sizes", help="Sizes of the original films: a CSV table, or their folder.")
+    ] = None,
+    suffix: Annotated[str, typer.Option("--suffix", help="Of masks, between a film's id and .png.")] = "",
+    whole_path: Annotated[
+        bool, typer.Option("--whole-path", help="Ids are paths with folders, not only the names of files.")
+    ] = False,
+    study: Annotated[
+        str | None, typer.Option("--study", metavar="STUDY.toml", help="Whose films they are, for strict replay.")
+    ] = None,
+    store: StoreOption = Path("runs"),
+) -> None:
+    """Make a session of what was drawn with another program, to be replayed."""
+    from imil_sim.cli.importing import Asked, import_sessions
+
+    asked = Asked(source, to, kind, grid, threshold, reader, role, sizes, suffix, whole_path, study, store)
+    import_sessions(asked)
+
+
+@app.command()
+def annotate(
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS_DIR", help="Folder questions/KEY of the store.")],
+    host: Annotated[str, typer.Option("--host", help="Address to serve the page at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: a free one.")] = 0,
+    reader: Annotated[str | None, typer.Option("--reader", help="Who answers, where several are asked.")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open nothing, only print where it is.")] = False,
+    console: Annotated[bool, typer.Option("--console", help="Ask in this terminal, with numbered cells.")] = False,
+) -> None:
+    """Show the questions of a waiting run to a person, and write the answers down."""
+    from imil_sim.cli.annotate import annotate as show_questions
+
+    raise typer.Exit(
+        show_questions(questions, reader=reader, host=host, port=port, browser=not no_browser, in_console=console)
+    )
 
 
 store_app = typer.Typer(
@@ -161,14 +279,22 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a run failed, 2 a wrong call, study or data, 130 interrupted."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong with an image is told once, by us
     try:
-        app(args=arguments, prog_name="imil-sim")
+        with stopped_by_signals():
+            app(args=arguments, prog_name="imil-sim")
     except ImilSimError as error:
         print(f"imil-sim: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _say_interrupted()
+        sys.exit(INTERRUPTED)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            print("imil-sim: interrupted. What is stored is safe; run the same command to go on.", file=sys.stderr)
+            _say_interrupted()
         raise
+
+
+def _say_interrupted() -> None:
+    print("imil-sim: interrupted. What is stored is safe; run the same command to go on.", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
-from imil_sim.cli.pictures import write_interactions
 from imil_sim.cli.progress import Counter, StudyProgress
-from imil_sim.cli.results import check_place, write_results
+from imil_sim.cli.results import check_place, print_results, write_report
+from imil_sim.cli.sessions import write_sessions
 from imil_sim.cli.study import open_study
-from imil_sim.engine.check import check_study
+from imil_sim.engine.check import check_study, warnings_of_records
 from imil_sim.engine.cluster import Bench, DaskHands, local_client, remote_client
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.execute import Ended, Hands, Observer, OwnHands, carry_out
@@ -58,15 +56,17 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
     folder = out or Path("reports") / study.name
     check_place(folder)
     library = library_of(study, where)
-    with _ended_by_sigterm_as_by_ctrl_c():
-        results = results_of(study, where, library)
-    write_interactions(study, results, library, folder / "figures")
-    written = write_results(study, results, folder)
+    results = results_of(study, where, library)
+    if study.record:
+        write_sessions(study, results, library, folder / "sessions")
+    page = write_report(study, results, library, folder)
+    print_results(study, results)
     say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
     statuses = {result.record.status for result in results}
     if "waiting" in statuses:
-        say(f"\nthe store is {where.store.resolve()}; when the answers are there, run the same command again")
-    say(f"\nwritten to {written}")
+        place = where.store.resolve()
+        say(f"\nanswer the questions with `imil-sim annotate {place}/questions/...`, then run the same command again")
+    say(f"\nreport: {page}")
     return 1 if "failed" in statuses else 3 if "waiting" in statuses else 0
 
 
@@ -86,7 +86,7 @@ def library_of(study: Study, where: Where) -> ImageLibrary:
 
 
 def warnings_of(study: Study, library: ImageLibrary) -> list[str]:
-    """What may spoil the results of a study, each told once: identical images on both sides of a split, conversions."""
+    """What may spoil a study's results, each told once: images on both sides of a split, conversions, torn records."""
     told: dict[str, None] = {}
     splits = {
         (run.arm.images.text, run.arm.split.text, run.seed if run.arm.split.method == "per-seed" else None): run
@@ -95,6 +95,7 @@ def warnings_of(study: Study, library: ImageLibrary) -> list[str]:
     for run in splits.values():
         images = library.source(run.arm.images)
         told |= dict.fromkeys(summarise(images, split_images(images, run.arm.split, run.seed)).warnings)
+    told |= dict.fromkeys(warnings_of_records(study))
     return list(told)
 
 
@@ -150,20 +151,6 @@ def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunRes
             raise
     store.tidy()  # a worker that was lost on the way may have left something
     return [results[position] for position in range(len(runs))]
-
-
-@contextmanager
-def _ended_by_sigterm_as_by_ctrl_c() -> Iterator[None]:
-    """A batch system that ends us with SIGTERM leaves things as tidy as a user at the keyboard."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _tell_damage(talk: Console, entry: str) -> None:

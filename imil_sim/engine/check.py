@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.errors import DataError, OracleError, StudyError, UsageError, gathered, listed
-from imil_sim.feedback import make_oracle
+from imil_sim.errors import MOST_LISTED, DataError, OracleError, StudyError, UsageError, gathered, listed
+from imil_sim.feedback import Grid, make_oracle
+from imil_sim.feedback.recorded import RecordedOracle
 from imil_sim.study.spec import ArmSpec, FeedbackSpec, ModelSpec, canonical
 from imil_sim.study.study import Study
 from imil_sim.training.cam import grad_cam
@@ -22,12 +23,15 @@ def check_study(study: Study, library: ImageLibrary) -> None:
     """Nothing, if every run of the study can begin: oracles, grids, models, and then the images are looked at.
 
     Raises:
-        StudyError: something in the arms is wrong; all of it is listed at once.
+        StudyError: something in the arms is wrong, or recorded answers are about other images; all of it is listed.
         DataError: the images cannot be used.
     """
     check_arms(study)
     for _, run in study.runs():
         library.of_run(run)
+    problems = gathered((f"arms.{name}", told) for name, arm in study.arms.items() for told in _misfits(arm, library))
+    if problems:
+        raise StudyError(f"study {study.name} cannot be run:{listed(problems)}")
 
 
 def check_arms(study: Study) -> None:
@@ -71,6 +75,27 @@ def _oracle_problem(feedback: FeedbackSpec) -> str:
     except OracleError as error:
         return str(error)
     return ""
+
+
+def warnings_of_records(study: Study) -> list[str]:
+    """What the user should be told of the answers that were recorded for the study's oracles."""
+    oracles = [make_oracle(arm.feedback.oracle, arm.feedback.options) for arm in study.arms.values() if arm.feedback]
+    return [told for oracle in oracles if isinstance(oracle, RecordedOracle) for told in oracle.warnings]
+
+
+def _misfits(arm: ArmSpec, library: ImageLibrary) -> Iterator[str]:
+    """Why the answers that were recorded for an arm's oracle do not belong to its images."""
+    if arm.feedback is None:
+        return
+    oracle = make_oracle(arm.feedback.oracle, arm.feedback.options)
+    if not isinstance(oracle, RecordedOracle):
+        return
+    found = oracle.misfits(library.films(arm.images), Grid(*arm.feedback.grid_size))
+    told = [*found[:MOST_LISTED], *([f"and {len(found) - MOST_LISTED} more"] if len(found) > MOST_LISTED else [])]
+    if told:
+        yield f"feedback.oracle: {arm.feedback.oracle} was recorded about something else:{listed(told)}".replace(
+            "\n", "\n    "
+        )
 
 
 def _model_problem(spec: ModelSpec, size: int, beside: Path) -> str:

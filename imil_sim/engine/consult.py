@@ -7,17 +7,18 @@ a new `Overlay` for the training that follows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.engine.data import lung_mask
-from imil_sim.errors import AwaitsAnswers
+from imil_sim.errors import DataError
 from imil_sim.feedback import Feedback, Grid, Oracle, Question
-from imil_sim.feedback.ask import ask
-from imil_sim.feedback.blackout import blackout
+from imil_sim.feedback.ask import ask_together
+from imil_sim.feedback.fill import Fill, Surroundings, brightness, guided
 from imil_sim.feedback.selection import Selection
 from imil_sim.images.image_set import ImageSet
 from imil_sim.seeds import stream
@@ -86,6 +87,7 @@ def _question(
         grid=grid,
         masks={name: _locked(mask) for name, mask in masks.items()},
         estimated=frozenset({"lung"} if estimated else ()),
+        place=number + 1,
     )
 
 
@@ -112,16 +114,9 @@ def ask_all(
         OracleFailure: the oracle raised, took too long, or gave something that is not an answer to the question.
         AwaitsAnswers: a person has not answered all of them yet; all were asked.
     """
-    answers: list[Feedback] = []
-    awaited: list[str] = []
-    for question in asked:
-        try:
-            answers.append(ask(oracle, question, stream(seed, "oracle", number, question.image_id), seconds))
-        except AwaitsAnswers as error:
-            awaited.append(str(error))
-    if awaited:
-        raise AwaitsAnswers(f"{len(awaited)} of {len(asked)} questions are not answered yet, the first: {awaited[0]}")
-    return tuple(answers)
+    return ask_together(
+        oracle, asked, [stream(seed, "oracle", number, question.image_id) for question in asked], seconds
+    )
 
 
 def consult(
@@ -133,9 +128,16 @@ def consult(
     images: ImageSet,
     before: Overlay,
     answered: frozenset[str],
+    *,
+    seed: int,
+    number: int,
 ) -> Outcome:
-    """The overlay that the answers make of ``before``, and the record of it; blackout starts from the originals."""
-    overlay, known, recorded = before, set(answered), []
+    """The overlay that the answers make of ``before``, and the record of it; blackout starts from the originals.
+
+    What a fill draws is a function of ``seed`` (of the run), ``number`` (of the consultation, from 1) and the film.
+    """
+    fill = Filling(spec.fill, images, seed, number)
+    overlay, known, recorded = replace(before, reordered=before.reordered or spec.reorder), set(answered), []
     for row, question, feedback in zip(selection.indices.tolist(), asked, answers, strict=True):
         effect: Effect = "none"
         if feedback.cells is not None:
@@ -144,7 +146,7 @@ def consult(
                 overlay = overlay.without(row)
             if feedback.cells.any() and not feedback.cells.all():
                 keep = question.grid.cells_to_mask(feedback.cells, images.shape)
-                image = blackout(images.pixels[row], keep)
+                image = fill(row, keep)
                 replaces = spec.mode == "replace"
                 overlay = overlay.replace(row, image) if replaces else overlay.append(row, image)
                 effect = "replaced" if replaces else "appended"
@@ -159,6 +161,37 @@ def consult(
         answers=tuple(recorded),
     )
     return Outcome(consultation, overlay, frozenset(known))
+
+
+class Filling:
+    """Films as they are trained on after one consultation: the chosen cells, and the study's fill around them."""
+
+    def __init__(self, fill: Fill, images: ImageSet, seed: int, number: int) -> None:
+        self._fill, self._images, self._seed, self._number = fill, images, seed, number
+        self._brightness = cache(lambda: brightness(images.pixels))
+
+    def __call__(self, row: int, keep: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """The film (height, width) of that row of the training images, filled where ``keep`` is not True.
+
+        Raises:
+            DataError: the fill needs another training image of the film's class, and there is none.
+        """
+        rng = stream(self._seed, "fill", self._number, self._images.ids[row])
+        around = Surroundings(self._brightness, lambda draws: self._partner(row, draws))
+        return guided(self._fill, self._images.pixels[row], keep, around, rng)
+
+    def _partner(self, row: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        labels = self._images.labels
+        others = np.flatnonzero(labels == labels[row])
+        others = others[others != row]
+        if not len(others):
+            raise DataError(
+                f'fill = "{self._fill}" needs another training image of the class '
+                f"{self._images.class_names[labels[row]]} beside {self._images.ids[row]}, and there is none; use "
+                'another fill, "mean" for one'
+            )
+        partner: NDArray[np.uint8] = self._images.pixels[int(rng.choice(others))]
+        return partner
 
 
 def _answer(question: Question, feedback: Feedback, effect: Effect) -> Answer:

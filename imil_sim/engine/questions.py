@@ -1,8 +1,8 @@
 """The questions of a consultation on disk, for a person who answers later.
 
-``questions/KEY/`` in the store holds ``questions.json``, two pictures a question (the film, and the Grad-CAM of the
-predicted class), and ``answers.jsonl``, a sheet to fill in: one line a question, with everything but the answer. The
-pictures are numbered, since an image's id may be no name for a file.
+``questions/KEY/`` in the store holds ``questions.json`` and two pictures a question: the film, and the Grad-CAM of the
+predicted class. The pictures are numbered, since an image's id may be no name for a file. `imil_sim.annotate` shows
+them to the person and writes the answers down.
 """
 
 from __future__ import annotations
@@ -18,14 +18,26 @@ from numpy.typing import NDArray
 
 from imil_sim.engine.stages import Lineage
 from imil_sim.engine.store import Store
-from imil_sim.feedback import Question
+from imil_sim.feedback import Films, Question
 from imil_sim.study.spec import FeedbackSpec
 
-FORMAT = 1
+FORMAT = 2
+"""1 had a sheet to fill in beside the questions, and named neither the state nor the set."""
 
 
-def put_questions(store: Store, key: str, asked: Sequence[Question], feedback: FeedbackSpec, state: Lineage) -> str:
-    """Where in the store the questions lie: ``questions/KEY``; what is there already is left as it is."""
+def put_questions(
+    store: Store, key: str, asked: Sequence[Question], feedback: FeedbackSpec, state: Lineage, films: Films
+) -> str:
+    """Where in the store the questions lie: ``questions/KEY``; what is there already is left as it is.
+
+    Args:
+        store: where to put them.
+        key: of the consultation.
+        asked: the questions, in the order of asking.
+        feedback: who is asked.
+        state: the model's state of training at the consultation.
+        films: the whole set that the questions are about.
+    """
 
     def write(place: Path) -> None:
         told = [_put(place, number, question) for number, question in enumerate(asked, 1)]
@@ -33,12 +45,13 @@ def put_questions(store: Store, key: str, asked: Sequence[Question], feedback: F
             "format": FORMAT,
             "oracle": {"name": feedback.oracle, "options": feedback.options},
             "epoch": state.epoch,
+            "state": state.key,
+            "set": {"name": films.name, "fingerprint": films.fingerprint},
             "grid": list(feedback.grid_size),
             "class_names": list(asked[0].class_names),
             "questions": told,
         }
         (place / "questions.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        (place / "answers.jsonl").write_text("".join(_blank(question) for question in asked), encoding="utf-8")
 
     if store.find("questions", key) is None:
         store.put("questions", key, write, trunk=state.trunk)
@@ -58,18 +71,6 @@ def _put(place: Path, number: int, question: Question) -> dict[str, Any]:
         "film": film,
         "cam": cam,
     }
-
-
-def _blank(question: Question) -> str:
-    """The line of one question with nothing answered yet."""
-    line = {
-        "image_id": question.image_id,
-        "image_sha256": question.image_sha256,
-        "grid": list(question.grid.shape),
-        "cells": None,
-        "reason": "",
-    }
-    return json.dumps(line) + "\n"
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

@@ -17,10 +17,10 @@ from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.execute import Ended
 from imil_sim.engine.run import Performed, provenance
 from imil_sim.engine.stages import run_key
-from imil_sim.engine.steps import STAGE, parse_history
+from imil_sim.engine.steps import STAGE, TRAIN, parse_history
 from imil_sim.engine.store import RECORD, Store, read_arrays, write_arrays
 from imil_sim.errors import AwaitsAnswers
-from imil_sim.study.record import EpochRow, Predictions, RunRecord
+from imil_sim.study.record import EpochRow, Predictions, RunRecord, TrainingPredictions
 from imil_sim.study.spec import RunSpec
 
 
@@ -39,6 +39,12 @@ class RunResult:
         path = self.folder / f"predictions-{test_set}.npz"
         done = self.record.status == "done" and path.is_file()
         return Predictions.from_arrays(read_arrays(path)) if done else None
+
+    def training(self) -> TrainingPredictions | None:
+        """What the final model says of its training images; None for a run that did not end."""
+        path = self.folder / f"predictions-{TRAIN}.npz"
+        done = self.record.status == "done" and path.is_file()
+        return TrainingPredictions.from_arrays(read_arrays(path)) if done else None
 
     def cams(self, number: int) -> NDArray[np.uint8] | None:
         """The CAMs (k, height, width), 0 to 255, shown at the consultation with that number (from 1)."""

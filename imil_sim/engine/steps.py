@@ -25,17 +25,19 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from imil_sim.engine.consult import ask_all, consult, questions
-from imil_sim.engine.data import ImageLibrary, RunImages, TestSet
+from imil_sim.engine.data import ImageLibrary, RunImages, TestSet, lung_mask
 from imil_sim.engine.questions import put_questions
 from imil_sim.engine.stages import Lineage, recipe_of, trunk_key
 from imil_sim.engine.store import Kind, Store, read_arrays, write_arrays
 from imil_sim.errors import AwaitsAnswers, DataError, NonFiniteLoss, OracleError, OracleFailure, OutOfMemory, RunError
 from imil_sim.feedback import Grid, Oracle, make_oracle
-from imil_sim.feedback.selection import Selection, confident_mispredictions
+from imil_sim.feedback.recorded import unanswerable
+from imil_sim.feedback.selection import Selection, select, share_outside
+from imil_sim.seeds import stream
 from imil_sim.study.record import Consultation, EpochRow
 from imil_sim.study.spec import FeedbackSpec, RunSpec, content_key
 from imil_sim.training.cam import grad_cam
-from imil_sim.training.evaluate import EVALUATION_REVISION, evaluate, logits
+from imil_sim.training.evaluate import EVALUATION_REVISION, evaluate, fit, logits
 from imil_sim.training.numerics import deterministic
 from imil_sim.training.overlay import Overlay, TrainingRows
 from imil_sim.training.train import Normalisation, Snapshot, Trained, start_model, train
@@ -102,6 +104,9 @@ Step = Train | Consult | Evaluate
 
 STAGE = "stage.json"
 """In the entry of a state: its epoch and how it came about."""
+
+TRAIN = "train"
+"""What stands for the training images where test sets have names."""
 
 FAILURE = "failure.json"
 """In the entry of a stage that diverges: why."""
@@ -324,18 +329,39 @@ class Workshop:
         before = self._overlay(step.overlay)
         model = cache(lambda: self._model(step))  # loaded when something is missing, and once
         found = self._predictions(step, before, model)
-        exclude = frozenset[str]() if feedback.revisit else step.answered
-        selection = confident_mispredictions(
-            found, images.labels, images.ids, feedback.num_outliers, exclude, feedback.fill_up
+        oracle = self._oracle(feedback)
+        exclude = unanswerable(oracle, images.ids) | (frozenset() if feedback.revisit else step.answered)
+        selection = select(
+            feedback.selection,
+            found,
+            images.labels,
+            images.ids,
+            feedback.num_outliers,
+            exclude=exclude,
+            fill_up=feedback.fill_up,
+            rng=stream(step.run.seed, "select", step.number),
+            outside=lambda candidates: self._outside_lungs(step, before, candidates, model),
         )
         cams_key, cams = self._cams(step, before, selection, model)
         asked = questions(images, selection, cams["predicted"], cams["true"], Grid(*feedback.grid_size))
         try:
-            answers = ask_all(self._oracle(feedback), asked, step.run.seed, step.number, self.oracle_seconds)
+            answers = ask_all(oracle, asked, step.run.seed, step.number, self.oracle_seconds)
         except AwaitsAnswers as error:
-            place = put_questions(self.store, step.key, asked, feedback, step.state)
+            films = self.library.films(step.run.arm.images)
+            place = put_questions(self.store, step.key, asked, feedback, step.state, films)
             raise AwaitsAnswers(f"{error}. The questions lie in {place} of the store") from error
-        result = consult(feedback, step.state.epoch, selection, asked, answers, images, before, step.answered)
+        result = consult(
+            feedback,
+            step.state.epoch,
+            selection,
+            asked,
+            answers,
+            images,
+            before,
+            step.answered,
+            seed=step.run.seed,
+            number=step.number,
+        )
         if result.overlay.key and self.store.find("overlays", result.overlay.key) is None:
             arrays = result.overlay.to_arrays()
             self.store.put(
@@ -347,9 +373,10 @@ class Workshop:
         return Consulted(result.consultation, result.overlay.key, result.answered, cams_key)
 
     def evaluate(self, step: Evaluate) -> dict[str, str]:
-        """The key of the predictions on every test set, by its name."""
+        """The key of the predictions on every test set, by its name, and of those on the training images."""
         model = cache(lambda: self._model(step))
-        return {name: self._evaluate_set(step, test, model) for name, test in self._images(step).tests.items()}
+        tests = {name: self._evaluate_set(step, test, model) for name, test in self._images(step).tests.items()}
+        return {**tests, TRAIN: self._fit(step, model)}
 
     # ------------------------------------------------------------------------------------------------- what is kept
 
@@ -359,6 +386,15 @@ class Workshop:
             return evaluate(network, test.images, test.estimated, normalise, self.device).to_arrays()
 
         key = content_key({"state": step.state.key, "test": test.images.fingerprint, "revision": EVALUATION_REVISION})
+        self._arrays("evaluations", key, step.state.trunk, compute)
+        return key
+
+    def _fit(self, step: Evaluate, model: Callable[[], _Model]) -> str:
+        def compute() -> Mapping[str, NDArray[np.generic]]:
+            network, normalise = model()
+            return fit(network, self._images(step).train, normalise, self.device).to_arrays()
+
+        key = content_key({"state": step.state.key, "train": True, "revision": EVALUATION_REVISION})
         self._arrays("evaluations", key, step.state.trunk, compute)
         return key
 
@@ -394,6 +430,15 @@ class Workshop:
             {"state": step.state.key, "rows": selection.indices.tolist(), "revision": EVALUATION_REVISION}
         )
         return key, self._arrays("cams", key, step.state.trunk, compute)
+
+    def _outside_lungs(
+        self, step: Consult, overlay: Overlay, candidates: Selection, model: Callable[[], _Model]
+    ) -> NDArray[np.float64]:
+        """(k,): the share of each candidate's heat-map outside its lungs; nan where no lungs are known or estimated."""
+        images = self._images(step).train
+        _, cams = self._cams(step, overlay, candidates, model)
+        lungs = (lung_mask(images, row)[0] for row in candidates.indices.tolist())
+        return np.array([share_outside(cam, lung) for cam, lung in zip(cams["predicted"], lungs, strict=True)])
 
     def _arrays(
         self, kind: Kind, key: str, trunk: str, compute: Callable[[], Mapping[str, NDArray[Any]]]

@@ -57,7 +57,7 @@ class Consultation(Spec):
     n_mispredictions: int
     """Mispredicted training images that could be asked about."""
     n_excluded: int
-    """Mispredicted images not asked about because an earlier consultation got an answer about them."""
+    """Mispredicted images not asked about: an earlier consultation got an answer, or the oracle has none recorded."""
     n_filled_up: int
     """Correctly predicted images asked about because mispredictions ran short."""
     answers: tuple[Answer, ...]
@@ -156,6 +156,10 @@ class Predictions:
     """
     attributes: Mapping[str, tuple[str, ...]]
     """By name, one value an image; ``""`` where unknown."""
+    cam_rows: NDArray[np.int64]
+    """(k,): rows of the images whose CAM is kept as a picture, the same ones for every run on the same test set."""
+    cams: NDArray[np.uint8]
+    """(k, height, width): their Grad-CAMs of the predicted class, 0 to 255."""
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Plain arrays by name, for a file."""
@@ -163,7 +167,7 @@ class Predictions:
             name: getattr(self, name)
             for name in (
                 "labels", "probabilities", "lungs_hidden", "lungs_only", "cam_in_lung", "lung_share",
-                "lung_estimated", "pointing",
+                "lung_estimated", "pointing", "cam_rows", "cams",
             )
         }  # fmt: skip
         arrays["ids"] = np.array(self.ids, dtype=np.str_)
@@ -185,3 +189,29 @@ class Predictions:
             if name.startswith("attribute:")
         }
         return cls(ids=tuple(str(i) for i in arrays["ids"]), attributes=attributes, **fields)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPredictions:
+    """What the final model says of its training images, as they were before any feedback.
+
+    A threshold may be chosen on them, as it may never be on test images.
+    """
+
+    labels: NDArray[np.int64]
+    """(n,)"""
+    probabilities: NDArray[np.float64]
+    """(n, classes), rows sum to 1."""
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Plain arrays by name, for a file."""
+        return {"labels": self.labels, "probabilities": self.probabilities}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> TrainingPredictions:
+        """The inverse of `to_arrays`.
+
+        Raises:
+            KeyError: an array is missing.
+        """
+        return cls(np.asarray(arrays["labels"], np.int64), np.asarray(arrays["probabilities"], np.float64))

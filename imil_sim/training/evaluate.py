@@ -14,12 +14,15 @@ from imil_sim.errors import NonFiniteLoss
 from imil_sim.feedback.blackout import blackout
 from imil_sim.feedback.selection import softmax
 from imil_sim.images.image_set import ImageSet
-from imil_sim.study.record import Predictions
+from imil_sim.study.record import Predictions, TrainingPredictions
 from imil_sim.training.cam import grad_cam
 from imil_sim.training.train import Normalisation
 
-EVALUATION_REVISION = 3
+EVALUATION_REVISION = 4
 """Raised whenever predictions, CAMs or attention change for the same weights; it enters the keys of what is kept."""
+
+EXAMPLES = 4
+"""Images of each class whose CAM is kept as a picture; of all others only shares and hits are."""
 
 CHUNK = 64
 """Images predicted at once; fixed, since the bits of a prediction may depend on it."""
@@ -71,6 +74,7 @@ def evaluate(
     true_cams = _cams(model, images, np.array(images.labels), normalise, device)
     lung, has_lung = _mask(images, "lung")
     lesion, has_lesion = _mask(images, "lesion")
+    examples = example_rows(images.labels, has_lesion)
     hidden, only = np.full_like(shown, np.nan), np.full_like(shown, np.nan)
     if has_lung.any():
         rows = np.flatnonzero(has_lung)
@@ -89,7 +93,22 @@ def evaluate(
         lung_estimated=estimated & has_lung,
         pointing=pointing_game(true_cams, lesion, has_lesion),
         attributes=dict(images.attributes),
+        cam_rows=examples,
+        cams=np.round(cams[examples] * 255).astype(np.uint8),
     )
+
+
+def fit(model: nn.Module, images: ImageSet, normalise: Normalisation, device: torch.device) -> TrainingPredictions:
+    """What the model says of the images it was trained on, as they were before any feedback."""
+    shown = softmax(logits(model, images.pixels, normalise, device))
+    return TrainingPredictions(np.array(images.labels), shown)
+
+
+def example_rows(labels: NDArray[np.int64], has_lesion: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The rows, ascending, of the first `EXAMPLES` images of each class, those with a lesion mask before the others."""
+    chosen = [np.flatnonzero(labels == c) for c in np.unique(labels)]
+    first = [rows[np.argsort(~has_lesion[rows], kind="stable")][:EXAMPLES] for rows in chosen]
+    return np.sort(np.concatenate(first)).astype(np.int64)
 
 
 def share_inside(

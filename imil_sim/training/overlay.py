@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,26 +27,29 @@ class Overlay:
     """Training row to the image (height, width) that stands in its place."""
     appended: tuple[tuple[int, NDArray[np.uint8]], ...] = ()
     """Training row whose label it has, and the image (height, width) that is added, in the order of adding."""
+    reordered: bool = False
+    """Whether the images come in another order than in runs without feedback: the placebo changes nothing else."""
 
     def replace(self, row: int, image: NDArray[np.uint8]) -> Overlay:
         """The overlay in which ``image`` stands in place of training row ``row``."""
-        return Overlay({**self.replaced, row: image}, self.appended)
+        return replace(self, replaced={**self.replaced, row: image})
 
     def without(self, row: int) -> Overlay:
         """The overlay in which nothing stands in place of training row ``row``, and nothing was added for it."""
         appended = tuple(entry for entry in self.appended if entry[0] != row)
-        return Overlay({r: image for r, image in self.replaced.items() if r != row}, appended)
+        kept = {r: image for r, image in self.replaced.items() if r != row}
+        return replace(self, replaced=kept, appended=appended)
 
     def append(self, row: int, image: NDArray[np.uint8]) -> Overlay:
         """The overlay in which ``image`` is added, with the label of training row ``row``."""
-        return Overlay(self.replaced, (*self.appended, (row, image)))
+        return replace(self, appended=(*self.appended, (row, image)))
 
     @cached_property
     def key(self) -> str:
         """SHA-256 of the content; ``""`` for an overlay that changes nothing."""
-        if not self.replaced and not self.appended:
+        if not self.replaced and not self.appended and not self.reordered:
             return ""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"reordered\n" if self.reordered else b"")
         for kind, entries in (("replaced", sorted(self.replaced.items())), ("appended", self.appended)):
             digest.update(f"{kind}:{len(entries)}\n".encode())
             for row, image in entries:
@@ -61,7 +64,7 @@ class Overlay:
             arrays[f"{kind}_rows"] = np.array([row for row, _ in entries], np.int64)
             images = [image for _, image in entries]
             arrays[f"{kind}_images"] = np.stack(images) if images else np.zeros((0, 0, 0), np.uint8)
-        return arrays
+        return arrays | {"reordered": np.array(self.reordered)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Overlay:
@@ -77,7 +80,8 @@ class Overlay:
             ]
             for kind in ("replaced", "appended")
         }
-        return cls(dict(pairs["replaced"]), tuple(pairs["appended"]))
+        reordered = bool(arrays.get("reordered", False))  # absent from what was written before there was a placebo
+        return cls(dict(pairs["replaced"]), tuple(pairs["appended"]), reordered)
 
 
 class TrainingRows:

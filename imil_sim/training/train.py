@@ -147,7 +147,8 @@ def train(
     history: list[EpochRow] = []
     for epoch in range(done + 1, until + 1):
         with drawing_from(torch_seed(recipe.seed, "dropout", epoch), device):
-            row = _train_epoch(recipe, model, optimizer, rows, normalise, classes, epoch, on_batch)
+            order = stream(recipe.seed, "placebo" if overlay.reordered else "order", epoch).permutation(len(rows))
+            row = _train_epoch(recipe, model, optimizer, rows, order, normalise, classes, epoch, on_batch)
         history.append(row)
         on_epoch(row)
         if epoch < until and checkpoint_due():
@@ -160,6 +161,7 @@ def _train_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     rows: TrainingRows,
+    order: NDArray[np.int64],
     normalise: Normalisation,
     classes: int,
     epoch: int,
@@ -167,7 +169,6 @@ def _train_epoch(
 ) -> EpochRow:
     model.train()
     bf16 = recipe.training.precision == "bf16"
-    order = stream(recipe.seed, "order", epoch).permutation(len(rows))
     parts = batches(order, recipe.training.batch_size)
     losses: list[Tensor] = []
     hits: list[Tensor] = []

@@ -26,7 +26,7 @@ def test_a_run_ends_with_the_table_and_the_path_of_the_results(here: Path, call:
     assert table[1].split() == ["arm", "accuracy", "AUROC", "ECE"]
     assert [line.split()[0] for line in table[2:4]] == ["baseline", "lesions"]
     assert "minus baseline, seed by seed" in table
-    assert "written to reports/tiny" in table
+    assert "report: reports/tiny/report.html" in table
     frame = pd.read_csv(here / "reports" / "tiny" / "results.csv")
     assert list(frame.columns[:7]) == ["arm", "seed", "status", "accuracy", "auroc", "ece_top_label", "ece_positive"]
     assert sorted(zip(frame["arm"], frame["seed"], frame["status"], strict=True)) == [

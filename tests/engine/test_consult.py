@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imil_sim.engine.consult import Outcome, ask_all, consult, questions
-from imil_sim.errors import OracleFailure
+from imil_sim.engine.consult import Filling, Outcome, ask_all, consult, questions
+from imil_sim.errors import DataError, OracleFailure
 from imil_sim.feedback import Feedback, Grid, Question
+from imil_sim.feedback.fill import Fill
 from imil_sim.feedback.selection import confident_mispredictions
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.seeds import stream
@@ -69,7 +70,9 @@ def go(
     cams = np.linspace(0, 1, len(selection.indices) * 24, dtype=np.float32).reshape(-1, 4, 6)
     asked = questions(images, selection, cams, cams / 2, Grid(*feedback.grid_size))
     answers = ask_all(oracle, asked, seed=3, number=1)
-    outcome = consult(feedback, 7, selection, asked, answers, images, before or Overlay(), frozenset(answered))
+    outcome = consult(
+        feedback, 7, selection, asked, answers, images, before or Overlay(), frozenset(answered), seed=3, number=1
+    )
     return outcome, oracle
 
 
@@ -154,12 +157,51 @@ def test_equal_cells_make_equal_overlays_and_other_cells_others() -> None:
     assert go({"b": NONE, "c": ALL})[0].overlay.key == ""
 
 
+# -------------------------------------------------------------------------------------------------------- the fill
+
+
+def filled(fill: str, **changes: Any) -> NDArray[np.uint8]:
+    """The film b (grey 20) as it is trained on: its top left cell, and the fill around it."""
+    return go({"b": TOP_LEFT, "c": NONE}, fill=fill, **changes)[0].overlay.replaced[1]
+
+
+def test_another_fill_stands_where_black_stood() -> None:
+    for fill, grey in (("black", {0}), ("mean", {35}), ("blur", {20}), ("guided-mixup", {30, 40})):
+        film = filled(fill)
+        assert (film[:2, :3] == 20).all()
+        assert set(np.delete(film.ravel(), [0, 1, 2, 6, 7, 8]).tolist()) <= grey
+    # The partner is another TB film, d or f, and for the same run and consultation always the same.
+    partner = filled("guided-cutmix")
+    assert partner[2, 0] in (40, 60)
+    assert partner.tobytes() == filled("guided-cutmix").tobytes()
+
+
+def test_noise_and_partners_are_those_of_the_seed_the_consultation_and_the_film() -> None:
+    images, keep = films(), np.zeros((4, 6), np.bool_)
+
+    def made(fill: Fill, seed: int, number: int, row: int) -> bytes:
+        return Filling(fill, images, seed, number)(row, keep).tobytes()
+
+    assert made("noise", 3, 1, 1) == made("noise", 3, 1, 1)
+    assert len({made("noise", *which) for which in ((3, 1, 1), (4, 1, 1), (3, 2, 1), (3, 1, 2))}) == 4
+    partners = [{made("guided-cutmix", seed, 1, row)[0] // 10 - 1 for seed in range(40)} for row in range(6)]
+    assert partners == [{2, 4}, {3, 5}, {0, 4}, {1, 5}, {0, 2}, {1, 3}]  # all of its class, and never itself
+
+
+def test_a_film_that_is_alone_in_its_class_has_no_partner() -> None:
+    images = films()
+    lonely = replace(images, labels=np.array([0, 1, 0, 0, 0, 0]))
+    with pytest.raises(DataError, match="another training image of the class TB beside b, and there is none"):
+        Filling("guided-cutmix", lonely, 3, 1)(1, np.zeros((4, 6), np.bool_))
+
+
 # ---------------------------------------------------------------------------------------------------- the questions
 
 
 def test_a_question_shows_the_film_its_masks_and_what_the_model_thinks() -> None:
     _, oracle = go({"b": TOP_LEFT, "c": BOTTOM})
     of_b, of_c = oracle.seen
+    assert (of_b.place, of_c.place) == (1, 2)
     assert (of_b.label, of_b.predicted, of_b.class_names) == (1, 0, ("normal", "TB"))
     assert set(of_b.masks) == {"lesion", "lung"}
     assert set(of_c.masks) == {"lung"}

@@ -135,7 +135,7 @@ def test_answers_that_change_nothing_share_the_baseline(warm: Any) -> None:
     assert lab.epochs == 0
     (consultation,) = results["all", 0].record.consultations
     assert (consultation.n_asked, consultation.n_everything, consultation.n_replaced) == (4, 4, 0)
-    assert bits(results)["all", 0][1].keys() - {"interactions.npz"} == {"predictions-main.npz"}
+    assert bits(results)["all", 0][1].keys() - {"interactions.npz"} == {"predictions-main.npz", "predictions-train.npz"}
 
 
 # ------------------------------------------------------------------------------------------------------ the record
@@ -241,3 +241,36 @@ def test_a_step_that_does_not_fit_is_tried_again_and_then_given_up(lab: Any, mon
     assert sorted(statuses(results).values()) == ["done", "failed"]
     (reason,) = [result.record.reason for result in results.values() if result.record.status == "failed"]
     assert reason.startswith("training from epoch 0 to 3 ran out of memory 3 times (no room)")
+
+
+PLACEBO = """
+[arms.baseline]
+[arms.nobody]
+feedback = { oracle = "all-cells" }
+[arms.placebo]
+feedback = { oracle = "all-cells", reorder = true }
+"""
+
+
+def test_a_placebo_shares_the_trunk_replaces_nothing_and_trains_on_in_another_order(lab: Any) -> None:
+    """All cells chosen is a no-op, so only the order parts the placebo from the baseline."""
+    results = lab.carry_out(lab.study(PLACEBO))
+    assert sorted(lab.stages) == [(0, 2), (2, 3), (2, 3)]
+    baseline, nobody, placebo = (results[arm, 0] for arm in ("baseline", "nobody", "placebo"))
+    assert nobody.record.stages == baseline.record.stages
+    assert placebo.record.stages[0] == baseline.record.stages[0]
+    assert sum(c.n_replaced for c in placebo.record.consultations) == 0
+    shown = [run.predictions() for run in (baseline, nobody, placebo)]
+    assert all(shown)
+    ours, same, other = (s.probabilities.tobytes() for s in shown if s)
+    assert ours == same != other
+    assert [row.epoch for row in placebo.record.history] == [1, 2, 3]
+
+
+def test_what_the_model_says_of_its_training_images_is_kept(warm: Any) -> None:
+    result = warm.results["baseline", 0]
+    fit = result.training()
+    assert fit is not None
+    assert fit.probabilities.shape == (16, 2)
+    assert np.bincount(fit.labels).tolist() == [8, 8]
+    assert "train" not in result.record.n_test

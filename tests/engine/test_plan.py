@@ -120,11 +120,11 @@ def test_a_stage_stands_behind_the_one_it_starts_from_and_knows_its_runs() -> No
 @pytest.mark.parametrize(
     ("name", "straight", "shared"),
     [
-        ("sweep-outliers", 13 * 100, 100 + 12 * 30),
-        ("sweep-timing", 22 * 100, 100 + 3 * (70 + 60 + 50 + 40 + 30 + 20 + 10)),
-        ("sweep-grid", 16 * 100, 100 + 15 * 30),
-        ("sweep-loops", 10 * 100, 100 + 9 * 50),
-        ("shenzhen-small", 7 * 100, 4 * 100 + 3 * 30),
+        ("sweep-outliers", 14 * 100, 100 + 13 * 30),
+        ("sweep-timing", 23 * 100, 100 + 3 * (70 + 60 + 50 + 40 + 30 + 20 + 10) + 30),
+        ("sweep-grid", 17 * 100, 100 + 16 * 30),
+        ("sweep-loops", 11 * 100, 100 + 10 * 50),
+        ("shenzhen-small", 9 * 100, 4 * 100 + 5 * 30),
     ],
 )
 def test_the_shipped_sweeps_save_what_the_formula_says(name: str, straight: int, shared: int) -> None:

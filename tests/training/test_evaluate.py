@@ -12,7 +12,7 @@ from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.study.spec import ModelSpec
 from imil_sim.training import evaluate as room
 from imil_sim.training.cam import grad_cam
-from imil_sim.training.evaluate import evaluate, logits, pointing_game, share_inside
+from imil_sim.training.evaluate import evaluate, example_rows, fit, logits, pointing_game, share_inside
 from imil_sim.training.models import build
 from imil_sim.training.train import Normalisation
 
@@ -145,3 +145,27 @@ def test_attention_is_of_the_predicted_class(films: ImageSet) -> None:
     lung = films.masks["lung"]
     np.testing.assert_allclose(found.cam_in_lung, share_inside(cams, lung.values, lung.present))
     assert np.isfinite(found.cam_in_lung).any()
+
+
+def test_the_cams_kept_are_the_first_of_each_class_those_with_a_lesion_before_the_others() -> None:
+    labels = np.array([0, 1, 1, 0, 1, 1, 1, 1])
+    lesion = np.array([0, 0, 1, 0, 1, 1, 0, 0], np.bool_)
+    assert example_rows(labels, lesion).tolist() == [0, 1, 2, 3, 4, 5]
+    assert example_rows(labels[:1], lesion[:1]).tolist() == [0]
+
+
+def test_the_cams_kept_are_those_of_the_predicted_class(films: ImageSet) -> None:
+    shown = evaluate(Brightness(), films, np.zeros(10, np.bool_), IDENTITY, CPU)
+    inputs = IDENTITY(torch.from_numpy(np.array(films.pixels)))
+    maps = grad_cam(Brightness(), inputs, shown.probabilities.argmax(1))
+    assert shown.cams.dtype == np.uint8
+    assert len(shown.cam_rows) == len(shown.cams) == 8
+    np.testing.assert_array_equal(shown.cams, np.round(maps[shown.cam_rows] * 255))
+    assert shown.cams.any()
+
+
+def test_the_fit_is_of_every_training_image(films: ImageSet) -> None:
+    found = fit(Brightness(), films, IDENTITY, CPU)
+    np.testing.assert_array_equal(found.labels, films.labels)
+    gray = films.pixels.mean((1, 2))
+    np.testing.assert_allclose(found.probabilities[:, 1], 1 / (1 + np.exp(-gray)), rtol=1e-4)

@@ -82,3 +82,13 @@ def test_an_overlay_of_other_images_is_refused(row: int, shape: tuple[int, int],
     for overlay in (Overlay().replace(row, image), Overlay().append(row, image)):
         with pytest.raises(ValueError, match="an overlay of 10 images"):
             TrainingRows(films, overlay, CPU)
+
+
+def test_a_reordered_overlay_is_another_state_though_it_changes_no_image(films: ImageSet) -> None:
+    placebo = Overlay(reordered=True)
+    assert placebo.key not in ("", Overlay().replace(3, plain(films, 1)).key)
+    assert placebo.replace(3, plain(films, 1)).key != Overlay().replace(3, plain(films, 1)).key
+    assert placebo.append(3, plain(films, 1)).without(3).key == placebo.key
+    assert Overlay.from_arrays(placebo.to_arrays()).key == placebo.key
+    old = {name: array for name, array in Overlay().to_arrays().items() if name != "reordered"}
+    assert not Overlay.from_arrays(old).reordered
