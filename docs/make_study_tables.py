@@ -23,7 +23,7 @@ def filled(page: str) -> str:
 def table_of(table: dict[str, Any], tables: dict[str, dict[str, Any]]) -> str:
     """The fields of a table as Markdown; a field that is a table itself has its own."""
     rows = ["| field | value | default | meaning |", "|---|---|---|---|"]
-    inner = {"images", "split", "model", "training", "augmentation", "feedback", "arms", "sweeps"}
+    inner = {"images", "split", "model", "training", "augmentation", "feedback", "arms", "sweeps", "check"}
     for name, field in table["properties"].items():
         if table is tables["head"] and name in inner:
             continue

@@ -5,6 +5,7 @@ ImilSimError            the root; the command line prints its message and exits
 │   ├── StudyError      the study file is wrong
 │   └── OracleError     an oracle is unknown, or its options are wrong
 ├── DataError           images, masks or tables that cannot be used    exit 2
+│   └── SessionError    recorded or imported answers that cannot be used
 ├── RunError            one run failed; the others go on               exit 1
 │   ├── NonFiniteLoss   training diverged
 │   ├── OracleFailure   an oracle raised, or answered in the wrong shape
@@ -43,6 +44,10 @@ class OracleError(UsageError):
 
 class DataError(ImilSimError):
     """Images, masks or tables that cannot be used; lists every faulty file at once."""
+
+
+class SessionError(DataError):
+    """A recorded session, or a file to import one from, that cannot be used; tells the lines."""
 
 
 class RunError(ImilSimError):

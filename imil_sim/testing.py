@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import AwaitsAnswers, OracleFailure, listed
-from imil_sim.feedback.ask import ask
+from imil_sim.feedback.ask import ask, ask_together
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.question import Feedback, Oracle, Question
+from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
 from imil_sim.feedback.registry import not_an_oracle
 from imil_sim.seeds import stream
 
@@ -35,21 +35,27 @@ GRIDS = (Grid(4, 4), Grid(3, 5), Grid(8, 8))
 """The grids of the sample questions."""
 SHAPES = ((64, 64), (60, 84), (97, 61))
 """The (height, width) of their films, pixels: even, and nothing that divides."""
+ALONE = 7
+"""Questions that are also asked by themselves: one of every kind, where they are the sample."""
 
 
 class OracleCheckError(AssertionError):
     """An oracle broke promises; the message lists them all."""
 
 
-def check_oracle(oracle: Oracle, questions: Iterable[Question] | None = None) -> None:
+def check_oracle(oracle: Oracle, questions: Iterable[Question] | None = None, *, abstains: bool = False) -> None:
     """Nothing, if ``oracle`` keeps every promise on the ``questions``; `sample_questions` where none are given.
 
     The promises: it is a frozen dataclass; it answers every question, whatever masks it has, with a `Feedback` about
     that image whose cells are a boolean array of the grid's shape, or with an abstention and its reason; equal
     generator states give equal answers; the order of the questions does not matter; the question stays as it was; all
     chance comes from the generator it is handed. And at least one answer is no abstention, or nothing was checked:
-    then hand over questions that it can answer. An oracle that replays what a person recorded is handed questions that
-    the person has answered.
+    then hand over questions that it can answer, or say with ``abstains`` that it never answers. An oracle that replays
+    what a person recorded is handed questions that the person has answered.
+
+    An oracle that looks at the whole consultation (`ConsultationOracle`) is handed all ``questions`` at once. Its
+    answers may depend on which they are, still not on their order; and a question asked by itself is a consultation of
+    one.
 
     Raises:
         OracleCheckError: it breaks one; the message says which, and on which image. It is an ``AssertionError``.
@@ -62,7 +68,7 @@ def check_oracle(oracle: Oracle, questions: Iterable[Question] | None = None) ->
     if problem:
         raise OracleCheckError(f"{type(oracle).__name__}: {problem}")
     try:
-        problems = _broken_promises(oracle, asked)
+        problems = _broken_promises(oracle, asked, abstains)
     except (AwaitsAnswers, OracleFailure) as error:
         # Without an answer to every question nothing else can be compared.
         raise OracleCheckError(str(error)) from error
@@ -77,12 +83,11 @@ def sample_questions(grids: Sequence[Grid] = GRIDS, shapes: Sequence[tuple[int, 
     lung mask, one whose lesion mask is there and empty, and one without any mask. Some ids hold a ``/``, as those of
     a folder source do. All arrays are read-only.
     """
-    return tuple(
-        question for grid in grids for height, width in shapes for question in _kinds_of_film(grid, height, width)
-    )
+    films = (film for grid in grids for height, width in shapes for film in _kinds_of_film(grid, height, width))
+    return tuple(dataclasses.replace(film, place=place) for place, film in enumerate(films, 1))
 
 
-def _broken_promises(oracle: Oracle, asked: Sequence[Question]) -> list[str]:
+def _broken_promises(oracle: Oracle, asked: Sequence[Question], abstains: bool) -> list[str]:
     untouched = [_sealed(question) for question in asked]
     problems = []
     with _global_generators() as touched:
@@ -99,8 +104,14 @@ def _broken_promises(oracle: Oracle, asked: Sequence[Question]) -> list[str]:
     problems += _where(
         "the answer depends on the order of the questions", asked, lambda i: _same(first[i], backwards[i])
     )
+    if isinstance(oracle, ConsultationOracle):
+        problems += _where(
+            "answer(question, rng) differs from answer_all() about that question alone",
+            asked[:ALONE],
+            lambda i: _alone(oracle, asked[i]),
+        )
     problems += _where("it modified the question", asked, lambda i: _unchanged(asked[i], untouched[i]))
-    if all(feedback.cells is None for feedback in first):
+    if not abstains and all(feedback.cells is None for feedback in first):
         problems.append(f'it abstained from all {len(first)} questions, the first with "{first[0].reason}"')
     return problems
 
@@ -110,12 +121,23 @@ def _answers(oracle: Oracle, questions: Sequence[Question]) -> list[Feedback]:
 
     A copy, because an oracle that returns one array again and again changes its earlier answers with every later one.
     """
-    answers = []
-    for question in questions:
-        feedback = ask(oracle, question, stream(0, "oracle", 0, question.image_id))
-        cells = None if feedback.cells is None else feedback.cells.copy()
-        answers.append(dataclasses.replace(feedback, cells=cells))
-    return answers
+    if isinstance(oracle, ConsultationOracle):
+        return [_copied(feedback) for feedback in ask_together(oracle, questions, [_rng(q) for q in questions])]
+    return [_copied(ask(oracle, question, _rng(question))) for question in questions]
+
+
+def _alone(oracle: ConsultationOracle, question: Question) -> bool:
+    """Whether a question by itself is answered as a consultation of one question."""
+    return _same(ask(oracle, question, _rng(question)), ask_together(oracle, [question], [_rng(question)])[0])
+
+
+def _rng(question: Question) -> np.random.Generator:
+    return stream(0, "oracle", 0, question.image_id)
+
+
+def _copied(feedback: Feedback) -> Feedback:
+    cells = None if feedback.cells is None else feedback.cells.copy()
+    return dataclasses.replace(feedback, cells=cells)
 
 
 def _where(what: str, asked: Sequence[Question], holds: Callable[[int], bool]) -> list[str]:

@@ -1,23 +1,38 @@
 """The cells that the lungs cover: a clinician who knows anatomy and nothing of the disease.
 
 What it simulates: "look at the lungs, not at the markers, the collar bones or the edge of the film".
-What it may know: the lung mask; not the label, the lesions or the model.
+What it may know: the lung mask, and with `side = "missed"` the heat-map; not the label or the lesions.
 What it needs: a mask called `lung`. The harness hands over the set's own mask, and where there is none an estimate
 from the film, which is then said in the note of the answer. Without either it abstains.
 Options: `threshold`, the share of a cell that the lungs must cover (the best-covered cell is always chosen);
-`single_region`, to keep only the connected region with the most lung in it, mostly one lung where the grid is fine.
+`single_region`, to keep only the connected region with the most lung in it, mostly one lung where the grid is fine;
+`side`, one lung instead of both: `"left"` and `"right"` as the patient says it (the left lung is on the right of the
+film), or `"missed"`, the lung in which the heat-map of the prediction is colder on average, as a clinician switches the
+model's focus to the other side; `zone`, the upper, middle or lower third of the height of what is left; `margin`, by
+which share of the film's height the lungs looked at are widened (so that pleura and hilum are in) or, below 0,
+narrowed, before a zone is cut out of them.
 Where it is wrong: on findings outside the lung mask (effusions and consolidations at the base, lymph nodes at the
-hilum), and whenever the estimate is; on a coarse grid it keeps much that is not lung.
+hilum), and whenever the estimate is; on a coarse grid it keeps much that is not lung. Lungs that touch in the mask, or
+of which only one is there, are told apart by the middle of the film, which is not the middle of a turned patient.
 Source: Rao et al. 2024, section 5 speaks of refocusing on the lungs; masks as in Candemir et al. 2014.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from imil_sim.feedback import Feedback, Question, check_threshold, covered_cells, note_if_estimated
+
+ZONES = ("upper", "middle", "lower")
+WIDEST = 0.25
+"""Beyond this a margin says nothing of lungs any more."""
+SMALLEST_LUNG = 0.1
+"""Share of the lung area below which a piece of the mask is no lung of its own."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +43,17 @@ class LungFields:
     """Share of a cell, in (0, 1]."""
     single_region: bool = False
     """Keep only the connected region with the most coverage."""
+    side: Literal["both", "left", "right", "missed"] = "both"
+    """Which lung; left and right are the patient's."""
+    zone: Literal["all", "upper", "middle", "lower"] = "all"
+    """Which third of the height."""
+    margin: float = 0.0
+    """What the lungs are widened by, as a share of the film's height; below 0: narrowed."""
 
     def __post_init__(self) -> None:
         check_threshold(self.threshold)
+        if not -WIDEST <= self.margin <= WIDEST:
+            raise ValueError(f"margin is a share of the film's height from -{WIDEST} to {WIDEST}, not {self.margin}")
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The cells of the lungs; ``rng`` is not used."""
@@ -39,10 +62,74 @@ class LungFields:
             return Feedback.abstain(question, "no lung mask, and none could be estimated")
         if not lung.any():
             return Feedback.abstain(question, "the lung mask is empty")
+        sided, remarks = self._of_side(question, lung)
+        area = self._of_zone(sided)
+        if not area.any():
+            return Feedback.abstain(question, f"nothing of the lungs is left at {self._told()}")
         return covered_cells(
             question,
-            lung,
+            area,
             threshold=self.threshold,
             single_region=self.single_region,
-            note=note_if_estimated(question, "lung"),
+            note="; ".join([*remarks, *filter(None, [note_if_estimated(question, "lung")])]),
         )
+
+    def _of_side(self, question: Question, lung: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], list[str]]:
+        """What is looked at of the lungs, widened, and what is to be said about it."""
+        if self.side == "both":
+            return _widened(lung, self.margin), []
+        lungs = {"right": lung & _film_left(lung)}
+        lungs["left"] = lung & ~lungs["right"]
+        side, remarks = self.side, list[str]()
+        if side == "missed":
+            side = min(("left", "right"), key=lambda name: _warmth(question.cam, lungs[name]))
+            remarks.append(f"the {side} lung: the heat-map is colder there")
+        return _widened(lungs[side], self.margin), remarks
+
+    def _of_zone(self, area: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        if self.zone == "all" or not area.any():
+            return area
+        rows = np.flatnonzero(area.any(axis=1))
+        top, bottom = int(rows[0]), int(rows[-1]) + 1
+        third = np.rint(np.linspace(top, bottom, 4)).astype(np.int64)
+        number = ZONES.index(self.zone)
+        zone = np.zeros_like(area)
+        zone[third[number] : third[number + 1]] = area[third[number] : third[number + 1]]
+        return zone
+
+    def _told(self) -> str:
+        return f"side {self.side}, zone {self.zone}, margin {self.margin:g}"
+
+
+def _widened(area: NDArray[np.bool_], margin: float) -> NDArray[np.bool_]:
+    """The area and all pixels within ``margin`` film heights of it; below 0 without those so near to its edge."""
+    reach = abs(margin) * area.shape[0]
+    if not margin or not area.any():
+        return area
+    if margin > 0:
+        near: NDArray[np.bool_] = ndimage.distance_transform_edt(~area) <= reach
+        return near
+    inner: NDArray[np.bool_] = ndimage.distance_transform_edt(area) > reach
+    return inner
+
+
+def _film_left(lung: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(height, width), True on the lung that lies on the left of the film, the patient's right one.
+
+    Pieces of the mask go to a side as wholes, by their middle, where two of them are large enough to be lungs;
+    otherwise the mask is cut down the middle of the film.
+    """
+    pieces, count = ndimage.label(lung)
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    large = 1 + np.argsort(-sizes, kind="stable")[:2]
+    if count < 2 or sizes[large[1] - 1] < SMALLEST_LUNG * sizes.sum():
+        return np.broadcast_to(np.arange(lung.shape[1]) < lung.shape[1] / 2, lung.shape)
+    middles = np.array([middle[1] for middle in ndimage.center_of_mass(lung, pieces, range(1, count + 1))])
+    left = np.concatenate([[False], middles < middles[large - 1].mean()])
+    on_left: NDArray[np.bool_] = left[pieces]
+    return on_left
+
+
+def _warmth(cam: NDArray[np.float32], area: NDArray[np.bool_]) -> float:
+    """The mean of the heat-map over the area; a lung that is not there is as warm as can be: nobody points to it."""
+    return float(cam[area].mean(dtype=np.float64)) if area.any() else 1.0

@@ -14,12 +14,12 @@ Source: the control "random-cells" of imil-sim; not in Rao et al. 2024.
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from imil_sim.feedback import Feedback, OracleError, OracleRecipe, Question
+from imil_sim.feedback import Feedback, OracleError, OracleRecipe, Question, abstains_too, remark
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,33 @@ class RandomCells:
             raise ValueError(f"count must be at least 1, not {self.count}")
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """That many cells of the grid, each set of cells equally likely.
+        """The answer in a consultation of this one question.
+
+        Raises:
+            OracleError: `count` is more than the grid has.
+        """
+        return self.answer_all([question], [rng])[0]
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
+        """That many cells of the grid for each, every set of cells equally likely.
 
         Raises:
             OracleError: `count` is more than the grid has.
         """
         if self.like is None:
-            return Feedback(question.image_id, _draw(question, int(self.count or 0), rng))
-        # The other oracle sees the generator as it would in an arm of its own, so it answers what it answers there.
-        other = self.like.make().answer(question, copy.deepcopy(rng))
+            count = int(self.count or 0)
+            return [
+                Feedback(question.image_id, _draw(question, count, rng))
+                for question, rng in zip(questions, rngs, strict=True)
+            ]
+        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
+        return [self._matched(*each) for each in zip(questions, others, own, strict=True)]
+
+    def _matched(self, question: Question, other: Feedback, rng: np.random.Generator) -> Feedback:
         if other.cells is None:
-            return Feedback.abstain(question, f"{self.like} abstains: {other.reason}")
-        # Our own numbers come from a child seeded by a draw: independent of whatever the other one drew.
-        own = np.random.Generator(np.random.PCG64(rng.integers(2**63, size=2).tolist()))
-        note = f"as many cells as {self.like} chose" + (f" ({other.note})" if other.note else "")
-        return Feedback(question.image_id, _draw(question, int(other.cells.sum()), own), note=note)
+            return abstains_too(self.like, other)
+        note = remark(f"as many cells as {self.like} chose", other)
+        return Feedback(question.image_id, _draw(question, int(other.cells.sum()), rng), note=note)
 
 
 def _draw(question: Question, count: int, rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -41,11 +41,14 @@ def test_the_examples_of_the_writer_are_true(writer: ModuleType) -> None:
 
 
 def test_the_examples_are_studies() -> None:
-    whole, loops, editor = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    whole, loops, check, editor = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     study = parse_study(tomllib.loads(whole), beside=ROOT)
     assert len(study.arms) == 3 + 4  # of three values two are new for each of two bases
     both = parse_study(tomllib.loads(whole + loops), beside=ROOT)
     assert {"lesions@one-of-20", "random-cells@four-of-5"} <= set(both.arms)
+    arms = '[arms.abstain]\nfeedback.oracle = "abstain"\n[arms.inverted]\nfeedback.oracle = "inverted"\n'
+    checked = parse_study(tomllib.loads(whole + arms + check), beside=ROOT).check
+    assert [str(expectation) for expectation in checked.expectations][1] == "lesions >= inverted on cam_in_lung"
     assert editor.startswith("#:schema ")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -160,6 +161,48 @@ class Mute(Sound):
         return Feedback.abstain(question, "no opinion")
 
 
+@dataclass(frozen=True)
+class Companion(Sound):
+    """Sees the whole consultation, and makes honest use of it: how many films there are, and which comes next by id."""
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        return self.answer_all([question], [rng])[0]
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
+        ids = sorted(question.image_id for question in questions)
+        pairs = zip(questions, rngs, strict=True)
+        return [self.beside(Sound().answer(q, rng), ids[ids.index(q.image_id) - 1], len(ids)) for q, rng in pairs]
+
+    def beside(self, own: Feedback, neighbour: str, count: int) -> Feedback:
+        return own if own.cells is None else dataclasses.replace(own, note=f"beside {neighbour} of {count}")
+
+
+@dataclass(frozen=True)
+class Queue(Companion):
+    """Goes by the order in which the questions are handed over."""
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
+        answers = super().answer_all(questions, rngs)
+        return [
+            answer if answer.cells is None else dataclasses.replace(answer, note=f"number {place}")
+            for place, answer in enumerate(answers)
+        ]
+
+
+@dataclass(frozen=True)
+class TwoFaced(Companion):
+    """Answers a question by itself otherwise than in a consultation of one."""
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        return Sound().answer(question, rng)
+
+
+@dataclass(frozen=True)
+class Short(Companion):
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
+        return super().answer_all(questions, rngs)[1:]
+
+
 @dataclass
 class Mutable:
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
@@ -199,6 +242,9 @@ MODIFIED = "modified the question"
         (Counting(), AGAIN),
         (SameSheet(), AGAIN),
         (Mute(), 'abstained from all 63 questions, the first with "no opinion"'),
+        (Queue(), ORDER),
+        (TwoFaced(), r"answer\(question, rng\) differs from answer_all\(\)"),
+        (Short(), "one Feedback a question, in their order, not 62 answers"),
         (Mutable(), "frozen dataclass"),
         (Undeclared(), "frozen dataclass"),
     ],
@@ -214,6 +260,7 @@ def test_a_broken_twin_is_caught_for_what_is_broken(oracle: Oracle, message: str
 def test_the_sound_one_passes_and_the_check_leaves_no_trace() -> None:
     before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     check_oracle(Sound())
+    check_oracle(Companion())
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
 
 
@@ -234,6 +281,12 @@ def test_all_broken_promises_are_told_at_once() -> None:
     with pytest.raises(OracleCheckError) as caught:
         check_oracle(Hopeless())
     assert all(part in str(caught.value) for part in (GLOBAL, AGAIN, ORDER, MODIFIED))
+
+
+def test_who_never_answers_must_be_said_to() -> None:
+    check_oracle(Mute(), abstains=True)
+    with pytest.raises(OracleCheckError, match=AGAIN):
+        check_oracle(OwnDice(), abstains=True)  # the other promises hold all the same
 
 
 def with_lungs() -> list[Question]:
@@ -261,6 +314,7 @@ def outlined(question: Question) -> bool:
 
 def test_the_sample_has_every_kind_of_question_and_is_always_the_same() -> None:
     questions = sample_questions()
+    assert [question.place for question in questions] == list(range(1, 64))
     assert {question.grid for question in questions} == set(GRIDS)
     assert {question.image.shape for question in questions} == set(SHAPES)
     kinds = {(q.label, tuple(sorted(q.masks)), bool(q.estimated), outlined(q)) for q in questions}

@@ -13,31 +13,54 @@ Its package offers it with a line in the entry-point group ``imil_sim.oracles``;
 whether it keeps the promises of an oracle.
 """
 
-from imil_sim.errors import OracleError, OracleFailure
-from imil_sim.feedback.answers import covered_cells, note_if_estimated
-from imil_sim.feedback.ask import ask
+from imil_sim.errors import OracleError, OracleFailure, SessionError
+from imil_sim.feedback.agreement import staple
+from imil_sim.feedback.answers import abstains_too, check_probability, covered_cells, note_if_estimated, remark
+from imil_sim.feedback.ask import ask, ask_together
 from imil_sim.feedback.blackout import blackout
-from imil_sim.feedback.grid import Cell, Grid, check_threshold, largest_region
-from imil_sim.feedback.question import Feedback, Oracle, Question
-from imil_sim.feedback.recipe import OracleRecipe
+from imil_sim.feedback.desk import Desk, standing_answer
+from imil_sim.feedback.grid import Cell, Grid, check_threshold, chosen, largest_region
+from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
+from imil_sim.feedback.recipe import OracleRecipe, apart
+from imil_sim.feedback.recorded import Films, session_misfits
+from imil_sim.feedback.recut import cells_on
 from imil_sim.feedback.registry import make_oracle
+from imil_sim.feedback.session import Session, SessionAnswer
+from imil_sim.feedback.session_read import read_session
 from imil_sim.study.paths import resolve
 
 __all__ = [
     "Cell",
+    "ConsultationOracle",
+    "Desk",
     "Feedback",
+    "Films",
     "Grid",
     "Oracle",
     "OracleError",
     "OracleFailure",
     "OracleRecipe",
     "Question",
+    "Session",
+    "SessionAnswer",
+    "SessionError",
+    "abstains_too",
+    "apart",
     "ask",
+    "ask_together",
     "blackout",
+    "cells_on",
+    "check_probability",
     "check_threshold",
+    "chosen",
     "covered_cells",
     "largest_region",
     "make_oracle",
     "note_if_estimated",
+    "read_session",
+    "remark",
     "resolve",
+    "session_misfits",
+    "standing_answer",
+    "staple",
 ]

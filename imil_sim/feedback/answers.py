@@ -37,3 +37,23 @@ def covered_cells(
 def note_if_estimated(question: Question, mask: str) -> str:
     """``lung mask estimated`` where no person drew the mask, else nothing: for the note of an answer built on it."""
     return f"{mask} mask estimated" if mask in question.estimated else ""
+
+
+def abstains_too(asked: object, other: Feedback) -> Feedback:
+    """The abstention of an oracle that asked another one, ``asked``, which abstained."""
+    return Feedback(other.image_id, None, f"{asked} abstains: {other.reason}")
+
+
+def remark(text: str, other: Feedback) -> str:
+    """``text``, with the note of the answer it was built on behind it: for the note of an oracle that asked another."""
+    return f"{text} ({other.note})" if other.note else text
+
+
+def check_probability(name: str, value: float) -> None:
+    """Nothing, if the option ``name`` is a probability in [0, 1].
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is a probability from 0 to 1, not {value}")

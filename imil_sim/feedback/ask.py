@@ -1,12 +1,17 @@
-"""Putting one question to one oracle, and believing the answer only after looking at it."""
+"""Putting questions to an oracle, and believing an answer only after looking at it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from imil_sim.errors import AwaitsAnswers, OracleFailure
 from imil_sim.feedback.patience import within
-from imil_sim.feedback.question import Feedback, Oracle, Question
+from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
+
+_Given = TypeVar("_Given")
 
 
 def ask(oracle: Oracle, question: Question, rng: np.random.Generator, seconds: float | None = None) -> Feedback:
@@ -23,26 +28,85 @@ def ask(oracle: Oracle, question: Question, rng: np.random.Generator, seconds: f
         OracleFailure: the oracle raised (its exception is the cause), took too long, or what it returned is not an
             answer.
     """
+    about = f'image "{question.image_id}"'
+    return _checked(oracle, question, _given(oracle, about, lambda: oracle.answer(question, rng), seconds))
+
+
+def ask_together(
+    oracle: Oracle, questions: Sequence[Question], rngs: Sequence[np.random.Generator], seconds: float | None = None
+) -> tuple[Feedback, ...]:
+    """The oracle's answers to the questions of one consultation, in their order, each checked as `ask` does.
+
+    A `ConsultationOracle` is handed all of them at once, every other one by one.
+
+    Args:
+        oracle: whom to ask.
+        questions: those of one consultation.
+        rngs: all chance there is, one generator a question.
+        seconds: how long to wait for each answer; none: for ever.
+
+    Raises:
+        AwaitsAnswers: a person has not answered all of them yet; all were asked.
+        OracleFailure: as `ask`; or there is not one answer a question.
+    """
+    if not questions:
+        return ()
+    if isinstance(oracle, ConsultationOracle):
+        return _asked_at_once(oracle, questions, rngs, seconds)
+    answers: list[Feedback] = []
+    awaited: list[str] = []
+    for question, rng in zip(questions, rngs, strict=True):
+        try:
+            answers.append(ask(oracle, question, rng, seconds))
+        except AwaitsAnswers as error:
+            awaited.append(str(error))
+    if awaited:
+        raise AwaitsAnswers(
+            f"{len(awaited)} of {len(questions)} questions are not answered yet, the first: {awaited[0]}"
+        )
+    return tuple(answers)
+
+
+def _asked_at_once(
+    oracle: ConsultationOracle,
+    questions: Sequence[Question],
+    rngs: Sequence[np.random.Generator],
+    seconds: float | None,
+) -> tuple[Feedback, ...]:
+    about = f'the {len(questions)} images of a consultation, the first "{questions[0].image_id}"'
+    patience = None if seconds is None else seconds * len(questions)
+    given: object = _given(oracle, about, lambda: oracle.answer_all(tuple(questions), tuple(rngs)), patience)
+    if not isinstance(given, Sequence) or len(given) != len(questions):
+        count = f"{len(given)} answers" if isinstance(given, Sequence) else f"a {type(given).__name__}"
+        raise OracleFailure(
+            f"oracle {type(oracle).__name__} gave no valid answer on {about}: answer_all() must return one Feedback a "
+            f"question, in their order, not {count}"
+        )
+    return tuple(_checked(oracle, question, feedback) for question, feedback in zip(questions, given, strict=True))
+
+
+def _given(oracle: Oracle, about: str, work: Callable[[], _Given], seconds: float | None) -> _Given:
+    """What the oracle returns, whatever that is."""
     name = type(oracle).__name__
     try:
-        if seconds is None:
-            feedback = oracle.answer(question, rng)
-        else:
-            feedback = within(seconds, lambda: oracle.answer(question, rng))
+        return work() if seconds is None else within(seconds, work)
     except AwaitsAnswers:
         raise
     except TimeoutError as error:
         raise OracleFailure(
-            f'oracle {name} gave no answer about image "{question.image_id}" within {seconds:g} seconds; mend it, or '
+            f"oracle {name} gave no answer about {about} within {seconds:g} seconds; mend it, or "
             "give it more time with oracle_seconds at the top of the study"
         ) from error
     except (Exception, SystemExit) as error:
-        raise OracleFailure(
-            f'oracle {name} failed on image "{question.image_id}": {type(error).__name__}: {error}'
-        ) from error
+        raise OracleFailure(f"oracle {name} failed on {about}: {type(error).__name__}: {error}") from error
+
+
+def _checked(oracle: Oracle, question: Question, feedback: Feedback) -> Feedback:
     problem = fault(question, feedback)
     if problem:
-        raise OracleFailure(f'oracle {name} gave no valid answer on image "{question.image_id}": {problem}')
+        raise OracleFailure(
+            f'oracle {type(oracle).__name__} gave no valid answer on image "{question.image_id}": {problem}'
+        )
     return feedback
 
 

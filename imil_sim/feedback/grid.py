@@ -96,6 +96,20 @@ class Grid:
         share: NDArray[np.float64] = covered / np.outer(np.diff(rows), np.diff(cols))
         return share
 
+    def means(self, picture: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(rows, cols): the mean over each cell of a picture (height, width) of numbers, a heat-map for one.
+
+        Raises:
+            ValueError: the picture is not (height, width).
+            UsageError: the grid is finer than the picture.
+        """
+        if picture.ndim != 2:
+            raise ValueError(f"a picture must be (height, width), not {picture.shape}")
+        rows, cols = self.row_edges(picture.shape[0]), self.col_edges(picture.shape[1])
+        sums = np.add.reduceat(np.add.reduceat(picture, rows[:-1], axis=0, dtype=np.float64), cols[:-1], axis=1)
+        mean: NDArray[np.float64] = sums / np.outer(np.diff(rows), np.diff(cols))
+        return mean
+
     def cells_from_mask(self, mask: NDArray[np.bool_], threshold: float = 0.1) -> NDArray[np.bool_]:
         """(rows, cols): the cells of which ``mask`` covers at least ``threshold``, and the best-covered cell always.
 

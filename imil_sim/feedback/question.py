@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -11,6 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.feedback.grid import Grid
+
+
+def film_sha256(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256, 64 hex digits, over ``uint8 HEIGHT x WIDTH``, a line feed, and the pixels (height, width) row by row.
+
+    Taken of a film as the study sees it: grey, 8 bits, at the study's size. The same film at another size has another.
+
+    Raises:
+        ValueError: the pixels are not uint8 of (height, width).
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 2:
+        raise ValueError(f"a film is uint8 of (height, width), not {pixels.dtype} {pixels.shape}")
+    head = f"uint8 {pixels.shape[0]} x {pixels.shape[1]}\n".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def cam_sha256(cam: NDArray[np.floating]) -> str:
+    """`film_sha256` of a heat-map (height, width) in [0, 1] as it is shown and kept: in 256 shades."""
+    return film_sha256(np.round(cam * 255).astype(np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +55,19 @@ class Question:
     """(height, width) by name (``lung``, ``lesion``): those the image has. An empty lesion mask means none is there."""
     estimated: frozenset[str] = frozenset()
     """Names of the masks that were estimated from the image, not drawn by a person."""
+    place: int = 1
+    """Which question of its consultation this is, in the order of asking, from 1; the surest misprediction is the first
+    unless the study selects otherwise."""
 
     @property
     def image_sha256(self) -> str:
-        """SHA-256, 64 hex digits, of the film's pixels row by row: by it a recorded answer knows its film."""
-        return hashlib.sha256(np.ascontiguousarray(self.image).tobytes()).hexdigest()
+        """`film_sha256` of the film: by it a recorded answer knows its film."""
+        return film_sha256(self.image)
+
+    @property
+    def cam_sha256(self) -> str:
+        """`cam_sha256` of the heat-map that is shown, the predicted class's."""
+        return cam_sha256(self.cam)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +94,22 @@ class Oracle(Protocol):
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The cells that matter for ``question.label``; all chance comes from ``rng``, nothing is modified."""
+        ...
+
+
+@runtime_checkable
+class ConsultationOracle(Oracle, Protocol):
+    """An oracle that looks at all questions of a consultation before it answers any.
+
+    Most do not need this: what one film's answer has to do with another film's (the answer before it, the cells chosen
+    for somebody else) is all there is to it. The harness calls `answer_all` where there is one. `answer` is the
+    consultation of a single question, and one line: ``return self.answer_all([question], [rng])[0]``.
+    """
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> Sequence[Feedback]:
+        """One answer a question, in their order, each with a generator of its own.
+
+        The answer about a film may depend on which questions there are, and on their `place`; not on the order in
+        which they are handed over.
+        """
         ...

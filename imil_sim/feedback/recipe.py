@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from imil_sim.errors import OracleError, did_you_mean
-from imil_sim.feedback.question import Oracle
+from imil_sim.feedback.ask import ask_together
+from imil_sim.feedback.question import Feedback, Oracle, Question
 from imil_sim.feedback.registry import make_oracle
 
 
@@ -36,6 +39,32 @@ class OracleRecipe:
             OracleError: as `make_oracle`.
         """
         return make_oracle(self.oracle, self.options)
+
+    def answers(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> tuple[Feedback, ...]:
+        """What the oracle answers, in the order of the questions; the generators handed over are left as they are.
+
+        It draws from copies of them, as it would in an arm of its own, so it answers what it answers there.
+
+        Raises:
+            OracleError: as `make_oracle`.
+            OracleFailure: it raised, or gave something that is not an answer.
+            AwaitsAnswers: it is a person who has not answered yet.
+        """
+        return ask_together(self.make(), questions, [copy.deepcopy(rng) for rng in rngs])
+
+    def beside(self, rngs: Sequence[np.random.Generator]) -> list[np.random.Generator]:
+        """One generator a question for whoever asks this oracle, independent of what the oracle itself draws.
+
+        Oracles inside one another get the numbers of one question too; so that two that ask alike do not draw alike,
+        each is seeded by the pair of numbers at its own `depth`.
+        """
+        depth = self.depth
+        return [_seeded(rng.integers(2**63, size=2 * depth)[-2:].tolist()) for rng in rngs]
+
+    @property
+    def depth(self) -> int:
+        """How many oracles stand inside one another here: 1 for one that asks no other."""
+        return 1 + max((recipe.depth for recipe in _recipes_of(self.make())), default=0)
 
     def __str__(self) -> str:
         return self.oracle
@@ -82,3 +111,22 @@ class OracleRecipe:
                 lambda recipe: {"oracle": recipe.oracle, "options": dict(recipe.options)}
             ),
         )
+
+
+def apart(rngs: Sequence[np.random.Generator], readers: int) -> list[list[np.random.Generator]]:
+    """For each of several readers one generator a question: readers with equal recipes still answer independently."""
+    numbers = [rng.integers(2**63, size=2).tolist() for rng in rngs]
+    return [[_seeded([*pair, reader]) for pair in numbers] for reader in range(1, readers + 1)]
+
+
+def _seeded(numbers: list[int]) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(numbers))
+
+
+def _recipes_of(oracle: Oracle) -> list[OracleRecipe]:
+    """The recipes among the options of an oracle."""
+    found: list[OracleRecipe] = []
+    for option in fields(oracle):  # type: ignore[arg-type]  # an oracle is a dataclass; a Protocol cannot say so
+        value = getattr(oracle, option.name)
+        found += [part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, OracleRecipe)]
+    return found

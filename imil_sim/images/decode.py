@@ -46,7 +46,11 @@ def decode_gray(path: Path) -> Decoded:
     Raises:
         DataError: the file cannot be used; the message says what is wrong and the cure, without the file's name.
     """
-    container = inspect(_read(path))
+    return _decode_gray(_read(path))
+
+
+def _decode_gray(data: bytes) -> Decoded:
+    container = inspect(data)
     raw = _decode(container.data)
     conversions: list[Conversion] = []
     if container.transparent_grey:
@@ -72,7 +76,19 @@ def decode_mask(path: Path, shape: tuple[int, int] | None) -> NDArray[np.bool_]:
     Raises:
         DataError: as `decode_gray`; or the mask has another size than its image; or its values are neither.
     """
-    pixels = decode_gray(path).pixels
+    return _mask_of(decode_gray(path).pixels, shape)
+
+
+def mask_of_bytes(data: bytes) -> NDArray[np.bool_]:
+    """(height, width): the mask in the bytes of a picture file, True where it is brighter than half.
+
+    Raises:
+        DataError: as `decode_mask`.
+    """
+    return _mask_of(_decode_gray(data).pixels, None)
+
+
+def _mask_of(pixels: NDArray[np.uint8], shape: tuple[int, int] | None) -> NDArray[np.bool_]:
     if shape is not None and pixels.shape != shape:
         raise DataError(
             f"is a mask of another size: {_size(pixels.shape)} pixels, its image {_size(shape)}; bring it to the size "

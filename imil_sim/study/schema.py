@@ -23,7 +23,7 @@ def study_schema() -> Schema:
     head = _plain(StudyHead.model_json_schema())
     arm = _plain(ArmSpec.model_json_schema())
     sweep = _plain(SweepSpec.model_json_schema())
-    defs: dict[str, Schema] = arm.pop("$defs")
+    defs: dict[str, Schema] = arm.pop("$defs") | head.pop("$defs")
     for table in defs.values():
         table.pop("required", None)  # an arm completes what the top of the file begins
     tables: dict[str, Schema] = arm["properties"]

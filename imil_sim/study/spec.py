@@ -232,6 +232,14 @@ class FeedbackSpec(Spec):
     options: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(
         default_factory=dict, description="The oracle's own options."
     )
+    selection: Literal[
+        "confident-mispredictions",
+        "highest-loss",
+        "least-confident",
+        "random-images",
+        "class-balanced",
+        "cam-outside-lungs",
+    ] = Field("confident-mispredictions", description="Which images are asked about; see docs/oracles.md.")
     num_outliers: PositiveInt = Field(20, description="Images asked about at each consultation, at most.")
     imil_epoch: Annotated[
         tuple[PositiveInt, ...],
@@ -241,12 +249,18 @@ class FeedbackSpec(Spec):
         tuple[PositiveInt, PositiveInt],
         BeforeValidator(_square_or_rectangle, json_schema_input_type=PositiveInt | tuple[PositiveInt, PositiveInt]),
     ] = Field((4, 4), description="Rows and columns of the grid; one number for a square one.")
-    fill: Literal["black"] = Field("black", description="What fills the cells that were not chosen.")
+    fill: Literal["black", "mean", "noise", "blur", "guided-cutmix", "guided-mixup"] = Field(
+        "black", description="What fills the cells that were not chosen; see docs/oracles.md."
+    )
     mode: Literal["replace", "append"] = Field("replace", description="Replace the film, or append the new one.")
     fill_up: Literal["none", "least-confident-correct"] = Field(
         "none", description="What is asked about where there are fewer mispredictions than num_outliers."
     )
     revisit: bool = Field(False, description="Whether a later consultation may ask again about a replaced film.")
+    reorder: bool = Field(
+        False,
+        description="Train on in another batch order; with oracle abstain the placebo: a fork that replaces nothing.",
+    )
 
     @cached_property
     def question(self) -> str:

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from imil_sim.errors import StudyError, did_you_mean, gathered, listed
 from imil_sim.study import spec as specs
+from imil_sim.study.check import NOTHING, CheckSpec, unknown_arms
 from imil_sim.study.spec import NAME_PATTERN, ArmSpec, Name, RunSpec, Spec
 from imil_sim.study.sweep import Level, Sweep, SweepSpec, expand
 
@@ -63,6 +64,10 @@ class StudyHead(Spec):
     oracle_seconds: float = Field(
         60.0, gt=0, description="Seconds an oracle may take over one answer; one that takes longer fails its runs."
     )
+    record: bool = Field(
+        False, description="Whether every run's answers are written as a session, to be replayed; cannot move a number."
+    )
+    check: CheckSpec = Field(NOTHING, description="What imil-sim check holds the study to.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,10 @@ class Study:
     """Families of arms along a field; their comparisons with each other are exploratory."""
     checkpoint_minutes: float = 10.0
     oracle_seconds: float = 60.0
+    record: bool = False
+    """Whether the answers of every run are written as sessions."""
+    check: CheckSpec = NOTHING
+    """What ``imil-sim check`` holds it to."""
 
     def runs(self) -> Iterator[tuple[str, RunSpec]]:
         """(arm name, spec) of every run: all arms of the first seed, then all of the second, ..."""
@@ -157,6 +166,7 @@ def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study
         sweeps[number] = replace(sweep, levels=tuple(levels))
     if head:
         _check_names(head, known, problems)
+    problems += unknown_arms(content.get("check"), known)
     if problems or head is None:
         raise StudyError(f"study {label} is wrong:{listed(gathered(problems))}")
     reference = head.reference or next(iter(arms))
@@ -171,6 +181,8 @@ def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study
         sweeps=tuple(sweeps),
         checkpoint_minutes=head.checkpoint_minutes,
         oracle_seconds=head.oracle_seconds,
+        record=head.record,
+        check=head.check,
     )
 
 
@@ -376,6 +388,8 @@ def _wrote(own: Any, path: tuple[Any, ...]) -> bool:
 def _fields(model: type[Spec], loc: tuple[Any, ...]) -> list[str]:
     """The known neighbours of an unknown field."""
     if model is StudyHead:
+        if len(loc) > 1 and loc[0] == "check":
+            return list(CheckSpec.model_fields)
         return [*model.model_fields, *PARTS, "arms"]
     sources = [_SOURCES[part] for part in loc[1:3] if part in _SOURCES] if loc[0] in ("images", "test_sets") else []
     table = sources[-1] if sources else _TABLES.get(loc[0], model) if len(loc) > 1 else model

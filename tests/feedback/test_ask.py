@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from imil_sim.errors import OracleError, OracleFailure
-from imil_sim.feedback import Feedback, Grid, Question, ask
+from imil_sim.errors import AwaitsAnswers, OracleError, OracleFailure
+from imil_sim.feedback import Feedback, Grid, Oracle, Question, ask, ask_together
 from imil_sim.testing import sample_questions
 
 QUESTION = sample_questions(grids=[Grid(3, 5)])[0]
@@ -75,3 +76,69 @@ def test_the_oracle_sees_the_question_and_the_generator_it_was_handed() -> None:
     ask(Witness(), other, rng)
     assert seen[0] is other
     assert seen[1] is rng
+
+
+# ------------------------------------------------------------------------------------------- a whole consultation
+
+QUESTIONS = sample_questions(grids=[Grid(3, 5)])[:3]
+
+
+@dataclass(frozen=True)
+class Together(Scripted):
+    """Sees all questions at once; answers with the number of them."""
+
+    returns: Callable[[list[Feedback]], object] = list
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> Sequence[Feedback]:
+        return self.returns([Feedback(q.image_id, CELLS, note=f"one of {len(questions)}") for q in questions])
+
+
+def together(oracle: Oracle, questions: Sequence[Question] = QUESTIONS, **limits: float) -> list[str]:
+    rngs = [np.random.default_rng(i) for i in range(len(questions))]
+    return [feedback.note for feedback in ask_together(oracle, questions, rngs, **limits)]
+
+
+def test_who_looks_at_all_questions_is_handed_all_of_them() -> None:
+    assert together(Together(lambda q: None)) == ["one of 3"] * 3
+    assert together(Together(lambda q: None), seconds=60) == ["one of 3"] * 3
+    assert together(Together(lambda q: None), []) == []
+
+
+def test_everybody_else_is_asked_one_by_one_with_the_generator_of_the_question() -> None:
+    @dataclass(frozen=True)
+    class Drawing:
+        def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+            return Feedback(question.image_id, CELLS, note=str(rng.random()))
+
+    assert together(Drawing()) == [str(np.random.default_rng(i).random()) for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("returns", "message"),
+    [
+        (lambda answers: answers[:2], "one Feedback a question, in their order, not 2 answers"),
+        (lambda answers: None, "not a NoneType"),
+        (lambda answers: answers[::-1], "the answer is about image"),
+        (lambda answers: [None] * 3, "must return a Feedback"),
+    ],
+)
+def test_what_is_not_one_answer_a_question_is_refused(returns: Callable[..., object], message: str) -> None:
+    with pytest.raises(OracleFailure, match=message):
+        together(Together(lambda q: None, returns))
+
+
+def test_all_are_asked_before_it_is_said_who_is_awaited() -> None:
+    def waits(question: Question) -> Feedback:
+        if question is QUESTIONS[1]:
+            return Feedback(question.image_id, CELLS)
+        raise AwaitsAnswers(f"film {question.image_id}")
+
+    with pytest.raises(
+        AwaitsAnswers, match=f"2 of 3 questions are not answered yet, the first: film {QUESTIONS[0].image_id}"
+    ):
+        together(Scripted(waits))
+
+
+def test_the_time_for_a_consultation_is_that_of_its_answers() -> None:
+    with pytest.raises(OracleFailure, match=r"no answer about the 3 images of a consultation.* within 0\.06 seconds"):
+        together(Together(lambda q: None, lambda answers: time.sleep(30)), seconds=0.02)

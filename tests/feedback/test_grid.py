@@ -60,6 +60,18 @@ def test_coverage_worked_out_by_hand() -> None:
     np.testing.assert_array_equal(Grid(4, 4).coverage(mask), expected)
 
 
+def test_means_worked_out_by_hand() -> None:
+    heat = np.array([[0.0, 1.0, 0.5], [1.0, 0.0, 0.5], [0.25, 0.75, 1.0]], dtype=np.float32)
+    assert Grid(2, 2).means(heat).tolist() == [[0.5, 0.5], [0.5, 1.0]]  # rows and columns part after the second pixel
+    with pytest.raises(ValueError, match=r"must be \(height, width\)"):
+        Grid(2, 2).means(heat[None])
+
+
+@given(cases())
+def test_the_means_of_a_mask_are_its_coverage(case: Case) -> None:
+    assert (case.grid.means(case.mask.astype(np.float32)) == case.grid.coverage(case.mask)).all()
+
+
 def test_a_tenth_of_a_cell_is_enough_and_less_is_not() -> None:
     mask = np.zeros((20, 20), dtype=np.bool_)
     mask[0:10, 0:10] = True

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.feedback.selection import confident_mispredictions, softmax
+from imil_sim.feedback.selection import Selection, Strategy, confident_mispredictions, select, share_outside, softmax
+from imil_sim.study.spec import FeedbackSpec
 
 # Seven films: what the model says, and the truth.
 LOGITS = np.array(
@@ -138,3 +140,104 @@ def test_wrong_arguments_are_named(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         confident_mispredictions(logits, labels, ids, limit)
+
+
+# ------------------------------------------------------------------------------------------------ other strategies
+
+
+def chosen(strategy: Strategy, limit: int = 7, seed: int = 0, **options: Any) -> list[str]:
+    return [IDS[i] for i in selected(strategy, limit, seed, **options).indices]
+
+
+def selected(strategy: Strategy, limit: int = 7, seed: int = 0, **options: Any) -> Selection:
+    options = {"rng": np.random.default_rng(seed), "outside": never} | options
+    return select(strategy, LOGITS, LABELS, IDS, limit, **options)
+
+
+def never(_: object) -> Any:
+    raise AssertionError("only one strategy looks at heat-maps")
+
+
+def test_every_strategy_worked_out_by_hand() -> None:
+    # Wrong: c (TB, 0.90), b and f (normal, 0.80), d (TB, 0.50); right: e 0.99, a 0.75, g 0.525.
+    assert chosen("confident-mispredictions") == ["c", "b", "f", "d"]
+    assert chosen("highest-loss") == ["c", "b", "f", "d", "g", "a", "e"]
+    assert chosen("least-confident") == ["d", "g", "a", "b", "f", "c", "e"]
+    assert chosen("class-balanced") == ["c", "b", "f", "d"]  # TB and normal, normal and TB
+    assert chosen("class-balanced", exclude={"d"}) == ["c", "b", "f"]
+
+
+def test_a_class_that_has_no_more_leaves_its_turns() -> None:
+    assert chosen("class-balanced", exclude={"b"}) == ["c", "f", "d"]
+    assert chosen("class-balanced", exclude={"b", "f"}) == ["c", "d"]
+    assert chosen("class-balanced", limit=2) == ["c", "b"]
+
+
+def test_heat_maps_outside_the_lungs_come_first_and_unknown_ones_last() -> None:
+    shares = {"c": 0.2, "b": math.nan, "f": 0.9, "d": 0.2}
+    asked: list[list[str]] = []
+
+    def outside(candidates: Selection) -> Any:
+        asked.append([IDS[i] for i in candidates.indices])
+        return np.array([shares[IDS[i]] for i in candidates.indices])
+
+    assert chosen("cam-outside-lungs", limit=2, outside=outside) == ["f", "c"]
+    assert chosen("cam-outside-lungs", outside=outside) == ["f", "c", "d", "b"]  # c before d: the surer of equal ones
+    assert asked == [["c", "b", "f", "d"]] * 2
+
+
+def test_random_images_are_drawn_among_all_and_more_of_them_keep_the_first() -> None:
+    drawn = [chosen("random-images", 3, seed) for seed in range(300)]
+    assert drawn == [chosen("random-images", 7, seed)[:3] for seed in range(300)]
+    counts = np.array([sum(name in names for names in drawn) for name in IDS])
+    assert abs(counts - 300 * 3 / 7).max() < 4 * 8.6
+    assert "e" not in chosen("random-images", 7, exclude={"e"})
+
+
+@pytest.mark.parametrize("strategy", get_args(Strategy))
+def test_the_order_of_the_set_matters_to_no_strategy(strategy: Strategy) -> None:
+    order = np.random.default_rng(5).permutation(7)
+    ids = [IDS[i] for i in order]
+
+    def outside(candidates: Selection) -> Any:
+        return candidates.confidence.round(1) % 0.2
+
+    def names(at: Any, of: Any) -> list[str]:
+        found = select(strategy, LOGITS[at], LABELS[at], of, 5, rng=np.random.default_rng(1), outside=outside)
+        return [of[i] for i in found.indices]
+
+    assert names(order, ids) == names(np.arange(7), IDS)
+
+
+@pytest.mark.parametrize("strategy", get_args(Strategy))
+def test_the_counts_are_true_of_every_strategy(strategy: Strategy) -> None:
+    options = {"exclude": {"c", "e"}, "fill_up": "least-confident-correct"}
+    found = selected(strategy, 4, outside=lambda candidates: np.zeros(len(candidates.indices)), **options)
+    names = [IDS[i] for i in found.indices]
+    assert len(set(names)) == 4
+    assert not {"c", "e"} & set(names)
+    assert (found.n_mispredictions, found.n_excluded, found.shortage) == (3, 1, 0)
+    assert found.n_filled_up == len(set(names) & {"a", "g"})
+    assert found.predicted.tolist() == [int(LOGITS[i].argmax()) for i in found.indices]
+    assert found.confidence.tolist() == [softmax(LOGITS)[i].max() for i in found.indices]
+
+
+def test_of_more_than_two_classes_the_loss_is_another_order() -> None:
+    # The first is taken for the wrong class with more confidence, the second gives its true class less.
+    logits = np.array([[3.0, 0.0, -9.0], [1.0, 0.9, -9.0]])
+    labels, options = np.array([1, 2]), {"rng": np.random.default_rng(0), "outside": never}
+    assert select("confident-mispredictions", logits, labels, ("a", "b"), 2, **options).indices.tolist() == [0, 1]
+    assert select("highest-loss", logits, labels, ("a", "b"), 2, **options).indices.tolist() == [1, 0]
+
+
+def test_the_share_outside_worked_out_by_hand() -> None:
+    cam = np.array([[0.5, 0.25], [0.25, 1.0]], dtype=np.float32)
+    assert share_outside(cam, np.array([[True, False], [False, False]])) == 0.75
+    assert share_outside(cam, np.ones((2, 2), dtype=np.bool_)) == 0.0
+    assert math.isnan(share_outside(cam, None))
+    assert math.isnan(share_outside(np.zeros((2, 2), dtype=np.float32), np.ones((2, 2), dtype=np.bool_)))
+
+
+def test_a_study_can_name_every_strategy() -> None:
+    field = FeedbackSpec.model_json_schema()["properties"]["selection"]
+    assert (field["enum"], field["default"]) == (list(get_args(Strategy)), "confident-mispredictions")

@@ -74,3 +74,80 @@ def test_it_knows_neither_label_nor_model() -> None:
 def test_a_threshold_outside_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="above 0 and up to 1"):
         LungFields(threshold=0)
+
+
+# ------------------------------------------------------------------------------------------ one lung, a zone, a margin
+
+RIGHT, LEFT = (slice(4, 34), slice(4, 14)), (slice(10, 40), slice(24, 38))
+"""Two lungs on a film of 40 x 40 pixels: the patient's right one lies on the left of the film."""
+
+
+def chest(hot: tuple[slice, slice] = RIGHT, *, joined: bool = False) -> Question:
+    lung, cam = np.zeros((40, 40), dtype=np.bool_), np.zeros((40, 40), dtype=np.float32)
+    lung[RIGHT], lung[LEFT] = True, True
+    lung[20, 10:30] |= joined
+    cam[hot] = 1.0
+    return dataclasses.replace(
+        film(), grid=Grid(40, 40), masks={"lung": lung}, cam=cam, image=np.zeros((40, 40), np.uint8)
+    )
+
+
+def box(*slices: slice) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    area = np.zeros((40, 40), dtype=np.bool_)
+    area[slices] = True
+    return area
+
+
+def test_the_options_keep_the_promises_too() -> None:
+    check_oracle(LungFields(side="missed", zone="lower", margin=0.05))
+    check_oracle(LungFields(side="left", zone="middle", margin=-0.02))
+
+
+def test_left_and_right_are_the_patients() -> None:
+    assert (answer(chest(), LungFields(side="right")).cells == box(*RIGHT)).all()
+    assert (answer(chest(), LungFields(side="left")).cells == box(*LEFT)).all()
+
+
+def test_lungs_that_touch_are_parted_in_the_middle_of_the_film() -> None:
+    right = answer(chest(joined=True), LungFields(side="right")).cells
+    assert (right == (box(*RIGHT) | box(slice(20, 21), slice(10, 20)))).all()
+
+
+def test_a_speck_of_the_mask_is_no_lung() -> None:
+    question = chest()
+    lung = box(*RIGHT)
+    lung[39, 0] = True  # by its middle it would lie to the left of the only lung
+    alone = dataclasses.replace(question, masks={"lung": lung})
+    assert (answer(alone, LungFields(side="right")).cells == lung).all()
+    assert answer(alone, LungFields(side="left")).reason == (
+        "nothing of the lungs is left at side left, zone all, margin 0"
+    )
+
+
+def test_the_missed_side_is_the_one_the_heat_map_is_colder_on() -> None:
+    missed = LungFields(side="missed")
+    assert (answer(chest(hot=RIGHT), missed).cells == box(*LEFT)).all()
+    assert answer(chest(hot=RIGHT), missed).note == "the left lung: the heat-map is colder there"
+    assert (answer(chest(hot=LEFT), missed).cells == box(*RIGHT)).all()
+
+
+def test_a_zone_is_a_third_of_the_height() -> None:
+    thirds = [answer(chest(), LungFields(side="right", zone=zone)).cells for zone in ("upper", "middle", "lower")]
+    for number, third in enumerate(thirds):
+        assert (third == box(slice(4 + 10 * number, 14 + 10 * number), RIGHT[1])).all()
+    both = answer(chest(), LungFields(zone="upper")).cells  # of the height of both together, rows 4 to 40
+    assert (both == (box(slice(4, 16), RIGHT[1]) | box(slice(10, 16), LEFT[1]))).all()
+
+
+def test_a_margin_widens_and_narrows() -> None:
+    wide, narrow = (answer(chest(), LungFields(side="right", margin=margin)).cells for margin in (0.05, -0.05))
+    assert wide is not None
+    assert (wide.any(axis=1).sum(), wide.any(axis=0).sum()) == (34, 14)  # two pixels more on every side
+    assert not wide[2, 2]  # a corner lies further than two pixels away
+    assert (narrow == box(slice(6, 32), slice(6, 12))).all()
+    with pytest.raises(ValueError, match=r"from -0\.25 to 0\.25, not 2"):
+        LungFields(margin=2)
+
+
+def test_what_is_narrowed_away_is_an_abstention() -> None:
+    assert answer(chest(), LungFields(margin=-0.25)).reason.startswith("nothing of the lungs is left")

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from imil_sim.errors import OracleError
-from imil_sim.feedback import Feedback, Grid, Oracle, OracleRecipe, Question, make_oracle
+from imil_sim.feedback import Feedback, Grid, Oracle, OracleRecipe, Question, ask_together, make_oracle
 from imil_sim.seeds import stream
 from imil_sim.testing import check_oracle, sample_questions
 from oracles.random_cells import RandomCells
@@ -19,6 +20,11 @@ QUESTIONS = [dataclasses.replace(QUESTION, image_id=f"film-{i}") for i in range(
 def ask(oracle: Oracle, question: Question) -> Feedback:
     """As the harness does: the generator depends on the image, and not on the oracle."""
     return oracle.answer(question, stream(3, "oracle", 0, question.image_id))
+
+
+def together(oracle: Oracle, questions: Sequence[Question]) -> tuple[Feedback, ...]:
+    """The same for a whole consultation."""
+    return ask_together(oracle, questions, [stream(3, "oracle", 0, question.image_id) for question in questions])
 
 
 def cells(oracle: Oracle, question: Question) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -51,8 +57,9 @@ def test_the_count_is_kept_and_every_cell_is_equally_likely() -> None:
 
 def test_it_chooses_as_many_as_the_other_oracle_film_by_film() -> None:
     matched = RandomCells(like=OracleRecipe("lesions", {"threshold": 0.3}))
-    for question in sample_questions():
-        other, answer = ask(make_oracle("lesions", {"threshold": 0.3}), question), ask(matched, question)
+    questions = sample_questions()
+    others = together(make_oracle("lesions", {"threshold": 0.3}), questions)
+    for other, answer in zip(others, together(matched, questions), strict=True):
         if other.cells is None:
             assert answer.cells is None
             assert answer.reason == f"lesions abstains: {other.reason}"
@@ -73,8 +80,24 @@ def test_the_other_oracle_answers_as_in_an_arm_of_its_own(monkeypatch: pytest.Mo
 
 def test_its_own_draws_do_not_repeat_those_of_the_other_oracle() -> None:
     other, matched = RandomCells(count=4), RandomCells(like=OracleRecipe("random-cells", {"count": 4}))
-    equal = sum((cells(other, question) == cells(matched, question)).all() for question in QUESTIONS)
+    pairs = zip(together(other, QUESTIONS), together(matched, QUESTIONS), strict=True)
+    equal = sum(np.array_equal(one.cells, another.cells) for one, another in pairs)
     assert equal <= 2  # of 200, each with a chance of 1 in 1820
+
+
+def test_inside_one_another_each_draws_for_itself() -> None:
+    once = RandomCells(like=OracleRecipe("random-cells", {"count": 4}))
+    twice = RandomCells(
+        like=OracleRecipe("random-cells", {"like": {"oracle": "random-cells", "options": {"count": 4}}})
+    )
+    pairs = zip(together(once, QUESTIONS), together(twice, QUESTIONS), strict=True)
+    assert sum(np.array_equal(one.cells, another.cells) for one, another in pairs) <= 2
+
+
+def test_its_numbers_are_those_it_always_drew() -> None:
+    # Kept from the first release: reports were made with them.
+    drawn = QUESTION.grid.numbers(cells(RandomCells(like=OracleRecipe("lung-fields")), QUESTION))
+    assert drawn == (2, 3, 4, 5, 8, 9, 10, 11, 13, 14, 15, 16)
 
 
 def test_the_other_oracle_may_draw_as_much_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,131 @@
+"""``imil-sim oracles --gallery``: ten questions, put to every installed oracle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.cli.study import open_study
+from imil_sim.engine.consult import ask_all, questions
+from imil_sim.engine.data import ImageLibrary
+from imil_sim.errors import AwaitsAnswers, OracleError, OracleFailure
+from imil_sim.feedback import Grid, Question, make_oracle
+from imil_sim.feedback.registry import installed, load, options_of
+from imil_sim.feedback.selection import Selection
+from imil_sim.images.image_set import ImageSet
+from imil_sim.images.load import load_images
+from imil_sim.report.figures.style import png_of
+from imil_sim.report.files import write_whole
+from imil_sim.report.gallery import GalleryRow, gallery
+from imil_sim.seeds import stream
+from imil_sim.study.spec import PhantomSource
+
+QUESTIONS = 10
+"""About as many films of the last class as of the others, the former first in need of an answer."""
+GRID = Grid(8, 8)
+SIZE = 128
+"""Of the phantom's films, pixels."""
+SEED = 0
+WRAPPED = "lesions"
+"""Who stands in where an oracle must ask another one and no example says whom."""
+READERS = (WRAPPED, "lung-fields", {"oracle": "noisy", "options": {"like": WRAPPED, "miss": 0.3, "false_cell": 0.1}})
+"""Who stands in where it must ask several."""
+
+
+def write_gallery(path: Path, study: str | None, *, store: Path) -> None:
+    """Write the picture to ``path``; the films are the study's, or the phantom's where none is given.
+
+    Raises:
+        ImilSimError: the study, its images or the path cannot be used.
+    """
+    images, about = _films(study, store)
+    asked = gallery_questions(images)
+    rows = [_row(entry.name, asked) for entry in installed()]
+    note = f"{about}; grid {GRID.rows} x {GRID.cols}. No model was asked: every film counts as mispredicted, and the "
+    write_whole(path, png_of(gallery(asked, rows, about=f"{note}heat-maps are made up (one warm spot each).")))
+
+
+def gallery_questions(images: ImageSet) -> tuple[Question, ...]:
+    """Questions about `QUESTIONS` films, classes in turn, as if every one of them had been mispredicted.
+
+    No model is asked: the prediction is the next class, the confidence falls from film to film, and the heat-map is one
+    warm spot at a place drawn for the film.
+    """
+    of_class = [np.flatnonzero(images.labels == label) for label in range(len(images.class_names))]
+    turns = sorted((place, label, int(row)) for label, rows in enumerate(of_class) for place, row in enumerate(rows))
+    rows = np.array([row for _, _, row in turns[:QUESTIONS]], dtype=np.int64)
+    chosen = Selection(
+        indices=rows,
+        predicted=(images.labels[rows] + 1) % len(images.class_names),
+        confidence=np.linspace(0.99, 0.6, len(rows)),
+        n_mispredictions=len(rows),
+        n_excluded=0,
+        n_filled_up=0,
+        shortage=QUESTIONS - len(rows),
+    )
+    spots = np.stack([_spot(images, row, "predicted") for row in rows])
+    return questions(images, chosen, spots, np.stack([_spot(images, row, "true") for row in rows]), GRID)
+
+
+def _films(study: str | None, store: Path) -> tuple[ImageSet, str]:
+    if study is None:
+        source = PhantomSource(source="phantom", size=SIZE, train=2 * QUESTIONS, test=4)
+        return load_images(source), "Films of the phantom"
+    opened = open_study(study)
+    library = ImageLibrary(opened.beside, store / "images")
+    _, run = next(iter(opened.runs()))
+    return library.of_run(run).train, f"Training films of the study {opened.name}"
+
+
+def _spot(images: ImageSet, row: int, what: str) -> NDArray[np.float32]:
+    """(height, width), in [0, 1]: one warm spot, as a Grad-CAM often is."""
+    height, width = images.shape
+    y, x = stream(SEED, "phantom", "gallery", what, images.ids[row]).uniform(0.15, 0.85, size=2)
+    rows, cols = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    heat: NDArray[np.float32] = np.exp(-15 * ((rows - y)[:, None] ** 2 + (cols - x) ** 2)).astype(np.float32)
+    return heat
+
+
+def _row(name: str, asked: tuple[Question, ...]) -> GalleryRow:
+    """The oracle's answers, with its defaults as far as it has them."""
+    problem = ""
+    for options in ({}, _whom_to_ask(name)):
+        try:
+            answers = ask_all(make_oracle(name, options), asked, SEED, 1, seconds=60)
+        except (OracleError, OracleFailure, AwaitsAnswers) as error:
+            problem = problem or _in_short(error)
+        else:
+            return GalleryRow(name, _told(options), answers)
+    return GalleryRow(name, "", (), problem)
+
+
+def _whom_to_ask(name: str) -> dict[str, Any]:
+    """Options for an oracle that asks others, by the types of its options."""
+    try:
+        found = options_of(load(name))
+    except OracleError:
+        return {}
+    single = {option.name: WRAPPED for option in found if option.type in ("OracleRecipe", "OracleRecipe | None")}
+    several = {option.name: list(READERS) for option in found if option.type.startswith("tuple[OracleRecipe")}
+    return single | several
+
+
+def _told(options: Mapping[str, Any]) -> str:
+    """As a study writes them, whole names only: ``like = "lesions"``."""
+    return ", ".join(f"{name} = {json.dumps(_name_of(value))}" for name, value in options.items())
+
+
+def _name_of(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_name_of(part) for part in value]
+    return value["oracle"] if isinstance(value, dict) else value
+
+
+def _in_short(error: Exception) -> str:
+    """What the last line of the message says: the first names the oracle, which the picture does anyway."""
+    return str(error).splitlines()[-1].strip().removeprefix("- ")

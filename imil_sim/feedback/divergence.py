@@ -1,0 +1,58 @@
+"""How far the questions of a replayed run are those that were recorded: coverage and divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.stats import spearmanr
+
+from imil_sim.feedback.session import Session
+from imil_sim.study.record import Consultation
+
+FEWEST_RANKED = 3
+"""Of fewer shared films no rank correlation is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """A session and the questions of a run beside each other; counts are of different films."""
+
+    n_asked: int
+    """Films the run asked about."""
+    n_recorded: int
+    """Films the session has an answer about, abstentions included."""
+    n_shared: int
+    """Films that are both."""
+    rank_correlation: float | None
+    """Spearman's, in [-1, 1], of the places of the shared films in the order of asking, there and here."""
+    no_rank_correlation: str = ""
+    """Why there is none; empty where there is one."""
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of the films asked about that the session answers, in [0, 1]; None where nothing was asked."""
+        return self.n_shared / self.n_asked if self.n_asked else None
+
+    @property
+    def overlap(self) -> float | None:
+        """Jaccard index of the films asked about and the recorded ones, in [0, 1]; None where there are neither."""
+        union = self.n_asked + self.n_recorded - self.n_shared
+        return self.n_shared / union if union else None
+
+
+def divergence(session: Session, consultations: Sequence[Consultation]) -> Divergence:
+    """How the films a run asked about differ from those of the session that it replayed.
+
+    Films asked about or recorded several times count once, at their first place. The places of the session are by its
+    ``order``.
+    """
+    asked = list(dict.fromkeys(answer.image_id for consultation in consultations for answer in consultation.answers))
+    by_order = sorted(session.answers, key=lambda answer: answer.order)
+    recorded = list(dict.fromkeys(answer.image_id for answer in by_order))
+    shared = [film for film in asked if film in set(recorded)]
+    counts = len(asked), len(recorded), len(shared)
+    if len(shared) < FEWEST_RANKED:
+        return Divergence(*counts, None, f"only {len(shared)} films are shared, fewer than {FEWEST_RANKED}")
+    there = [recorded.index(film) for film in shared]
+    return Divergence(*counts, float(spearmanr(there, range(len(shared))).statistic))

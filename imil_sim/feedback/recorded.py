@@ -1,0 +1,104 @@
+"""Oracles whose answers were recorded: which films they can answer about, and whether they belong to an image set.
+
+Both are optional, and looked for only on the oracle that a study names, not on one inside another's options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.feedback.grid import Grid
+from imil_sim.feedback.question import Oracle, film_sha256
+from imil_sim.feedback.session import Session, SessionAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Films:
+    """The whole image set that a study draws its questions from."""
+
+    name: str
+    fingerprint: str
+    """`ImageSet.training_fingerprint` of the whole set: over ids, pixels, labels and class names."""
+    class_names: tuple[str, ...]
+    labels: Mapping[str, int]
+    """True class by id."""
+    film: Callable[[str], NDArray[np.uint8]]
+    """(height, width): the film of that id at the study's size."""
+
+
+@runtime_checkable
+class RecordedOracle(Protocol):
+    """What an oracle may offer beside `Oracle.answer`, if its answers were recorded."""
+
+    @property
+    def answerable(self) -> frozenset[str] | None:
+        """Ids of the only films it may be asked about; None: whichever. Others are not selected, however wrong."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should be told of the record before a study runs."""
+        ...
+
+    def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
+        """Why its answers do not belong to these films on this grid; empty where they do. Asked before training."""
+        ...
+
+
+def unanswerable(oracle: Oracle, ids: Iterable[str]) -> frozenset[str]:
+    """Those of ``ids`` that the oracle must not be asked about; none, unless it says which films it can answer."""
+    answerable = oracle.answerable if isinstance(oracle, RecordedOracle) else None
+    return frozenset() if answerable is None else frozenset(ids) - answerable
+
+
+def session_misfits(session: Session, films: Films, grid: Grid, *, strict: bool) -> tuple[str, ...]:
+    """Why a session does not belong to these films, a line each; empty where it does.
+
+    Strictly: every film of it must be there, with the same pixels and label, and the grid must be the recorded one.
+    Otherwise one film of it must be there.
+    """
+    known = [answer.image_id in films.labels for answer in session.answers]
+    if not strict:
+        if session.answers and not any(known):
+            return (f"none of its {len(known)} films is in the set {films.name}; was it recorded on another set?",)
+        return ()
+    header = session.header
+    found: list[str] = []
+    if session.grid != grid:
+        found.append(f"line 1: recorded on a grid of {_by(session.grid)}, asked about on {_by(grid)}")
+    if header.class_names and header.class_names != films.class_names:
+        found.append(
+            f"line 1: recorded with the classes {', '.join(header.class_names)}, the set {films.name} has "
+            f"{', '.join(films.class_names)}"
+        )
+    if header.set_fingerprint != films.fingerprint:  # else every film and label is what it was
+        found += [
+            f'{session.place(number)}: film "{answer.image_id}" {problem}'
+            for number, answer in enumerate(session.answers)
+            for problem in _film_misfits(answer, films)
+        ]
+    return tuple(found)
+
+
+def _film_misfits(answer: SessionAnswer, films: Films) -> Iterator[str]:
+    label = films.labels.get(answer.image_id)
+    if label is None:
+        yield f"is not in the set {films.name}"
+        return
+    if answer.image_sha256 is None:
+        yield "was recorded without the SHA-256 of its pixels"
+    elif answer.image_sha256 != film_sha256(films.film(answer.image_id)):
+        yield "has other pixels than it was recorded with; were the set and its size the same?"
+    if answer.label is None:
+        yield "was recorded without its label"
+    elif answer.label != label:
+        yield f"has label {label}, and was recorded with {answer.label}"
+
+
+def _by(grid: Grid) -> str:
+    return f"{grid.rows} x {grid.cols}"

@@ -1,0 +1,70 @@
+"""The session of a run: what its oracle was asked and answered, in the form in which it can be replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.feedback.question import film_sha256
+from imil_sim.feedback.recorded import Films
+from imil_sim.feedback.session import Header, Session, SessionAnswer
+from imil_sim.study.record import Answer, RunRecord
+
+
+def recorded_session(
+    record: RunRecord,
+    films: Films,
+    cams: Sequence[NDArray[np.uint8] | None],
+    states: Sequence[str],
+    source: str,
+) -> Session | None:
+    """The session of the oracle of a run; None where the run consulted nobody.
+
+    It holds no date and no durations: a simulated reader takes none, and equal runs leave equal bytes.
+
+    Args:
+        record: of a run that is done.
+        films: the whole image set it drew its questions from.
+        cams: for each consultation the heat-maps shown (k, height, width), 0 to 255; None where they are not kept.
+        states: key of the model's state at each consultation; empty: unknown.
+        source: what the session says of where it comes from.
+    """
+    feedback = record.spec.arm.feedback
+    if feedback is None or not record.consultations:
+        return None
+    header = Header(
+        reader=str(feedback.options.get("reader", feedback.oracle)),  # an oracle that is a person says who
+        role="oracle",
+        set_name=films.name,
+        set_fingerprint=films.fingerprint,
+        film_size=(record.spec.arm.images.size, record.spec.arm.images.size),
+        class_names=films.class_names,
+        grid=feedback.grid_size,
+        states=tuple(states),
+        source=source,
+    )
+    answers: list[SessionAnswer] = []
+    for number, (consultation, shown) in enumerate(zip(record.consultations, cams, strict=True), 1):
+        for place, answer in enumerate(consultation.answers):
+            cam = None if shown is None else film_sha256(shown[place])
+            answers.append(_recorded(answer, len(answers) + 1, number, films, cam))
+    return Session(header, tuple(answers))
+
+
+def _recorded(answer: Answer, order: int, consultation: int, films: Films, cam: str | None) -> SessionAnswer:
+    return SessionAnswer(
+        order=order,
+        consultation=consultation,
+        image_id=answer.image_id,
+        image_sha256=film_sha256(films.film(answer.image_id)),
+        label=answer.label,
+        predicted=answer.predicted,
+        confidence=answer.confidence,
+        cam_sha256=cam,
+        abstained=answer.cells is None,
+        cells=answer.cells,
+        # An abstention may have a remark beside its reason; an answer has only a remark.
+        reason="; ".join(text for text in (answer.reason, answer.note) if text),
+    )

@@ -1,0 +1,161 @@
+"""Writing a session: one whole line at a time, each on disk before the writer is told so."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imil_sim.errors import SessionError, listed
+from imil_sim.feedback.session import Header, Session, SessionAnswer, answer_problems
+from imil_sim.feedback.session_read import MOST_BYTES_A_LINE, parse_session
+from imil_sim.feedback.strict_json import parse_json
+
+
+def write_header(path: Path, header: Header) -> None:
+    """A new session with no answers yet, on disk when this returns.
+
+    Raises:
+        SessionError: there is a file of that name already, or it cannot be written.
+    """
+    try:
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            _write_whole(made, line_of(header))
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(made)
+        _settle(path.parent)
+    except FileExistsError:
+        raise SessionError(f"session {path} is there already; go on with it, or name another file") from None
+    except OSError as error:
+        raise SessionError(f"session {path} cannot be written: {error.strerror}; nothing was kept of it") from error
+
+
+def append_answer(path: Path, answer: SessionAnswer) -> Session:
+    """The session with one more answer, which is on disk when this returns.
+
+    What another process that was killed left half-written at the end is taken away first. Several processes, or
+    several windows of one page, may append to one session: a film is answered once.
+
+    Raises:
+        SessionError: there is no usable session; the answer does not fit its header; the film has an answer in this
+            consultation already; or the line cannot be written. The file is as it was then.
+    """
+    try:
+        with _locked(path) as file:
+            session = _with(_session_in(file, path), answer, path)
+            _append(file, line_of(answer))
+            return session
+    except OSError as error:
+        raise SessionError(f"session {path} cannot be written: {error.strerror}; the answer was not kept") from error
+
+
+def write_session(path: Path, session: Session) -> None:
+    """The whole session under that name, at once: a reader sees the file of before or the new one, nothing between.
+
+    Equal sessions give equal bytes.
+
+    Raises:
+        SessionError: it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with beside.open("wb") as file:
+            file.write(session_bytes(session))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        _settle(path.parent)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise SessionError(f"session {path} cannot be written: {error.strerror}; name another place") from error
+
+
+def session_bytes(session: Session) -> bytes:
+    """A whole session as it stands in its file."""
+    return line_of(session.header) + b"".join(map(line_of, session.answers))
+
+
+def line_of(part: Header | SessionAnswer) -> bytes:
+    """A header or an answer as the line of a session, its end included; every field is written out."""
+    return part.model_dump_json().encode() + b"\n"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        # Where locks do nothing two windows might both answer a film; the reader would name both lines.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _session_in(file: int, path: Path) -> Session:
+    with os.fdopen(os.dup(file), "rb") as readable:
+        readable.seek(0)
+        return parse_session(readable, str(path))
+
+
+def _with(session: Session, answer: SessionAnswer, path: Path) -> Session:
+    problems = list(answer_problems(session.header, answer))
+    if any(other.consultation == answer.consultation for other in session.about(answer.image_id)):
+        problems.append("has an answer already; an answer once given stays")
+    if any(other.order == answer.order for other in session.answers):
+        problems.append(f"order {answer.order} is taken")
+    if problems:
+        raise SessionError(f'session {path}: the answer about film "{answer.image_id}" was not kept:{listed(problems)}')
+    return Session(session.header, (*session.answers, answer))
+
+
+def _append(file: int, line: bytes) -> None:
+    """Add a line at the end of what was written whole; where that fails, the file is as it was."""
+    size = os.fstat(file).st_size
+    tail = _tail(file, size)
+    whole = size - len(tail)
+    if tail and _is_json(tail):
+        line, whole = b"\n" + line, size
+    if whole < size:
+        os.ftruncate(file, whole)
+    try:
+        _write_whole(file, line)
+    except OSError:
+        os.ftruncate(file, whole)
+        raise
+
+
+def _tail(file: int, size: int) -> bytes:
+    """What stands behind the last line feed: nothing, unless a writer was killed at it."""
+    start = max(0, size - MOST_BYTES_A_LINE)
+    return os.pread(file, size - start, start).rpartition(b"\n")[2]
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        parse_json(line.decode("utf-8"))
+    except ValueError:
+        return False
+    return True
+
+
+def _write_whole(file: int, line: bytes) -> None:
+    """Write and sync; a disk that takes only a part of it is asked again, and says why not."""
+    rest = memoryview(line)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+    os.fsync(file)
+
+
+def _settle(folder: Path) -> None:
+    """Sync a folder, so that a new name in it outlives a loss of power."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,0 +1,115 @@
+"""LabelMe (Wada; github.com/wkentaro/labelme): one JSON file a film, beside it.
+
+``shapes`` has one entry a shape: ``polygon``, ``rectangle`` (two opposite corners), ``oriented_rectangle`` (all four),
+``circle`` (its middle and a point on it), ``mask`` (a PNG in base64, laid into the box of its two points), and, without
+an area, ``line``, ``linestrip``, ``point`` and ``points``. Coordinates are original pixels; ``imageWidth`` and
+``imageHeight`` tell the size, or are null. The film itself (``imageData``) is passed over.
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
+
+from imil_sim.errors import DataError
+from imil_sim.feedback.drawn import MAX_PIXELS, Box, runs_of
+from imil_sim.images.decode import mask_of_bytes
+from imil_sim.images.importing.outlines import Loose, Outlines, Points, box_around, checked, ellipse, refused
+
+NAME = "LabelMe file"
+WITHOUT_AREA = frozenset({"line", "linestrip", "point", "points"})
+
+
+class _Shape(Loose):
+    shape_type: str = "polygon"
+    points: tuple[tuple[float, float], ...]
+    mask: str | None = None
+
+
+class _File(Loose):
+    shapes: tuple[_Shape, ...]
+    image_path: str = Field(alias="imagePath")
+    height: int | None = Field(None, alias="imageHeight", ge=1, le=100_000)
+    width: int | None = Field(None, alias="imageWidth", ge=1, le=100_000)
+
+
+_FILE: TypeAdapter[_File] = TypeAdapter(_File)
+
+
+def is_labelme(document: Any) -> bool:
+    """Whether a JSON document looks like one of LabelMe."""
+    return isinstance(document, dict) and "shapes" in document and "imagePath" in document
+
+
+def read_labelme(document: Any, path: Path) -> list[Outlines]:
+    """What was marked on the film of the file.
+
+    Raises:
+        SessionError: it is no such file, or a shape is incomplete; every problem is told.
+    """
+    file = checked(_FILE, document, path, NAME)
+    size = (file.height, file.width) if file.height and file.width else None
+    if size is not None and size[0] * size[1] > MAX_PIXELS:
+        raise refused(path, "cannot be imported", [f"a film of {file.width} x {file.height} pixels is too large"])
+    boxes: list[Box] = []
+    polygons: list[Points] = []
+    left_out: list[str] = []
+    masks: list[NDArray[np.bool_]] = []
+    problems: list[str] = []
+    for number, shape in enumerate(file.shapes, 1):
+        kind, points = shape.shape_type, shape.points
+        if kind in WITHOUT_AREA:
+            left_out.append(kind)
+        elif kind in ("polygon", "oriented_rectangle") and points:
+            polygons.append(points)
+        elif kind == "rectangle" and len(points) >= 2:
+            boxes.append(box_around(points))
+        elif kind == "circle" and len(points) == 2:
+            radius = math.dist(*points)
+            polygons.append(ellipse(*points[0], radius, radius))
+        elif kind == "mask" and len(points) == 2 and shape.mask is not None:
+            try:
+                masks.append(_laid(shape.mask, box_around(points), size))
+            except DataError as error:
+                problems.append(f"shape {number}: the mask {error}")
+        else:
+            problems.append(f'shape {number}: is no whole shape ("{kind[:40]}" of {len(points)} points)')
+    if problems:
+        raise refused(path, "cannot be imported", problems)
+    return [
+        Outlines(
+            film=file.image_path,
+            where=path.name,
+            size=size,
+            boxes=tuple(boxes),
+            polygons=tuple(polygons),
+            mask=runs_of(np.logical_or.reduce(masks)) if masks else None,
+            left_out=tuple(left_out),
+        )
+    ]
+
+
+def _laid(text: str, box: Box, shape: tuple[int, int] | None) -> NDArray[np.bool_]:
+    """(height, width): the picture in base64 with its top left corner at that of the box.
+
+    Raises:
+        DataError: it is no mask, or does not fit into a film of ``shape``.
+    """
+    if shape is None:
+        raise DataError("has no film to lie on: imageHeight and imageWidth are null")
+    try:
+        mask = mask_of_bytes(binascii.a2b_base64(text))
+    except binascii.Error:
+        raise DataError("is not base64; save the file again with LabelMe") from None
+    top, left = round(box[1]), round(box[0])
+    if top < 0 or left < 0 or top + mask.shape[0] > shape[0] or left + mask.shape[1] > shape[1]:
+        raise DataError(f"of {mask.shape[1]} x {mask.shape[0]} pixels reaches beyond the film")
+    whole = np.zeros(shape, dtype=np.bool_)
+    whole[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+    return whole

@@ -1,0 +1,132 @@
+"""`Outlines`: what one reader marked on one film, as another program's file tells it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from imil_sim.errors import MOST_LISTED, SessionError, listed
+from imil_sim.feedback.drawn import Box, Point
+from imil_sim.feedback.strict_json import JsonFault, parse_json
+from imil_sim.feedback.untrusted import read_untrusted
+
+ELLIPSE_CORNERS = 64
+"""An ellipse becomes a polygon of so many corners; its area is true to 0.2%."""
+
+PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm", ".dicom"})
+
+Points: TypeAlias = tuple[Point, ...]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """What one reader marked on one film, in its original pixels; no area at all says that nothing was marked."""
+
+    film: str
+    """The film as the file names it: a path, or the end of an address."""
+    where: str
+    """Where in the file, for messages: ``line 3``, ``task 7``."""
+    reader: str = ""
+    """Who marked it; empty where the file does not say."""
+    size: tuple[int, int] | None = None
+    """Height and width of the original film, pixels; None where the file does not say."""
+    boxes: tuple[Box, ...] = ()
+    """Left, top, right, bottom."""
+    polygons: tuple[Points, ...] = ()
+    mask: tuple[int, ...] | None = None
+    """Its run lengths, as `Drawn` has them; of many large films they take a thousandth of the pixels' room."""
+    fractions: bool = False
+    """Boxes and polygons are in fractions of width and height, not in pixels."""
+    left_out: tuple[str, ...] = ()
+    """Kinds of the marks that have no area, one a mark: ``point``, ``line``."""
+    abstained: bool = False
+    """The reader was shown the film and declined."""
+    seconds: float | None = None
+    """How long it took."""
+
+
+class Loose(BaseModel):
+    """A part of another program's file: what is needed of it, checked; the rest is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+def read_document(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        SessionError: it cannot be read, or is not JSON as this house reads it; with the line.
+    """
+    try:
+        return parse_json(read_untrusted(path))
+    except JsonFault as fault:
+        raise SessionError(f"{path}, line {fault.line}: {fault}") from None
+
+
+def checked(kind: TypeAdapter[_T], value: Any, path: Path, what: str) -> _T:
+    """``value`` as the form of a file has it.
+
+    Raises:
+        SessionError: it has another form; the message says that this is no ``what``, and where it differs.
+    """
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        found = [
+            f"{'.'.join(str(part)[:60] for part in line['loc']) or 'the whole'}: {line['msg']}"
+            for line in error.errors(include_url=False, include_input=False)
+        ]
+        raise refused(path, f"is no {what}", found) from None
+
+
+def refused(path: Path, what: str, problems: Sequence[str]) -> SessionError:
+    """The error that says of a file ``what`` is wrong with it, and lists the problems."""
+    more = len(problems) - MOST_LISTED
+    told = [*problems[:MOST_LISTED], *([f"and {more} more"] if more > 0 else [])]
+    return SessionError(f"{path} {what}:{listed(told)}")
+
+
+def film_id(film: str, *, whole_path: bool) -> str:
+    r"""The id of a film: the name of its file without folder and picture ending, or with the folder.
+
+    >>> film_id("..\\films\\TB\\a.v2.png", whole_path=False)
+    'a.v2'
+    >>> film_id("TB/a.png", whole_path=True)
+    'TB/a'
+    """
+    name = film.replace("\\", "/")
+    if PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS:
+        name = name[: -len(PurePosixPath(name).suffix)]
+    return name if whole_path else name.rsplit("/", 1)[-1]
+
+
+def ellipse(x: float, y: float, half_width: float, half_height: float, turned: float = 0.0) -> Points:
+    """The polygon that stands for an ellipse around (x, y), turned clockwise by ``turned`` radians."""
+    angles = 2 * np.pi * np.arange(ELLIPSE_CORNERS) / ELLIPSE_CORNERS
+    return rotated([(x + half_width * math.cos(a), y + half_height * math.sin(a)) for a in angles], (x, y), turned)
+
+
+def rotated(points: Iterable[Point], around: Point, angle: float) -> Points:
+    """The points turned clockwise, as one sees them on a film whose y runs downwards, by ``angle`` radians."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    x0, y0 = around
+    return tuple((x0 + (x - x0) * cos - (y - y0) * sin, y0 + (x - x0) * sin + (y - y0) * cos) for x, y in points)
+
+
+def box_around(points: Sequence[Point]) -> Box:
+    """The box of two opposite corners, or around more points."""
+    x, y = [p[0] for p in points], [p[1] for p in points]
+    return min(x), min(y), max(x), max(y)
+
+
+def first_of(row: Mapping[str, str], names: Iterable[str]) -> str:
+    """The first of the columns ``names`` that a table has; empty where it has none. Case does not matter."""
+    known = {name.lower(): name for name in row}
+    return next((known[name] for name in names if name in known), "")

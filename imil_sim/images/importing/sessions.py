@@ -1,0 +1,251 @@
+"""From `Outlines` to sessions: sizes found, areas brought into their films, cells chosen; one session a reader."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import ValidationError
+
+from imil_sim.errors import MOST_LISTED, SessionError, did_you_mean, listed
+from imil_sim.feedback.drawn import Box, Drawn, Point
+from imil_sim.feedback.grid import Grid
+from imil_sim.feedback.question import film_sha256
+from imil_sim.feedback.recorded import Films
+from imil_sim.feedback.session import Header, Session, SessionAnswer, id_problem
+from imil_sim.images.importing.outlines import Outlines, film_id
+
+UNNAMED = "unknown"
+"""The reader of a file that names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an import is to make of the outlines."""
+
+    grid: Grid
+    """The cells that are written down; what was drawn stands beside them, for any other grid."""
+    threshold: float = 0.1
+    """Share of a cell that must be covered."""
+    reader: str = ""
+    """Only this one of the readers the file names; or who it was, where it names none. Empty: all of them."""
+    role: str = ""
+    source: str = ""
+    whole_path: bool = False
+    """Ids are paths with their folders, not only the names of files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import gives."""
+
+    sessions: Mapping[str, Session]
+    """By reader, in the order of the file."""
+    warnings: tuple[str, ...]
+    """What was left out or brought into its film."""
+
+
+def sessions_of(
+    outlines: Sequence[Outlines],
+    wanted: Wanted,
+    sizes: Mapping[str, tuple[int, int]] | None = None,
+    films: Films | None = None,
+) -> Imported:
+    """One session a reader, answers in the order of the file; equal arguments give equal sessions.
+
+    A film with areas is answered with the cells they cover. One without any mark is answered with no cell; one with
+    nothing but points and lines, which have no area, is an abstention.
+
+    Args:
+        outlines: what was read.
+        wanted: what is to be made of it.
+        sizes: height and width of the originals by id, for outlines without.
+        films: the image set of a study; where given, every film must be in it, and the session knows its pixels and
+            label, which it needs to be replayed strictly.
+
+    Raises:
+        SessionError: a film has no size or a bad id, is marked twice by one reader, an area lies outside, a film is
+            not in the set, or the reader is not in the file; all of it is told.
+        UsageError: the grid is finer than a film.
+    """
+    making = _Making(wanted, sizes or {}, films)
+    for one in _chosen(outlines, wanted.reader):
+        making.take(one)
+    making.check()
+    return Imported(
+        {name: Session(making.header(name), tuple(answers)) for name, answers in making.answers.items()},
+        tuple(making.warnings()),
+    )
+
+
+def _chosen(outlines: Sequence[Outlines], reader: str) -> list[Outlines]:
+    named = {one.reader for one in outlines} - {""}
+    if not reader or not named:
+        return list(outlines)
+    if reader not in named:
+        raise SessionError(f'there is no reader "{reader}" in the file. {did_you_mean(reader, named)}')
+    return [one for one in outlines if one.reader == reader]
+
+
+class _Making:
+    """The answers made so far, and what is wrong with the rest."""
+
+    def __init__(self, wanted: Wanted, sizes: Mapping[str, tuple[int, int]], films: Films | None) -> None:
+        self._wanted, self._sizes, self._films = wanted, sizes, films
+        self.answers: dict[str, list[SessionAnswer]] = {}
+        self._places: dict[tuple[str, str], str] = {}
+        self._problems: list[str] = []
+        self._unsized: list[str] = []
+        self._left_out: Counter[str] = Counter()
+        self._moved: list[str] = []
+
+    def take(self, one: Outlines) -> None:
+        """One more answer, or one more problem."""
+        reader = one.reader or self._wanted.reader or UNNAMED
+        image_id = film_id(one.film, whole_path=self._wanted.whole_path)
+        self._left_out.update(one.left_out)
+        problems = list(self._film_problems(image_id))
+        if (place := self._places.setdefault((reader, image_id), one.where)) != one.where:
+            problems.append(f'film "{image_id}" of reader {reader} stands at {place} already; keep one of them')
+        drawn: Drawn | None = None
+        if not one.abstained and (one.boxes or one.polygons or one.mask is not None):
+            size = one.size or self._sizes.get(image_id)
+            if size is None:
+                self._unsized.append(image_id)
+                return
+            try:
+                drawn = self._drawn(one, size)
+            except ValueError as error:  # pydantic's is one
+                told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+                problems.append(f'film "{image_id}": {told}')
+        self._problems += [f"{one.where}: {problem}" for problem in problems]
+        if not problems:
+            made = self.answers.setdefault(reader, [])
+            made.append(self._answer(one, image_id, drawn, len(made) + 1))
+
+    def _film_problems(self, image_id: str) -> Iterator[str]:
+        if not image_id or len(image_id) > 512:
+            yield "the film has no name, or one of more than 512 characters"
+        elif problem := id_problem(image_id):
+            yield f"the id {image_id[:60]!r} {problem}"
+        elif self._films is not None and image_id not in self._films.labels:
+            near = did_you_mean(image_id, self._films.labels)
+            yield f'film "{image_id}" is not in the set {self._films.name}. {near}'
+
+    def _drawn(self, one: Outlines, size: tuple[int, int]) -> Drawn:
+        """What was drawn, within the film.
+
+        Raises:
+            ValueError: an area lies outside of it altogether.
+        """
+        height, width = size
+        scale = (width, height) if one.fractions else (1, 1)
+        shapes = [[(x * scale[0], y * scale[1]) for x, y in polygon] for polygon in one.polygons]
+        corners = [[(x0 * scale[0], y0 * scale[1]), (x1 * scale[0], y1 * scale[1])] for x0, y0, x1, y1 in one.boxes]
+        inside = [_within(points, width, height) for points in shapes]
+        boxes: list[Box] = []
+        for points in corners:
+            (left, top), (right, bottom) = _within(points, width, height)
+            if left >= right or top >= bottom:
+                raise ValueError(f"the box {_told(points)} has no area on a film of {width} x {height} pixels")
+            boxes.append((left, top, right, bottom))
+        if inside != shapes or any(box != (*p[0], *p[1]) for box, p in zip(boxes, corners, strict=True)):
+            self._moved.append(one.film)
+        return Drawn(
+            width=width,
+            height=height,
+            boxes=tuple(boxes),
+            polygons=tuple(tuple(points) for points in inside),
+            mask=one.mask,
+        )
+
+    def _answer(self, one: Outlines, image_id: str, drawn: Drawn | None, order: int) -> SessionAnswer:
+        cells: tuple[int, ...] | None
+        reason = ""
+        if one.abstained:
+            cells, reason = None, "the reader skipped the film"
+        elif drawn is not None:
+            cells = self._wanted.grid.numbers(drawn.cells(self._wanted.grid, self._wanted.threshold))
+        elif one.left_out:
+            cells, reason = None, f"only marks without an area: {', '.join(sorted(set(one.left_out)))}"
+        else:
+            cells = ()
+        films = self._films
+        return SessionAnswer(
+            order=order,
+            image_id=image_id,
+            image_sha256=None if films is None else film_sha256(films.film(image_id)),
+            label=None if films is None else films.labels[image_id],
+            abstained=cells is None,
+            cells=cells,
+            drawn=drawn,
+            reason=reason,
+            seconds=None if one.seconds is None or not 0 <= one.seconds <= 10**7 else one.seconds,
+        )
+
+    def header(self, reader: str) -> Header:
+        """The first line of a reader's session."""
+        wanted, films = self._wanted, self._films
+        head = {"reader": reader, "role": wanted.role, "grid": wanted.grid.shape, "source": wanted.source}
+        if films is not None:
+            shape = films.film(self.answers[reader][0].image_id).shape
+            head |= {
+                "set_name": films.name,
+                "set_fingerprint": films.fingerprint,
+                "film_size": shape,
+                "class_names": films.class_names,
+            }
+        try:
+            return Header.model_validate(head)
+        except ValidationError as error:
+            found = [f"{line['loc'][0]}: {line['msg']}" for line in error.errors(include_url=False)]
+            raise SessionError(f"no session can be made of the reader {reader[:60]!r}:{listed(found)}") from None
+
+    def check(self) -> None:
+        """Nothing, if all of it could be made.
+
+        Raises:
+            SessionError: something could not.
+        """
+        problems = self._problems[:MOST_LISTED]
+        if len(self._problems) > MOST_LISTED:
+            problems.append(f"and {len(self._problems) - MOST_LISTED} more")
+        if self._unsized:
+            problems.append(
+                f"{len(self._unsized)} films are marked in pixels and have no known size, the first "
+                f'"{self._unsized[0]}": give --sizes, a table (film, width, height) or the folder of the original films'
+            )
+        if not problems and not self.answers:
+            problems.append("it holds no answer about any film")
+        if problems:
+            raise SessionError(f"{self._wanted.source or 'the file'} cannot be imported:{listed(problems)}")
+
+    def warnings(self) -> Iterator[str]:
+        """What the user should be told."""
+        if self._left_out:
+            kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(self._left_out.items()))
+            yield f"left out, having no area: {kinds}"
+        if self._moved:
+            yield (
+                f"on {len(self._moved)} films marks reached beyond the edge and were cut there, the first "
+                f"{self._moved[0]}; are the sizes right?"
+            )
+
+
+def _within(points: Sequence[Point], width: int, height: int) -> list[Point]:
+    """The points, those beyond an edge of the film moved onto it.
+
+    Raises:
+        ValueError: all of them lie beyond the same edge.
+    """
+    x, y = np.asarray(points, dtype=np.float64).T
+    if x.max() < 0 or y.max() < 0 or x.min() > width or y.min() > height:
+        raise ValueError(f"the area {_told(points)} lies outside the film of {width} x {height} pixels")
+    return [(min(max(px, 0), width), min(max(py, 0), height)) for px, py in points]
+
+
+def _told(points: Sequence[Point]) -> str:
+    shown = ", ".join(f"({x:g}, {y:g})" for x, y in points[:3])
+    return shown + (", ..." if len(points) > 3 else "")

@@ -1,0 +1,69 @@
+"""The sizes of original films, for files that do not tell them: from a table, or from the films themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from imil_sim.errors import DataError
+from imil_sim.feedback.untrusted import open_untrusted
+from imil_sim.images.container import inspect
+from imil_sim.images.importing.boxes import FILM_COLUMNS, HEIGHT_COLUMNS, WIDTH_COLUMNS, size_of
+from imil_sim.images.importing.outlines import film_id, first_of, refused
+from imil_sim.images.table import read_table
+
+Sizes = Mapping[str, tuple[int, int]]
+"""Height and width of the original film by its id, pixels."""
+
+FILM_ENDINGS = (".png", ".jpg", ".jpeg")
+MOST_BYTES = 1 << 30
+"""Of one film."""
+
+
+def read_sizes(path: Path, *, whole_path: bool) -> Sizes:
+    """The sizes in a CSV table with a line a film, or of the films in a folder.
+
+    Raises:
+        SessionError: the table is none, or a file is no picture; every problem is told.
+    """
+    return _of_films(path, whole_path) if path.is_dir() else _of_table(path, whole_path)
+
+
+def _of_table(path: Path, whole_path: bool) -> Sizes:
+    open_untrusted(path).close()
+    table = read_table(path, ())
+    first = table.rows[0] if table.rows else {}
+    film = first_of(first, FILM_COLUMNS)
+    if not film or not first_of(first, WIDTH_COLUMNS) or not first_of(first, HEIGHT_COLUMNS):
+        needed = [f"one of {', '.join(names)}" for names in (FILM_COLUMNS, WIDTH_COLUMNS, HEIGHT_COLUMNS)]
+        raise refused(path, "is no table of sizes; it needs the columns", needed)
+    sizes: dict[str, tuple[int, int]] = {}
+    problems: list[str] = []
+    for row, line in zip(table.rows, table.lines, strict=True):
+        try:
+            if (size := size_of(row)) is not None:
+                sizes[film_id(row[film], whole_path=whole_path)] = size
+        except ValueError as error:
+            problems.append(f"line {line}: {error}")
+    if problems:
+        raise refused(path, "is no table of sizes", problems)
+    return sizes
+
+
+def _of_films(folder: Path, whole_path: bool) -> Sizes:
+    sizes: dict[str, tuple[int, int]] = {}
+    problems: list[str] = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in FILM_ENDINGS:
+            continue
+        name = path.relative_to(folder).as_posix()
+        try:
+            with open_untrusted(path, MOST_BYTES) as file:
+                found = inspect(file.read())
+        except DataError as error:
+            problems.append(f"{name}: {error}")
+        else:
+            sizes[film_id(name, whole_path=whole_path)] = found.height, found.width
+    if problems:
+        raise refused(folder, "holds what is no film", problems)
+    return sizes

@@ -1,0 +1,132 @@
+"""VGG Image Annotator (VIA, Dutta and Zisserman 2019): the annotations as JSON, or a project, of versions 1 and 2.
+
+An object with one entry a film; its key is the file's name with its size in bytes behind it::
+
+    {"a.png1234": {"filename": "a.png", "size": 1234, "regions": [{"shape_attributes": {...}, ...}], ...}, ...}
+
+In a project that object stands under ``_via_img_metadata``; version 1 numbers the regions in an object. Shapes are
+``rect``, ``circle``, ``ellipse`` (turned by ``theta`` radians), ``polygon``, and, without an area, ``polyline`` and
+``point``. Coordinates are original pixels, but the size of the film is nowhere in the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from imil_sim.feedback.drawn import Box
+from imil_sim.images.importing.outlines import Loose, Outlines, Points, checked, ellipse, refused
+
+NAME = "VIA annotation file (JSON)"
+PROJECT = "_via_img_metadata"
+WITHOUT_AREA = frozenset({"point", "polyline"})
+
+
+class _Rect(Loose):
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class _Circle(Loose):
+    cx: float
+    cy: float
+    r: float
+
+
+class _Ellipse(Loose):
+    cx: float
+    cy: float
+    rx: float
+    ry: float
+    theta: float = 0.0
+
+
+class _Polygon(Loose):
+    all_points_x: Annotated[tuple[float, ...], Field(min_length=1)]
+    all_points_y: Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class _Region(Loose):
+    shape_attributes: dict[str, Any]
+    """``name``, and what a shape of that name has; of a shape without an area tools write this and that."""
+
+
+class _Film(Loose):
+    filename: str
+    regions: tuple[_Region, ...] | dict[str, _Region] = ()
+
+
+_FILE: TypeAdapter[dict[str, _Film]] = TypeAdapter(dict[str, _Film])
+
+
+def is_via(document: Any) -> bool:
+    """Whether a JSON document looks like one of VIA."""
+    if not isinstance(document, dict) or not document:
+        return False
+    first = next(iter(document.values()))
+    return PROJECT in document or (isinstance(first, dict) and "filename" in first and "regions" in first)
+
+
+def read_via(document: Any, path: Path) -> list[Outlines]:
+    """What was marked on each film, those without any mark included, in the order of the file.
+
+    Raises:
+        SessionError: it is no such file, or a shape is incomplete; every problem is told.
+    """
+    if isinstance(document, dict) and PROJECT in document:
+        document = document[PROJECT]
+    problems: list[str] = []
+    outlines = [_outlines(film, problems) for film in checked(_FILE, document, path, NAME).values()]
+    if problems:
+        raise refused(path, "cannot be imported", problems)
+    return outlines
+
+
+def _outlines(film: _Film, problems: list[str]) -> Outlines:
+    regions = film.regions.values() if isinstance(film.regions, dict) else film.regions
+    boxes: list[Box] = []
+    polygons: list[Points] = []
+    left_out: list[str] = []
+    for number, region in enumerate(regions, 1):
+        shape = region.shape_attributes
+        name = str(shape.get("name"))
+        try:
+            if name in WITHOUT_AREA:
+                left_out.append(name)
+            elif name == "rect":
+                rect = _Rect.model_validate(shape)
+                boxes.append((rect.x, rect.y, rect.x + rect.width, rect.y + rect.height))
+            else:
+                polygons.append(_polygon(name, shape))
+        except ValueError as error:  # pydantic's is one
+            what = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+            problems.append(f'film "{film.filename}", region {number} ("{name[:40]}"): {what}')
+    return Outlines(
+        film=film.filename,
+        where=f'film "{film.filename}"',
+        boxes=tuple(boxes),
+        polygons=tuple(polygons),
+        left_out=tuple(left_out),
+    )
+
+
+def _polygon(name: str, shape: dict[str, Any]) -> Points:
+    """The corners of a polygon, or of what stands for a round shape.
+
+    Raises:
+        ValueError: it is incomplete, or no shape that is known.
+    """
+    if name == "polygon":
+        polygon = _Polygon.model_validate(shape)
+        return tuple(zip(polygon.all_points_x, polygon.all_points_y, strict=True))
+    if name == "circle":
+        circle = _Circle.model_validate(shape)
+        return ellipse(circle.cx, circle.cy, circle.r, circle.r)
+    if name == "ellipse":
+        oval = _Ellipse.model_validate(shape)
+        return ellipse(oval.cx, oval.cy, oval.rx, oval.ry, oval.theta)
+    raise ValueError("is no shape of VIA")

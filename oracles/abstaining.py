@@ -1,0 +1,55 @@
+"""Another oracle that skips films it is unsure of: the clinician who may say "I don't know".
+
+What it simulates: a reader to whom skipping is allowed. How sure a reader is of a film cannot be known; what stands for
+it is the model's confidence in its mistake: a film that a model takes for the other class without a doubt is likely to
+look like the other class to a person, too. Films with a confidence of at least `unsure_above` are skipped, each with
+probability `skip`; the others are answered as the other oracle answers.
+What it may know: whatever the other oracle knows, through its answer, and the model's confidence. Where the other one
+abstains, so does this one.
+What it needs: `like`, the other oracle: its name, or a table with its options. Options: `unsure_above`, a confidence (0
+makes every film a doubtful one, so that films are skipped at random); `skip`, a probability.
+Where it is wrong: models are sure for reasons of their own (a marker, the edge of the film), which trouble no reader;
+and films the model was surest of are the first to be asked about, so a low `unsure_above` skips nearly all of them.
+Source: a control of imil-sim; the option to reject of Chow 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probability, remark
+
+
+@dataclass(frozen=True)
+class Abstaining:
+    """Answers as another oracle does, or not at all."""
+
+    like: OracleRecipe
+    """The oracle that answers when it is sure."""
+    unsure_above: float = 0.9
+    """Confidence of the model, in [0, 1], from which on the reader is in doubt."""
+    skip: float = 1.0
+    """Probability that a film in doubt is skipped, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_probability("unsure_above", self.unsure_above)
+        check_probability("skip", self.skip)
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """The answer in a consultation of this one question."""
+        return self.answer_all([question], [rng])[0]
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
+        """The other oracle's answers about the films that leave no doubt."""
+        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
+        return [self._perhaps(*each) for each in zip(questions, others, own, strict=True)]
+
+    def _perhaps(self, question: Question, other: Feedback, rng: np.random.Generator) -> Feedback:
+        if other.cells is None:
+            return abstains_too(self.like, other)
+        if rng.random() < self.skip and question.confidence >= self.unsure_above:
+            return Feedback.abstain(question, "skipped: the reader is unsure")
+        return Feedback(other.image_id, other.cells, note=remark(f"as {self.like}", other))

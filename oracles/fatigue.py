@@ -1,0 +1,65 @@
+"""Another oracle that errs more with every answer: the clinician late in the evening.
+
+What it simulates: attention that wears off. Answer number n of a consultation errs at the rate `growth` x (n - 1), and
+at `most` at most: with that probability each chosen cell is exchanged for a cell that was not chosen, any of them with
+equal chances. The number of cells stays what it was, so a tired answer differs in which cells it keeps and in nothing
+else. The first answer of every consultation is without error.
+What it may know: whatever the other oracle knows, through its answer, and which question of the consultation this is
+(the surest misprediction comes first, unless the study selects otherwise). Where the other one abstains, so does this
+one.
+What it needs: `like`, the other oracle: its name, or a table with its options. Options: `growth`, how much the rate of
+error grows with each question; `most`, where it stops growing.
+Where it is wrong: people tire by the clock, not by the count, take breaks, and a difficult film costs more; a second
+consultation finds them rested. Questions that were abstained from count, too: they were looked at. Cells are exchanged
+as far as there are others to exchange them for: an answer with every cell stays.
+Source: Krupinski et al. 2010 found radiologists less accurate after a day of reading; the straight line is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probability, remark
+
+
+@dataclass(frozen=True)
+class Fatigue:
+    """Answers as another oracle does, with more and more cells in the wrong place."""
+
+    like: OracleRecipe
+    """The oracle that tires."""
+    growth: float = 0.02
+    """What each question adds to the rate of error, in [0, 1]."""
+    most: float = 0.5
+    """The rate it never exceeds, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_probability("growth", self.growth)
+        check_probability("most", self.most)
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """The answer in a consultation of this one question."""
+        return self.answer_all([question], [rng])[0]
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
+        """The other oracle's answers, the later the worse."""
+        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
+        return [self._tired(*each) for each in zip(questions, others, own, strict=True)]
+
+    def rate(self, place: int) -> float:
+        """The rate of error of that question of a consultation, in [0, 1]; questions count from 1."""
+        return min(self.most, self.growth * (place - 1))
+
+    def _tired(self, question: Question, other: Feedback, rng: np.random.Generator) -> Feedback:
+        if other.cells is None:
+            return abstains_too(self.like, other)
+        rate = self.rate(question.place)
+        cells = other.cells.copy().ravel()
+        luck, free = rng.random(cells.size), rng.permutation(np.flatnonzero(~cells))
+        lost = rng.permutation(np.flatnonzero(cells & (luck < rate)))[: len(free)]
+        cells[lost], cells[free[: len(lost)]] = False, True
+        note = remark(f"{self.like} at an error rate of {rate:.2f}", other)
+        return Feedback(question.image_id, cells.reshape(other.cells.shape), note=note)

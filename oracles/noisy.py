@@ -1,0 +1,72 @@
+"""Another oracle with a stated rate of mistakes: the clinician who is right most of the time.
+
+What it simulates: errors of a known size on top of any reader. Three kinds, independent of one another and of film and
+cell: `shift`, the probability that the whole answer is moved by one cell, up, down, left or right with equal chances
+(pointing beside the finding; a cell at the edge stays at the edge, and two that meet become one); then `miss`, the
+probability that a chosen cell is left out; and `false_cell`, the probability that any other cell is chosen. The
+probabilities hold exactly, cell by cell; of 16 cells, 3 of them chosen, `miss = 0.1` and `false_cell = 0.05` take away
+0.3 and add 0.65 cells on average.
+What it may know: whatever the other oracle knows, through its answer. Where the other one abstains, so does this one.
+What it needs: `like`, the other oracle: its name, or a table with its options.
+Where it is wrong: people do not err evenly: they miss small and faint findings, and add cells beside those they chose.
+An answer of which every cell was missed says "nothing matters", and leaves the film as it was.
+Source: label noise of Angluin & Laird 1988, cell by cell; not in Rao et al. 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probability, remark
+
+DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
+"""Up, down, left, right: (rows, columns)."""
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """Answers as another oracle does, with mistakes."""
+
+    like: OracleRecipe
+    """The oracle that would be right."""
+    miss: float = 0.1
+    """Probability that a chosen cell is left out, in [0, 1]."""
+    false_cell: float = 0.05
+    """Probability that another cell is chosen, in [0, 1]."""
+    shift: float = 0.0
+    """Probability that the answer is moved by one cell, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        for name in ("miss", "false_cell", "shift"):
+            check_probability(name, getattr(self, name))
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """The answer in a consultation of this one question."""
+        return self.answer_all([question], [rng])[0]
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
+        """The other oracle's answers, each with mistakes of its own."""
+        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
+        return [self._mistaken(other, rng) for other, rng in zip(others, own, strict=True)]
+
+    def _mistaken(self, other: Feedback, rng: np.random.Generator) -> Feedback:
+        if other.cells is None:
+            return abstains_too(self.like, other)
+        # Drawn in any case and for every cell: whoever raises one rate finds the other mistakes where they were.
+        moves, direction, luck = rng.random(), int(rng.integers(len(DIRECTIONS))), rng.random(other.cells.shape)
+        cells = moved(other.cells, *DIRECTIONS[direction]) if moves < self.shift else other.cells
+        wrong = luck < np.where(cells, self.miss, self.false_cell)
+        note = f"{self.like} with mistakes" if wrong.any() or cells is not other.cells else f"{self.like} as it was"
+        return Feedback(other.image_id, cells ^ wrong, note=remark(note, other))
+
+
+def moved(cells: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:
+    """(rows, cols): the cells moved down and to the right by that many; at the edge they stay at the edge."""
+    rows, cols = np.nonzero(cells)
+    result = np.zeros_like(cells)
+    result[np.clip(rows + down, 0, cells.shape[0] - 1), np.clip(cols + right, 0, cells.shape[1] - 1)] = True
+    return result

@@ -1,0 +1,54 @@
+"""A different reader for each film: the department that shares the work.
+
+What it simulates: several readers who divide the films of a consultation among themselves: the first question goes to
+the first reader, the second to the second, and so on in turn. Each answers as in an arm of its own.
+What it may know: whatever the reader whose turn it is knows. Where that reader abstains, so does this oracle; nobody
+steps in.
+What it needs: `readers`, two oracles or more, each a name or a table with its options.
+Where it is wrong: departments divide the work by who is there and who knows most about the case, not in turn. Readers
+who look at the whole consultation (`fatigue`, `lazy`, `swapped`) see the films that were given to them, and no others;
+one who tires counts the questions of the whole consultation, not those of their own.
+Source: a control of imil-sim; Rao et al. 2024 gave each model one resident and leave several to future work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, remark
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Asks one reader after the other, each about the next film."""
+
+    readers: tuple[OracleRecipe, ...]
+    """Two at least."""
+
+    def __post_init__(self) -> None:
+        if len(self.readers) < 2:
+            raise ValueError(f"readers must be two oracles at least, not {len(self.readers)}")
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """The answer in a consultation of this one question."""
+        return self.answer_all([question], [rng])[0]
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
+        """One answer a film, each by the reader whose turn it is."""
+        answers: dict[int, Feedback] = {}
+        for turn, reader in enumerate(self.readers):
+            mine = [i for i, question in enumerate(questions) if (question.place - 1) % len(self.readers) == turn]
+            given = reader.answers([questions[i] for i in mine], [rngs[i] for i in mine])
+            name = f"reader {turn + 1} ({reader})"
+            answers |= {i: _signed(name, answer) for i, answer in zip(mine, given, strict=True)}
+        return [answers[i] for i in range(len(questions))]
+
+
+def _signed(name: str, answer: Feedback) -> Feedback:
+    """The answer, with who gave it."""
+    if answer.cells is None:
+        return abstains_too(name, answer)
+    return Feedback(answer.image_id, answer.cells, note=remark(f"by {name}", answer))

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from imil_sim.feedback.divergence import divergence
+from imil_sim.feedback.session import Header, Session, SessionAnswer
+from imil_sim.study.record import Answer, Consultation
+
+
+def session(*films: str) -> Session:
+    answers = [SessionAnswer(order=i, image_id=film, cells=(1,)) for i, film in enumerate(films, 1)]
+    return Session(Header(reader="r", grid=(2, 2)), tuple(reversed(answers)))  # the order counts, not the line
+
+
+def asked(*films: str) -> Consultation:
+    answers = [
+        Answer(image_id=film, label=1, predicted=0, confidence=0.9, mispredicted=True, cells=(1,), effect="replaced")
+        for film in films
+    ]
+    return Consultation(
+        epoch=1, grid=(2, 2), requested=9, n_mispredictions=9, n_excluded=0, n_filled_up=0, answers=tuple(answers)
+    )
+
+
+def test_the_same_questions_do_not_diverge() -> None:
+    found = divergence(session(*"abcd"), [asked(*"ab"), asked(*"cd")])
+    assert (found.coverage, found.overlap, found.rank_correlation, found.no_rank_correlation) == (1, 1, 1, "")
+
+
+def test_coverage_overlap_and_rank_correlation_by_hand() -> None:
+    found = divergence(session(*"abcde"), [asked(*"xcba")])
+    assert (found.n_asked, found.n_recorded, found.n_shared) == (4, 5, 3)
+    assert found.coverage == 3 / 4
+    assert found.overlap == 3 / 6
+    assert found.rank_correlation == pytest.approx(-1)  # c, b, a here; a, b, c there
+    assert divergence(session(*"abc"), [asked(*"bac")]).rank_correlation == pytest.approx(0.5)  # 1 - 6 * 2 / 24
+
+
+def test_a_film_counts_once_at_its_first_place() -> None:
+    found = divergence(session(*"abc"), [asked(*"abc"), asked(*"cba")])
+    assert (found.n_asked, found.rank_correlation) == (3, pytest.approx(1))
+
+
+def test_where_little_is_shared_there_is_no_correlation_and_a_reason() -> None:
+    found = divergence(session(*"ab"), [asked(*"bax")])
+    assert found.rank_correlation is None
+    assert found.no_rank_correlation == "only 2 films are shared, fewer than 3"
+    nothing = divergence(session(), [])
+    assert (nothing.coverage, nothing.overlap, nothing.rank_correlation) == (None, None, None)
+    apart = divergence(session("a"), [asked("b")])
+    assert (apart.coverage, apart.overlap) == (0, 0)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from imil_sim.feedback.grid import Grid
+from imil_sim.feedback.question import film_sha256
+from imil_sim.feedback.recorded import Films, session_misfits, unanswerable
+from imil_sim.feedback.session import Header, Session, SessionAnswer
+from oracles.all_cells import AllCells
+
+PIXELS = {"a": np.zeros((4, 4), np.uint8), "b": np.full((4, 4), 7, np.uint8)}
+FILMS = Films("set", "f" * 64, ("normal", "TB"), {"a": 0, "b": 1}, PIXELS.__getitem__)
+
+
+def answered(image_id: str, order: int, **changes: object) -> SessionAnswer:
+    given = (
+        {"image_sha256": film_sha256(PIXELS[image_id]), "label": FILMS.labels[image_id]} if image_id in PIXELS else {}
+    )
+    return SessionAnswer.model_validate({"order": order, "image_id": image_id, "cells": (1,), **given, **changes})
+
+
+def session(*answers: SessionAnswer, **header: object) -> Session:
+    head = Header.model_validate({"reader": "r", "grid": (2, 2), **header})
+    return Session(head, answers, lines=tuple(range(2, 2 + len(answers))))
+
+
+GOOD = session(answered("a", 1), answered("b", 2), class_names=("normal", "TB"))
+
+
+def test_a_session_of_the_same_films_fits() -> None:
+    assert session_misfits(GOOD, FILMS, Grid(2, 2), strict=True) == ()
+    assert session_misfits(GOOD, FILMS, Grid(3, 3), strict=False) == ()
+
+
+def test_strictly_everything_that_is_another_is_told_with_its_line() -> None:
+    wrong = session(
+        answered("a", 1, image_sha256="0" * 64, label=1),
+        answered("c", 2),
+        answered("b", 3, image_sha256=None, label=None),
+        class_names=("no", "yes"),
+    )
+    assert session_misfits(wrong, FILMS, Grid(4, 4), strict=True) == (
+        "line 1: recorded on a grid of 2 x 2, asked about on 4 x 4",
+        "line 1: recorded with the classes no, yes, the set set has normal, TB",
+        'line 2: film "a" has other pixels than it was recorded with; were the set and its size the same?',
+        'line 2: film "a" has label 0, and was recorded with 1',
+        'line 3: film "c" is not in the set set',
+        'line 4: film "b" was recorded without the SHA-256 of its pixels',
+        'line 4: film "b" was recorded without its label',
+    )
+    assert session_misfits(wrong, FILMS, Grid(4, 4), strict=False) == ()
+
+
+def test_a_set_is_known_by_its_fingerprint_and_then_no_film_is_looked_at() -> None:
+    def never(image_id: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        raise AssertionError(image_id)
+
+    unseen = dataclasses.replace(FILMS, film=never)
+    same = session(*GOOD.answers, set_fingerprint=FILMS.fingerprint)
+    assert session_misfits(same, unseen, Grid(2, 2), strict=True) == ()
+
+
+def test_a_session_of_another_set_does_not_fit_even_leniently() -> None:
+    other = session(answered("x", 1), answered("y", 2))
+    (told,) = session_misfits(other, FILMS, Grid(2, 2), strict=False)
+    assert told == "none of its 2 films is in the set set; was it recorded on another set?"
+
+
+def test_an_oracle_that_says_nothing_of_films_is_asked_about_any() -> None:
+    class Only:
+        answerable = frozenset({"a", "z"})
+        warnings = ()
+
+        def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
+            return ()
+
+        def answer(self, question: object, rng: object) -> object:
+            raise NotImplementedError
+
+    assert unanswerable(AllCells(), ["a", "b"]) == frozenset()
+    assert unanswerable(Only(), ["a", "b", "c"]) == {"b", "c"}  # type: ignore[arg-type]  # never asked here

@@ -1,0 +1,533 @@
+"""Each format on files as its program writes them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from imil_sim.errors import DataError, SessionError, UsageError
+from imil_sim.feedback.drawn import mask_of
+from imil_sim.feedback.grid import Grid
+from imil_sim.feedback.session_write import session_bytes
+from imil_sim.images.importing.coco import unpacked
+from imil_sim.images.importing.label_studio import opacity
+from imil_sim.images.importing.outlines import Outlines, ellipse, rotated
+from imil_sim.images.importing.reading import KINDS, read_outlines
+from imil_sim.images.importing.sessions import Wanted, sessions_of
+
+SQUARE = ((10.0, 20.0), (30.0, 20.0), (30.0, 40.0), (10.0, 40.0))
+
+
+def area(polygon: tuple[tuple[float, float], ...]) -> float:
+    x, y = np.array(polygon).T
+    return abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
+
+
+def mask(outlines: Outlines) -> NDArray[np.bool_]:
+    """(height, width), True inside."""
+    assert outlines.mask is not None
+    assert outlines.size is not None
+    return mask_of(outlines.mask, outlines.size)
+
+
+def read(path: Path, document: Any, kind: str) -> list[Outlines]:
+    path.write_text(json.dumps(document), encoding="utf-8")
+    found, outlines = read_outlines(path)
+    assert found == kind
+    assert read_outlines(path, kind)[0] == kind
+    return outlines
+
+
+# -------------------------------------------------------------------------------------------------------------- VIA
+
+
+def via_film(name: str, *shapes: dict[str, Any]) -> dict[str, Any]:
+    regions = [{"shape_attributes": shape, "region_attributes": {"finding": "nodule"}} for shape in shapes]
+    return {"filename": name, "size": 5553963, "regions": regions, "file_attributes": {}}
+
+
+VIA_SHAPES = (
+    {"name": "polygon", "all_points_x": [10, 30, 30, 10], "all_points_y": [20, 20, 40, 40]},
+    {"name": "rect", "x": 10, "y": 20, "width": 5, "height": 6},
+    {"name": "circle", "cx": 50, "cy": 60, "r": 10.5},
+    {"name": "ellipse", "cx": 50, "cy": 60, "rx": 10, "ry": 5, "theta": 0.5},
+    {"name": "point", "cx": [2808], "cy": [1805]},
+    {"name": "polyline", "all_points_x": [1, 2], "all_points_y": [1, 2]},
+)
+
+
+@pytest.mark.parametrize("form", ["annotations", "project", "version 1"])
+def test_via(tmp_path: Path, form: str) -> None:
+    films = {"a.png5553963": via_film("a.png", *VIA_SHAPES), "b.png1": via_film("b.png")}
+    if form == "version 1":
+        films["a.png5553963"]["regions"] = {str(i): r for i, r in enumerate(films["a.png5553963"]["regions"])}
+    document = {"_via_settings": {}, "_via_img_metadata": films, "_via_attributes": {}} if form == "project" else films
+    one, two = read(tmp_path / "via.json", document, "via")
+    assert (one.film, one.size, one.left_out) == ("a.png", None, ("point", "polyline"))
+    assert one.boxes == ((10, 20, 15, 26),)
+    assert one.polygons[0] == SQUARE
+    assert area(one.polygons[1]) == pytest.approx(math.pi * 10.5**2, rel=0.002)
+    assert area(one.polygons[2]) == pytest.approx(math.pi * 50, rel=0.002)
+    assert one.polygons[2][0] == pytest.approx((50 + 10 * math.cos(0.5), 60 + 10 * math.sin(0.5)))
+    assert (two.film, two.boxes, two.polygons, two.left_out) == ("b.png", (), (), ())
+
+
+def test_via_shapes_that_are_none_are_named(tmp_path: Path) -> None:
+    broken = [{**VIA_SHAPES[0], "all_points_x": [1]}, {"name": "rect", "x": 1}, {"name": "star"}, {"name": "circle"}]
+    with pytest.raises(SessionError) as caught:
+        read(tmp_path / "via.json", {"a": via_film("a.png", *VIA_SHAPES[:1], *broken)}, "via")
+    for number in (2, 3, 4, 5):
+        assert f'film "a.png", region {number} (' in str(caught.value)
+    assert "region 1 " not in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------------------- LabelMe
+
+
+def labelme(*shapes: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    about = {"label": "nodule", "group_id": None, "description": "", "flags": {}, "mask": None}
+    return {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": [{**about, **shape} for shape in shapes],
+        "imagePath": "..\\films\\a.png",
+        "imageData": "bm90IGEgcGljdHVyZQ==",
+        "imageHeight": 80,
+        "imageWidth": 100,
+    } | changes
+
+
+def png(values: NDArray[Any]) -> str:
+    return base64.b64encode(cv2.imencode(".png", values.astype(np.uint8))[1].tobytes()).decode()
+
+
+def test_labelme(tmp_path: Path) -> None:
+    blob = np.array([[1, 0, 1], [0, 1, 0]])
+    document = labelme(
+        {"shape_type": "polygon", "points": [list(p) for p in SQUARE]},
+        {"shape_type": "rectangle", "points": [[15, 26], [10, 20]]},
+        {"shape_type": "oriented_rectangle", "points": [[5, 0], [10, 5], [5, 10], [0, 5]]},
+        {"shape_type": "circle", "points": [[50, 40], [53, 44]]},
+        {"shape_type": "mask", "points": [[90, 70], [92, 71]], "mask": png(blob)},
+        {"shape_type": "linestrip", "points": [[1, 1], [2, 2], [3, 3]]},
+    )
+    (one,) = read(tmp_path / "a.json", document, "labelme")
+    assert (one.film, one.size, one.boxes, one.left_out) == (
+        "..\\films\\a.png",
+        (80, 100),
+        ((10, 20, 15, 26),),
+        ("linestrip",),
+    )
+    assert one.polygons[0] == SQUARE
+    assert one.polygons[1] == ((5, 0), (10, 5), (5, 10), (0, 5))
+    assert area(one.polygons[2]) == pytest.approx(math.pi * 25, rel=0.002)
+    assert mask(one).sum() == 3
+    assert np.array_equal(mask(one)[70:72, 90:93], blob > 0)
+
+
+def test_a_folder_of_labelme_files_is_read_whole(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(labelme(imagePath=f"{name}.png")))
+    kind, outlines = read_outlines(tmp_path)
+    assert (kind, [one.film for one in outlines]) == ("labelme", ["a.png", "b.png"])
+    (tmp_path / "c.json").write_text("{}")
+    (tmp_path / "d.json").write_text("{")
+    with pytest.raises(SessionError, match=r"(?s)c\.json is no LabelMe file.*d\.json, line 1: is no JSON"):
+        read_outlines(tmp_path)
+
+
+def test_labelme_masks_that_are_none_are_named(tmp_path: Path) -> None:
+    bomb = base64.b64decode(png(np.ones((2, 2))))
+    bomb = bomb[:16] + (99_999).to_bytes(4, "big") * 2 + bomb[24:]
+    masks = [png(np.ones((3, 3))), "!", base64.b64encode(bomb).decode(), None]
+    shapes = [{"shape_type": "mask", "points": [[98, 78], [99, 79]], "mask": mask} for mask in masks]
+    with pytest.raises(SessionError) as caught:
+        read(tmp_path / "a.json", labelme(*shapes), "labelme")
+    told = str(caught.value)
+    assert "shape 1: the mask of 3 x 3 pixels reaches beyond the film" in told
+    for number in (2, 3, 4):
+        assert f"shape {number}: " in told
+    with pytest.raises(SessionError, match="no film to lie on"):
+        read(tmp_path / "a.json", labelme(*shapes[:1], imageHeight=None, imageWidth=None), "labelme")
+
+
+# ------------------------------------------------------------------------------------------------------------- COCO
+
+
+def coco(*annotations: dict[str, Any], height: int = 20, width: int = 30) -> dict[str, Any]:
+    about = {"category_id": 1, "iscrowd": 0, "area": 1.0}
+    return {
+        "info": {"year": 2026},
+        "licenses": [],
+        "categories": [{"id": 1, "name": "nodule"}],
+        "images": [
+            {"id": 7, "file_name": "films/a.png", "height": height, "width": width, "coco_url": "http://example.org/a"},
+            {"id": 8, "file_name": "b.png", "height": 5, "width": 6},
+        ],
+        "annotations": [{"id": i, "image_id": 7, **about, **one} for i, one in enumerate(annotations, 1)],
+    }
+
+
+PACKED = "P2>6000000000j6EaI00000000000000000N"
+"""As pycocotools 2.0.11 packs the mask below."""
+MASK = np.zeros((20, 30), dtype=np.bool_)
+MASK[4:18, 3:9] = True
+MASK[2:5, 20:] = True
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [PACKED, [64, 14, *[6, 14] * 5, 224, *[3, 17] * 9, 3, 15]],
+)
+def test_coco_masks_in_both_forms(tmp_path: Path, counts: str | list[int]) -> None:
+    area = {"segmentation": {"size": [20, 30], "counts": counts}, "iscrowd": 1}
+    one, two = read(tmp_path / "coco.json", coco(area), "coco")
+    assert (one.film, one.size) == ("films/a.png", (20, 30))
+    assert np.array_equal(mask(one), MASK)
+    assert (two.film, two.size, two.mask, two.boxes) == ("b.png", (5, 6), None, ())
+
+
+def test_coco_polygons_and_boxes(tmp_path: Path) -> None:
+    flat = [1, 2, 3, 2, 3, 4]
+    document = coco({"segmentation": [flat, flat], "bbox": [1, 2, 2, 2]}, {"segmentation": [], "bbox": [5, 6, 7, 8]})
+    one, _ = read(tmp_path / "coco.json", document, "coco")
+    assert one.polygons == (((1, 2), (3, 2), (3, 4)),) * 2
+    assert one.boxes == ((5, 6, 12, 14),)
+
+
+@pytest.mark.parametrize(
+    ("packed", "counts"), [("253LN013O", (2, 5, 3, 1, 1, 1, 2, 4, 1)), ("d0", (20,)), ("0d0", (0, 20))]
+)
+def test_packed_runs_are_those_of_pycocotools(packed: str, counts: tuple[int, ...]) -> None:
+    assert unpacked(packed) == counts
+
+
+@pytest.mark.parametrize(
+    ("annotation", "told"),
+    [
+        ({"image_id": 9}, "annotation 1: there is no image with the id 9"),
+        ({}, "has neither segmentation nor bbox"),
+        ({"segmentation": [[1, 2, 3]]}, "odd number of coordinates"),
+        ({"segmentation": {"size": [20, 31], "counts": [620]}}, "its mask is 31 x 20 pixels, its image 30 x 20"),
+        ({"segmentation": {"size": [20, 30], "counts": [599]}}, "add up to 599 pixels, the image has 600"),
+        ({"segmentation": {"size": [20, 30], "counts": [601, -1]}}, "add up to 600"),
+        ({"segmentation": {"size": [20, 30], "counts": "P2~"}}, "packed runs are damaged"),
+        ({"segmentation": {"size": [20, 30], "counts": "oooooooooooooooooooo"}}, "packed runs are damaged"),
+        ({"segmentation": {"size": [20, 30], "counts": "P"}}, "end within a number"),
+        ({"segmentation": {"size": [20, 30], "counts": 5}}, "is no COCO file"),
+    ],
+)
+def test_coco_annotations_that_are_none_are_named(tmp_path: Path, annotation: dict[str, Any], told: str) -> None:
+    with pytest.raises(SessionError, match=told):
+        read(tmp_path / "coco.json", coco(annotation), "coco")
+
+
+def test_fault_32_a_picture_that_claims_too_much_is_refused_before_anything_is_made_of_it(tmp_path: Path) -> None:
+    huge = coco({"segmentation": {"size": [99_999, 99_999], "counts": [99_999**2]}}, height=99_999, width=99_999)
+    with pytest.raises(SessionError, match="image 7: claims 99999 x 99999 pixels"):
+        read(tmp_path / "coco.json", huge, "coco")
+    mark = {
+        "type": "brushlabels",
+        "original_width": 99_999,
+        "original_height": 99_999,
+        "value": {"format": "rle", "rle": [0]},
+    }
+    with pytest.raises(SessionError, match="claims a film of 99999 x 99999 pixels"):
+        read(tmp_path / "ls.json", [task(mark)], "label-studio")
+    bomb = bytearray(cv2.imencode(".png", np.zeros((2, 2), np.uint8))[1].tobytes())
+    bomb[16:24] = (99_999).to_bytes(4, "big") * 2
+    bomb[29:33] = zlib.crc32(bytes(bomb[12:29])).to_bytes(4, "big")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "a.png").write_bytes(bomb)
+    with pytest.raises(SessionError, match=r"a\.png: claims 99999 x 99999 pixels, more than 100,000,000; it was not"):
+        read_outlines(tmp_path / "masks")
+
+
+# ----------------------------------------------------------------------------------------------------- Label Studio
+
+
+def task(
+    *marks: dict[str, Any], number: int = 1, image: str = "/data/upload/3/0a1b2c3d-a%20b.png", **changes: Any
+) -> Any:
+    about = {
+        "original_width": 200,
+        "original_height": 100,
+        "image_rotation": 0,
+        "from_name": "label",
+        "to_name": "image",
+    }
+    result = [{**about, "id": f"m{i}", "origin": "manual", **mark} for i, mark in enumerate(marks)]
+    annotation = {"id": 5, "completed_by": 1, "result": result, "was_cancelled": False, "lead_time": 12.5} | changes
+    return {"id": number, "data": {"image": image}, "annotations": [annotation], "predictions": [], "file_upload": "x"}
+
+
+def test_label_studio(tmp_path: Path) -> None:
+    document = [
+        task(
+            {"type": "rectanglelabels", "value": {"x": 10, "y": 20, "width": 5, "height": 30, "rotation": 0,
+                                                  "rectanglelabels": ["nodule"]}},
+            {"type": "rectangle", "value": {"x": 50, "y": 50, "width": 10, "height": 20, "rotation": 90}},
+            {"type": "polygonlabels", "value": {"points": [[0, 0], [10, 0], [10, 20]], "closed": True}},
+            {"type": "ellipselabels", "value": {"x": 50, "y": 50, "radiusX": 5, "radiusY": 10, "rotation": 0}},
+            {"type": "keypointlabels", "value": {"x": 1, "y": 1, "width": 0.3}},
+            {"type": "choices", "value": {"choices": ["TB"]}, "original_width": None, "original_height": None},
+        )
+    ]  # fmt: skip
+    (one,) = read(tmp_path / "ls.json", document, "label-studio")
+    assert (one.film, one.reader, one.size, one.seconds) == ("a b.png", "1", (100, 200), 12.5)
+    assert one.boxes == ((20, 20, 30, 50),)
+    # Turned by a quarter to the right about its top left corner at (100, 50): what was right is below.
+    assert one.polygons[0] == pytest.approx(np.array([(100, 50), (100, 70), (80, 70), (80, 50)]))
+    assert one.polygons[1] == ((0, 0), (20, 0), (20, 20))
+    assert area(one.polygons[2]) == pytest.approx(math.pi * 100, rel=0.002)
+    assert one.left_out == ("point",)
+
+
+def test_label_studio_readers_skips_and_unanswered_tasks(tmp_path: Path) -> None:
+    document = [
+        task(completed_by={"id": 3, "email": "r3@example.org"}, was_cancelled=True),
+        task(number=2, image="https://example.org/films/b.png?token=1", completed_by=4),
+        task(number=3, image="/data/local-files/?d=TB/c.png"),
+    ]
+    document[0]["annotations"].append({"completed_by": 4, "result": []})
+    document.append({"id": 4, "data": {"image": "d.png"}, "annotations": []})
+    found = read(tmp_path / "ls.json", document, "label-studio")
+    assert [(one.film, one.reader, one.abstained) for one in found] == [
+        ("a b.png", "r3@example.org", True),
+        ("a b.png", "4", False),
+        ("b.png", "4", False),
+        ("TB/c.png", "1", False),
+    ]
+
+
+BRUSHES = [
+    (
+        "0,0,0,48,57,27,254,19,0,143,254,216,4,127,243,128,0",
+        [[0, 0, 0, 0], [0, 255, 0, 0], [0, 255, 0, 0]],
+    ),
+    (
+        "0,0,0,48,57,27,252,108,145,237,199,27,24,68,120,113,221,71,177,25,100,98,209,238,70,11,28,80",
+        [[100, 219, 141, 8], [195, 186, 216, 44], [22, 220, 5, 138]],
+    ),
+    ("0,0,0,48,57,27,254,47,255,0", [[255] * 4] * 3),
+]
+"""As label-studio-sdk 2.1.2 packs films of 3 x 4."""
+
+
+@pytest.mark.parametrize(("packed", "expected"), BRUSHES)
+def test_a_brush_is_unpacked_as_label_studio_packs_it(tmp_path: Path, packed: str, expected: list[list[int]]) -> None:
+    rle = [int(byte) for byte in packed.split(",")]
+    assert opacity(bytes(rle), (3, 4)).tolist() == expected
+    mark = {"type": "brushlabels", "value": {"format": "rle", "rle": rle, "brushlabels": ["nodule"]},
+            "original_width": 4, "original_height": 3}  # fmt: skip
+    (one,) = read(tmp_path / "ls.json", [task(mark)], "label-studio")
+    assert np.array_equal(mask(one), np.array(expected) > 127)
+
+
+def pack(values: list[int], lengths: tuple[int, ...] = (3, 4, 8, 16)) -> bytes:
+    """Another packer than Label Studio's: runs of one value as they come, and now and then values one by one."""
+    bits = f"{len(values):032b}{7:05b}" + "".join(f"{length - 1:04b}" for length in lengths)
+    at = 0
+    while at < len(values):
+        run = next((i for i in range(at, len(values)) if values[i] != values[at]), len(values)) - at
+        single = run < 3
+        run = min(run if not single else min(3, len(values) - at), 1 << lengths[3])
+        choice = next(i for i, length in enumerate(lengths) if run <= 1 << length)
+        bits += f"{int(not single)}{choice:02b}{run - 1:0{lengths[choice]}b}"
+        bits += "".join(f"{value:08b}" for value in (values[at : at + run] if single else values[at : at + 1]))
+        at += run
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.data())
+def test_any_brush_is_unpacked(height: int, width: int, data: st.DataObject) -> None:
+    count = 4 * height * width
+    values = data.draw(st.lists(st.sampled_from([0, 0, 0, 255, 9]), min_size=count, max_size=count))
+    found = opacity(pack(values), (height, width))
+    assert found.tolist() == np.array(values).reshape(height, width, 4)[..., 3].tolist()
+
+
+@given(st.binary(max_size=40), st.integers(1, 5), st.integers(1, 5))
+def test_any_bytes_are_a_brush_or_refused(packed: bytes, height: int, width: int) -> None:
+    head = f"{4 * height * width:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}".ljust(56, "0")
+    for data in (packed, int(head, 2).to_bytes(7, "big") + packed):
+        try:
+            assert opacity(data, (height, width)).shape == (height, width)
+            told = "its brush "
+        except DataError as error:
+            told = str(error)
+        assert told.startswith("its brush ")
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ([task({"type": "rectanglelabels", "value": {"x": 1, "y": 2}})], "task 1: mark 1: is no whole rectangle"),
+        ([task({"type": "polygonlabels", "value": {}})], "is no whole polygon"),
+        ([task({"type": "rectangle", "value": {}, "original_width": None})], "does not tell the size of the film"),
+        ([task({"type": "brushlabels", "value": {"format": "png"}})], 'a brush of the format "png"'),
+        (
+            [task({"type": "brushlabels", "value": {"format": "rle", "rle": [0] * 9}})],
+            "its brush has 0 values of 1 bits",
+        ),
+        (
+            [task({"type": "brushlabels", "value": {"format": "rle", "rle": [256]}})],
+            "is no JSON export of Label Studio",
+        ),
+        ([{"id": 1, "data": {"text": "no picture"}}], "task 1: names no film"),
+    ],
+)
+def test_label_studio_marks_that_are_none_are_named(tmp_path: Path, document: Any, told: str) -> None:
+    with pytest.raises(SessionError, match=told):
+        read(tmp_path / "ls.json", document, "label-studio")
+
+
+# ------------------------------------------------------------------------------------------------------------ boxes
+
+VINDR = """image_id,rad_id,class_name,x_min,y_min,x_max,y_max
+000434271f63a053c4128a0ba6352c7f,R2,Aortic enlargement,1000.5,200,1250,420.25
+000434271f63a053c4128a0ba6352c7f,R2,Nodule/Mass,10,20,30,40
+000434271f63a053c4128a0ba6352c7f,R6,No finding,,,,
+00053190460d56c53cc3e57321387478,R6,No finding,,,,
+"""
+
+
+def test_boxes_in_the_layout_of_vindr(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(VINDR)
+    kind, (one, two, three) = read_outlines(tmp_path / "a.csv")
+    assert kind == "boxes"
+    assert (one.film[:4], one.reader, one.boxes) == ("0004", "R2", ((1000.5, 200, 1250, 420.25), (10, 20, 30, 40)))
+    assert (two.film[:4], two.reader, two.boxes, two.size) == ("0004", "R6", (), None)
+    assert three.film[:4] == "0005"
+    assert not one.fractions
+
+
+def test_boxes_of_one_reader_with_sizes_or_in_fractions(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("filename,width,height,XMin,YMin,XMax,YMax\na.png,200,100,0.1,0.2,0.5,1\n")
+    _, (one,) = read_outlines(tmp_path / "a.csv")
+    assert (one.reader, one.size, one.boxes, one.fractions) == ("", (100, 200), ((0.1, 0.2, 0.5, 1),), True)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a,b\n1,2\n", r"no column for left: x_min.*\n.*\n.*\n.*\n  - no column for the film"),
+        ("image_id,x_min,y_min,x_max,y_max\n", "a table without lines"),
+        (
+            "image,x1,y1,x2,y2\na,1,2,3,x\na,1,2,1,4\na,1,,3,4\na,nan,2,3,4\na,1,2,1e999,4\n",
+            r'line 2: y2 is "x".*\n.*line 3: the box has no area.*\n.*line 4: y1 is "".*\n.*line 5: .*\n.*line 6: ',
+        ),
+        ("image,width,height,x1,y1,x2,y2\na,0,5,1,2,3,4\n", "line 2: the size of the film is no size"),
+        (
+            "image,width,height,x1,y1,x2,y2\na,9,5,1,2,3,4\na,8,5,1,2,3,4\n",
+            r"line 3: the film .* had another size before",
+        ),
+    ],
+)
+def test_boxes_that_are_none_are_named(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(SessionError, match=told):
+        read_outlines(tmp_path / "a.csv")
+
+
+# ------------------------------------------------------------------------------------------------------------ masks
+
+
+def test_masks(tmp_path: Path) -> None:
+    (tmp_path / "TB").mkdir()
+    cv2.imwrite(str(tmp_path / "TB" / "a.v2_lesion.png"), np.eye(5, dtype=np.uint8) * 255)
+    cv2.imwrite(str(tmp_path / "b_lesion.png"), np.zeros((3, 4), dtype=np.uint8))
+    kind, (one, two) = read_outlines(tmp_path, suffix="_lesion")
+    assert kind == "masks"
+    assert (one.film, one.size) == ("TB/a.v2.png", (5, 5))
+    assert np.array_equal(mask(one), np.eye(5) > 0)
+    assert (two.film, two.size, two.mask) == ("b.png", (3, 4), (12,))
+    cv2.imwrite(str(tmp_path / "c.png"), np.zeros((3, 4), dtype=np.uint8))
+    (tmp_path / "d_lesion.png").write_bytes(b"no picture")
+    with pytest.raises(
+        SessionError, match=r'c\.png: does not end in "_lesion\.png".*\n.*d_lesion\.png: is neither PNG'
+    ):
+        read_outlines(tmp_path, suffix="_lesion")
+
+
+# -------------------------------------------------------------------------------------------------------- whichever
+
+
+def test_what_is_in_no_format_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    with pytest.raises(SessionError, match="JSON of none of the formats that are read: CSV table of boxes, COCO"):
+        read_outlines(tmp_path / "a.json")
+    with pytest.raises(UsageError, match=r'no format "cocoa".*Did you mean "coco"'):
+        read_outlines(tmp_path / "a.json", "cocoa")
+    with pytest.raises(SessionError, match="does not exist"):
+        read_outlines(tmp_path / "none.json")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SessionError, match="neither masks"):
+        read_outlines(tmp_path / "folder")
+    with pytest.raises(SessionError, match="is a folder; of COCO JSON name the file"):
+        read_outlines(tmp_path / "folder", "coco")
+    (tmp_path / "a.json").write_text('{"images": [],\n "annotations": [NaN]}')
+    with pytest.raises(SessionError, match="line 2: has NaN"):
+        read_outlines(tmp_path / "a.json")
+
+
+KEYS = """
+    images annotations image_id id file_name height width segmentation counts size bbox shapes imagePath points
+    shape_type mask imageHeight imageWidth filename regions shape_attributes name all_points_x all_points_y x y cx cy r
+    data image result value type rle format original_width original_height completed_by
+"""
+numbers = st.integers(-3, 300) | st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    st.none() | st.booleans() | numbers | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"masks", "boxes"}))
+@given(data=st.data())
+def test_any_json_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject) -> None:
+    path = tmp_path_factory.getbasetemp() / f"{kind}.json"
+    frames: dict[str, Any] = {
+        "coco": lambda v: {"images": [{"id": 1, "file_name": "a", "height": 3, "width": 3}], "annotations": [v]},
+        "labelme": lambda v: {"imagePath": "a", "imageHeight": 3, "imageWidth": 3, "shapes": [v]},
+        "via": lambda v: {"a": {"filename": "a", "regions": [{"shape_attributes": v}]}},
+        "label-studio": lambda v: [{"data": {"image": "a.png"}, "annotations": [{"result": [v]}]}],
+    }
+    value = data.draw(values)
+    path.write_text(json.dumps(data.draw(st.sampled_from([value, frames[kind](value)]))))
+    try:
+        outlines = read_outlines(path, kind)[1]
+        sessions = sessions_of(outlines, Wanted(grid=Grid(2, 2), source=str(path)), {"a": (3, 4)}).sessions
+        told = str(path) + "".join(str(session_bytes(session)) for session in sessions.values())
+    except SessionError as error:
+        told = str(error)
+    assert told.startswith(str(path))
+
+
+@given(st.binary(max_size=60) | st.text(alphabet="image,x1y2\n\"'0.-e ", max_size=60).map(str.encode))
+def test_any_bytes_are_a_table_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(b"image,x1,y1,x2,y2\n" + data)
+    try:
+        told = f"{path}: {read_outlines(path)}"
+    except DataError as error:
+        told = str(error)
+    assert str(path) in told
+
+
+def test_shapes_are_turned_clockwise() -> None:
+    assert rotated([(1, 0)], (0, 0), math.pi / 2)[0] == pytest.approx((0, 1))  # y runs downwards
+    assert ellipse(0, 0, 2, 1, math.pi / 2)[0] == pytest.approx((0, 2))

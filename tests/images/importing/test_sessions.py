@@ -1,0 +1,206 @@
+"""From what was marked to sessions."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from imil_sim.errors import SessionError
+from imil_sim.feedback.drawn import Drawn
+from imil_sim.feedback.grid import Grid
+from imil_sim.feedback.question import film_sha256
+from imil_sim.feedback.recorded import Films, session_misfits
+from imil_sim.feedback.session import Header, Session, SessionAnswer
+from imil_sim.feedback.session_read import read_session
+from imil_sim.feedback.session_write import session_bytes
+from imil_sim.images.importing.outlines import Outlines
+from imil_sim.images.importing.reading import read_outlines
+from imil_sim.images.importing.sessions import Wanted, sessions_of
+from imil_sim.images.importing.sizes import read_sizes
+
+WANTED = Wanted(grid=Grid(4, 4), source="test")
+
+
+def one(film: str = "TB/a.png", **changes: object) -> Outlines:
+    return Outlines(film=film, where=f"entry {film}", **{"size": (100, 200), **changes})  # type: ignore[arg-type]
+
+
+def made(*outlines: Outlines, **options: object) -> Session:
+    (session,) = sessions_of(outlines, WANTED, **options).sessions.values()  # type: ignore[arg-type]
+    return session
+
+
+def answer(outlines: Outlines) -> SessionAnswer:
+    return made(outlines).answers[0]
+
+
+def test_areas_become_cells_and_stay_as_they_were_drawn() -> None:
+    found = answer(one(boxes=((0, 0, 50, 25), (150, 75, 200, 100)), polygons=(((100, 0), (149, 0), (149, 24)),)))
+    assert (found.order, found.image_id, found.cells) == (1, "a", (1, 3, 16))
+    assert found.drawn == Drawn(
+        width=200,
+        height=100,
+        boxes=((0, 0, 50, 25), (150, 75, 200, 100)),
+        polygons=(((100, 0), (149, 0), (149, 24)),),
+    )
+    assert answer(one(boxes=((0, 0.5, 0.25, 1),), fractions=True)).cells == (9, 13)
+    assert answer(one(mask=(0, 100 * 200))).cells == tuple(range(1, 17))
+
+
+def test_nothing_marked_points_only_and_skipped_are_three_answers() -> None:
+    found = made(one("a"), one("b", left_out=("point", "line")), one("c", abstained=True, boxes=((0, 0, 9, 9),)))
+    assert [(a.cells, a.abstained, a.reason) for a in found.answers] == [
+        ((), False, ""),
+        (None, True, "only marks without an area: line, point"),
+        (None, True, "the reader skipped the film"),
+    ]
+
+
+def test_what_reaches_beyond_the_film_is_cut_and_what_lies_outside_is_refused() -> None:
+    outlines = one(boxes=((-5, -5, 50, 25),), polygons=(((150, 80), (230, 80), (230, 130)),))
+    imported = sessions_of([outlines], WANTED)
+    drawn = imported.sessions["unknown"].answers[0].drawn
+    assert drawn is not None
+    assert drawn.boxes == ((0, 0, 50, 25),)
+    assert drawn.polygons == (((150, 80), (200, 80), (200, 100)),)
+    assert "on 1 films marks reached beyond the edge" in imported.warnings[0]
+    for outside in ({"boxes": ((201, 0, 210, 9),)}, {"polygons": (((0, -2), (9, -1)),)}, {"boxes": ((-9, 0, 0, 9),)}):
+        with pytest.raises(SessionError, match=r'entry TB/a\.png: film "a": the (area|box) .*200 x 100'):
+            made(one(**outside))
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(SessionError) as caught:
+        made(
+            one("a"),
+            one("other/a.png", boxes=((0, 0, 1, 1),)),
+            one("b", size=None, boxes=((0, 0, 1, 1),)),
+            one("x/..", size=None),
+            one("e", boxes=((300, 0, 301, 1),)),
+        )
+    told = str(caught.value)
+    assert told.startswith("test cannot be imported:\n")
+    assert 'entry other/a.png: film "a" of reader unknown stands at entry a already' in told
+    assert '1 films are marked in pixels and have no known size, the first "b": give --sizes' in told
+    assert "entry x/..: the id '..' is a path" in told
+    assert 'entry e: film "e": the area (300, 0), (301, 1) lies outside' in told
+    with pytest.raises(SessionError, match="it holds no answer about any film"):
+        made()
+
+
+def test_readers_are_sessions_of_their_own() -> None:
+    outlines = [one("a", reader="R1"), one("a", reader="R2"), one("b", reader="R1")]
+    sessions = sessions_of(outlines, WANTED).sessions
+    assert {name: [a.image_id for a in s.answers] for name, s in sessions.items()} == {"R1": ["a", "b"], "R2": ["a"]}
+    chosen = sessions_of(outlines, Wanted(grid=Grid(4, 4), reader="R2")).sessions
+    assert list(chosen) == ["R2"]
+    named = sessions_of([one("a")], Wanted(grid=Grid(4, 4), reader="me", role="resident")).sessions
+    assert (named["me"].header.reader, named["me"].header.role) == ("me", "resident")
+    with pytest.raises(SessionError, match=r'no reader "R3" in the file\. Known: R1, R2'):
+        sessions_of(outlines, Wanted(grid=Grid(4, 4), reader="R3"))
+    with pytest.raises(SessionError, match=r"no session can be made of the reader 'a\\nb':\n  - reader: .*line break"):
+        made(one("a", reader="a\nb"))
+
+
+def test_with_the_films_of_a_study_a_session_can_be_replayed_strictly() -> None:
+    pixels = {"a": np.zeros((8, 8), np.uint8), "b": np.ones((8, 8), np.uint8)}
+    films = Films("set", "f" * 64, ("normal", "TB"), {"a": 0, "b": 1}, pixels.__getitem__)
+    session = made(one("b"), one("a"), films=films)
+    assert [(a.label, a.image_sha256) for a in session.answers] == [
+        (1, film_sha256(pixels["b"])),
+        (0, film_sha256(pixels["a"])),
+    ]
+    assert session.header.film_size == (8, 8)
+    assert session_misfits(session, films, Grid(4, 4), strict=True) == ()
+    with pytest.raises(SessionError, match=r'film "c" is not in the set set\. Known: a, b'):
+        made(one("a"), one("c"), films=films)
+
+
+def test_sizes_come_from_a_table_or_from_the_films(tmp_path: Path) -> None:
+    (tmp_path / "sizes.csv").write_text("filename,orig_width,orig_height\nTB/a.png,200,100\nb.png,7,5\n")
+    assert read_sizes(tmp_path / "sizes.csv", whole_path=False) == {"a": (100, 200), "b": (5, 7)}
+    assert made(one(size=None, boxes=((0, 0, 50, 25),)), sizes={"a": (100, 200)}).answers[0].cells == (1,)
+    (tmp_path / "films" / "TB").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "films" / "TB" / "a.png"), np.zeros((3, 4), np.uint8))
+    cv2.imwrite(str(tmp_path / "films" / "b.jpg"), np.zeros((5, 6), np.uint8))
+    assert read_sizes(tmp_path / "films", whole_path=True) == {"TB/a": (3, 4), "b": (5, 6)}
+    (tmp_path / "films" / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(SessionError, match=r"c\.png: is truncated"):
+        read_sizes(tmp_path / "films", whole_path=True)
+    (tmp_path / "sizes.csv").write_text("filename,width,height\na.png,0,5\n")
+    with pytest.raises(SessionError, match="line 2: the size of the film is no size"):
+        read_sizes(tmp_path / "sizes.csv", whole_path=False)
+    (tmp_path / "sizes.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SessionError, match="is no table of sizes"):
+        read_sizes(tmp_path / "sizes.csv", whole_path=False)
+
+
+ADDRESS = "http://example.org/films/a.png"
+
+
+def files_with_an_address(folder: Path) -> list[Path]:
+    """A file of each JSON format whose film is a web address."""
+    image = {"id": 1, "file_name": ADDRESS, "coco_url": ADDRESS, "height": 9, "width": 9}
+    value = {"x": 0, "y": 0, "width": 50, "height": 50}
+    rectangle = {"type": "rectangle", "original_width": 9, "original_height": 9, "value": value}
+    documents = {
+        "coco.json": {"images": [image], "annotations": [{"image_id": 1, "bbox": [1, 1, 4, 4], "id": 1}]},
+        "ls.json": [{"id": 1, "data": {"image": ADDRESS}, "annotations": [{"completed_by": 1, "result": [rectangle]}]}],
+        "via.json": {"a": {"filename": ADDRESS, "regions": []}},
+        "lm.json": {"imagePath": ADDRESS, "imageHeight": 9, "imageWidth": 9, "shapes": []},
+    }
+    for name, document in documents.items():
+        (folder / name).write_text(json.dumps(document))
+    return [folder / name for name in documents]
+
+
+def test_fault_37_a_web_address_is_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise AssertionError("something was fetched")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    for path in files_with_an_address(tmp_path):
+        written = session_bytes(made(*read_outlines(path)[1]))
+        assert b'"image_id":"a"' in written
+        assert b"example.org" not in written
+    answers = (SessionAnswer(order=1, image_id="a", cells=(), reason=ADDRESS),)
+    session = Session(Header(reader=ADDRESS, instructions=ADDRESS, grid=(4, 4)), answers)
+    (tmp_path / "s.jsonl").write_bytes(session_bytes(session))
+    assert read_session(tmp_path / "s.jsonl").answers == session.answers
+
+
+def test_fault_38_a_second_import_is_the_same_to_the_byte(tmp_path: Path) -> None:
+    for path in files_with_an_address(tmp_path):
+        first, second = (session_bytes(made(*read_outlines(path)[1])) for _ in range(2))
+        assert first == second
+
+
+def test_the_outlines_of_the_real_set_give_the_cells_of_its_masks(real_data: Path) -> None:
+    lesions = real_data / "shenzhen" / "lesions"
+    sizes = read_sizes(real_data / "shenzhen" / "image_sizes.csv", whole_path=False)
+    wanted = Wanted(grid=Grid(8, 8), reader="r")
+    imported = sessions_of(read_outlines(lesions / "Annotations_AllinOne_json.json")[1], wanted, sizes)
+    masks = sessions_of(read_outlines(lesions / "masks", suffix="_lesion")[1], wanted).sessions["r"]
+    outlined = {a.image_id: a for a in imported.sessions["r"].answers}
+    assert imported.warnings == ("left out, having no area: 6 x point, 17 x polyline",)
+    assert (len(outlined), len(masks.answers)) == (336, 330)
+    nothing = [image_id for image_id, a in outlined.items() if a.cells == ()]
+    assert nothing == [f"CHNCXR_{n}_1" for n in ("0467", "0484", "0606", "0609", "0612", "0624")]
+    others = [a for a in masks.answers if a.cells != outlined[a.image_id].cells]
+    # The masks were drawn at 1024 pixels a side and brought to 256; a pixel just half covered counts as covered whole.
+    assert len(others) <= 10
+    for mask in others:
+        outline, cells = outlined[mask.image_id], mask.cells
+        assert outline.drawn is not None
+        assert mask.drawn is not None
+        assert outline.cells is not None
+        assert cells is not None
+        (cell,) = set(cells) ^ set(outline.cells)
+        for drawn in (mask.drawn, outline.drawn):  # just at the limit of a tenth, on either side of it
+            assert 0.09 < Grid(8, 8).coverage(drawn.to_mask())[Grid(8, 8).cell(cell)] < 0.11

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from typing import Any
+
+from imil_sim.feedback import OracleRecipe
+from imil_sim.testing import check_oracle
+from oracles.inverted import Inverted
+
+LESIONS = OracleRecipe("lesions")
+
+
+def test_it_keeps_the_promises_of_an_oracle() -> None:
+    check_oracle(Inverted(LESIONS))
+
+
+def test_it_chooses_what_the_other_leaves(film: Any, asked: Any, numbers: Any) -> None:
+    answers = asked(Inverted(LESIONS), film("a", range(3, 17)), film("b", range(1, 17)), film("c", None))
+    assert numbers(answers) == [(1, 2), (), None]
+    assert answers[0].note == "the cells that lesions did not choose"
+    assert answers[2].reason == "lesions abstains: TB film without a lesion outline"
+
+
+def test_inverted_twice_is_the_oracle_itself(film: Any, asked: Any, numbers: Any) -> None:
+    twice = Inverted(OracleRecipe("inverted", {"like": "lesions"}))
+    assert numbers(asked(twice, film("a", (1, 7)))) == [(1, 7)]
