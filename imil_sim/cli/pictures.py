@@ -1,40 +1,120 @@
-"""The pictures that ``run`` leaves beside the table."""
+"""The pictures of films in a report: interactions, augmentations side by side, and where each arm's model looks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from imil_sim.cli.films import side_by_side
+from imil_sim.engine.consult import Filling
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
-from imil_sim.feedback.blackout import blackout
-from imil_sim.report.interactions import Sample, interaction_sheet, sample_of, write_png
+from imil_sim.report.document import Picture
+from imil_sim.report.figures import CamRow, Sample, augmentations, cam_panels, sample_of
+from imil_sim.report.figures import interactions as interactions_picture
+from imil_sim.study.record import Predictions
 from imil_sim.study.study import Study
 
 SHOWN = 6
 """Interactions on one sheet."""
 
+EACH = 2
+"""Test films of each class whose CAMs are shown."""
 
-def write_interactions(study: Study, results: Sequence[RunResult], library: ImageLibrary, folder: Path) -> list[Path]:
+
+def film_pictures(
+    study: Study, results: Sequence[RunResult], library: ImageLibrary, arms: Sequence[str]
+) -> dict[str, list[Picture]]:
+    """Every figure made of films, by the anchor of its section of the report.
+
+    Args:
+        study: as its file stands.
+        results: what there is of its runs.
+        library: its images.
+        arms: those with CAMs of their own; others have been left out of figures with a panel an arm.
+    """
+    drawn: dict[str, list[Picture]] = {"augmentations": [], "attention": [], "feedback": []}
+    if (shown := side_by_side(study, results, library)) is not None:
+        notes = [f"true class: {name}" for name in shown.classes]
+        drawn["augmentations"] = [augmentations(shown.images, shown.columns, shown.ids, name="films", notes=notes)]
+    if rows := cam_rows(results, library, arms):
+        drawn["attention"] = [cam_panels(rows.rows, rows.arms, name="cams")]
+    drawn["feedback"] = interaction_sheets(study, results, library)
+    return {section: found for section, found in drawn.items() if found}
+
+
+@dataclass(frozen=True, slots=True)
+class CamRows:
+    """The same test films under the map of each arm."""
+
+    arms: tuple[str, ...]
+    rows: tuple[CamRow, ...]
+
+
+def cam_rows(results: Sequence[RunResult], library: ImageLibrary, arms: Sequence[str]) -> CamRows | None:
+    """Test films of every class and what each arm of one seed says of them; None where no run is done.
+
+    Of the seed in which most of the arms are done. An arm that was tested on other films is left out.
+    """
+    done = [r for r in results if r.record.status == "done" and r.arm in arms]
+    if not done:
+        return None
+    seeds = [r.seed for r in done]
+    seed = max(sorted(set(seeds)), key=seeds.count)
+    said = {r.arm: shown for r in done if r.seed == seed and (shown := r.predictions()) is not None}
+    first = next(said[arm] for arm in arms if arm in said)
+    alike = {arm: said[arm] for arm in arms if arm in said and said[arm].ids == first.ids}
+    spec = next(r.record.spec for r in done if r.seed == seed)
+    test = library.of_run(spec).tests["main"].images
+    names = test.class_names
+    rows = tuple(_cam_row(place, np.asarray(test.pixels[row]), names, alike) for place, row in _examples(first))
+    return CamRows(tuple(alike), rows)
+
+
+def _examples(of: Predictions) -> list[tuple[int, int]]:
+    """Place among the CAMs that are kept, and row, of the first `EACH` films of each class."""
+    turns: dict[int, int] = {}
+    chosen = []
+    for place, row in enumerate(of.cam_rows.tolist()):
+        label = int(of.labels[row])
+        turns[label] = turns.get(label, 0) + 1
+        if turns[label] <= EACH:
+            chosen.append((place, row))
+    return chosen
+
+
+def _cam_row(place: int, image: NDArray[np.uint8], names: Sequence[str], said: Mapping[str, Predictions]) -> CamRow:
+    first = next(iter(said.values()))
+    row = int(first.cam_rows[place])
+    shown = [of.probabilities[row] for of in said.values()]
+    return CamRow(
+        image_id=first.ids[row],
+        true_name=names[first.labels[row]],
+        image=image,
+        cams=np.stack([of.cams[place] for of in said.values()]),
+        predicted=tuple(names[int(p.argmax())] for p in shown),
+        confidence=tuple(float(p.max()) for p in shown),
+    )
+
+
+def interaction_sheets(study: Study, results: Sequence[RunResult], library: ImageLibrary) -> list[Picture]:
     """One sheet for each arm of [arms] that consulted: the surest questions of each class, of its first finished seed.
 
     Arms of a sweep have none: they would be the same questions again and again.
     """
-    swept = {level.arm for sweep in study.sweeps for level in sweep.levels}
-    written = []
+    swept = {level.arm for sweep in study.sweeps for level in sweep.levels if level.arm != level.base}
+    drawn = []
     for arm in study.arms:
         consulted = [r for r in results if r.arm == arm and r.record.consultations]
         if arm in swept or not consulted:
             continue
         samples = varied(interactions(consulted[0], library), SHOWN)
-        if samples:
-            path = folder / f"interactions-{arm}.png"
-            write_png(interaction_sheet(samples), path)
-            written.append(path)
-    return written
+        if any(sample.cells is not None for sample in samples):  # who abstains throughout has nothing to show
+            drawn.append(interactions_picture(samples, name=f"interactions-{arm}"))
+    return drawn
 
 
 def varied(samples: Sequence[Sample], most: int) -> list[Sample]:
@@ -52,11 +132,13 @@ def interactions(result: RunResult, library: ImageLibrary) -> list[Sample]:
     run = result.record.spec
     images = library.of_run(run).train
     rows = {image_id: row for row, image_id in enumerate(images.ids)}
-    samples = []
+    feedback = run.arm.feedback
+    samples: list[Sample] = []
     for number, consultation in enumerate(result.record.consultations, 1):
         cams = result.cams(number)
-        if cams is None:
+        if cams is None or feedback is None:
             continue
+        filling = Filling(feedback.fill, images, run.seed, number)
         for answer, cam in zip(consultation.answers, cams, strict=True):
             image = np.asarray(images.pixels[rows[answer.image_id]])
             sample = sample_of(
@@ -66,15 +148,14 @@ def interactions(result: RunResult, library: ImageLibrary) -> list[Sample]:
                 result=image,
                 grid=consultation.grid,
                 class_names=images.class_names,
-                oracle=run.arm.feedback.oracle if run.arm.feedback else "",
+                oracle=feedback.oracle,
             )
-            samples.append(_with_result(sample, changed=answer.effect != "none"))
+            samples.append(sample if answer.effect == "none" else _with_result(sample, rows, filling))
     return samples
 
 
-def _with_result(sample: Sample, *, changed: bool) -> Sample:
-    """The sample with what is trained on from here: blacked out where the answer had an effect."""
-    if not changed or sample.cells is None:
-        return sample
+def _with_result(sample: Sample, rows: Mapping[str, int], filling: Filling) -> Sample:
+    """The sample of an answer that had an effect, with what is trained on from here."""
+    assert sample.cells is not None  # an abstention has no effect
     keep = sample.grid.cells_to_mask(sample.cells, (sample.image.shape[0], sample.image.shape[1]))
-    return replace(sample, result=blackout(sample.image, keep))
+    return replace(sample, result=filling(rows[sample.image_id], keep))

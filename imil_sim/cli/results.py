@@ -1,4 +1,4 @@
-"""What ``run`` leaves in the report folder, and the table it prints."""
+"""The report of a study in its folder, and the table that ``run`` prints."""
 
 from __future__ import annotations
 
@@ -12,29 +12,75 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from imil_sim.cli.pictures import film_pictures
+from imil_sim.cli.sessions import replayed_runs
+from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
 from imil_sim.errors import UsageError
-from imil_sim.report.results import arm_summary, results_table, run_row, timings_row, unlike_environments, write_csv
+from imil_sim.report.analysis import ReportedRun, analyse
+from imil_sim.report.assemble import assemble
+from imil_sim.report.differences import differences_table
+from imil_sim.report.figures import contact_sheet
+from imil_sim.report.files import write_whole
+from imil_sim.report.page import render_html, render_latex, render_markdown
+from imil_sim.report.pictures import arms_shown, pictures_of
+from imil_sim.report.results import (
+    Value,
+    arm_summary,
+    results_table,
+    run_row,
+    timings_row,
+    unlike_environments,
+    write_csv,
+)
+from imil_sim.report.tables import paper_table
 from imil_sim.study.study import Study
 
 SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "ece_top_label": "ECE"}
 """Metric to heading in the printed table."""
 
 
-def write_results(study: Study, results: Sequence[RunResult], out: Path) -> Path:
-    """The folder of the results: results.csv (one more for each further test set), timings.csv.
+def write_report(study: Study, results: Sequence[RunResult], library: ImageLibrary, out: Path) -> Path:
+    """The page of the report that is written to the folder ``out``, with everything that lies beside it.
+
+    report.html, report.md, results.csv (one more for each further test set), differences.csv, table1.tex, timings.csv,
+    and the figures by themselves. Runs of the study without a result are missing, and listed.
 
     Raises:
         UsageError: the folder cannot be written.
     """
-    summaries: dict[str, pd.DataFrame] = {}
+    runs = reported(study, results)
+    analysis = analyse(study, runs)
+    frames = {name: _frame(runs, name) for name in analysis.sets or ["main"]}
+    pictures = pictures_of(analysis, frames)
+    for section, drawn in film_pictures(study, results, library, arms_shown(analysis)).items():
+        pictures[section] = [*pictures.get(section, []), *drawn]
+    document = assemble(analysis, frames, pictures, replayed_runs(results))
+    for name, frame in frames.items():
+        write_csv(frame, out / ("results.csv" if name == "main" else f"results-{name}.csv"))
+    write_csv(differences_table(analysis), out / "differences.csv")
+    write_csv(pd.DataFrame([timings_row(r.arm, r.record) for r in results]), out / "timings.csv")
+    every = [picture for drawn in pictures.values() for picture in drawn]
+    if every:
+        sheets = [picture for picture in every if picture.name.startswith("interactions-")]
+        shown = [picture for picture in every if picture not in sheets[1:]]  # they look alike when they are small
+        write_whole(out / "figures" / "contact-sheet.png", contact_sheet(shown))
+    for picture in every:
+        write_whole(out / "figures" / f"{picture.name}.png", picture.png)
+        if picture.svg is not None:
+            write_whole(out / "figures" / f"{picture.name}.svg", picture.svg)
+    write_whole(out / "table1.tex", render_latex(paper_table(analysis)).encode())
+    write_whole(out / "report.md", render_markdown(document).encode())
+    write_whole(out / "report.html", render_html(document))
+    return out / "report.html"
+
+
+def print_results(study: Study, results: Sequence[RunResult]) -> None:
+    """Print the table of every test set, what is not done and why, and what else spoils a comparison."""
+    console = Console()  # whatever becomes of the reader of the table, the files are there
     for name in results[0].record.n_test:
         frame = results_table([run_row(r.arm, r.record, r.predictions(name)) for r in results])
-        write_csv(frame, out / ("results.csv" if name == "main" else f"results-{name}.csv"))
-        summaries[name] = arm_summary(frame, study.reference, list(study.arms), seeds=study.seeds)
-    write_csv(pd.DataFrame([timings_row(r.arm, r.record) for r in results]), out / "timings.csv")
-    console = Console()  # whatever becomes of the reader of the table, the files are there
-    for name, summary in summaries.items():
+        summary = arm_summary(frame, study.reference, list(study.arms), seeds=study.seeds)
         _print(console, study, summary, "" if name == "main" else f" on {name}")
     if mixed := unlike_environments(result.record for result in results):
         line = f"\nthe runs of this study were made in different environments, which may move numbers: {mixed}"
@@ -43,7 +89,31 @@ def write_results(study: Study, results: Sequence[RunResult], out: Path) -> Path
         if result.record.status != "done":
             line = f"{result.record.status}: {result.arm}, seed {result.seed}: {result.record.reason}"
             console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
-    return out
+
+
+def reported(study: Study, results: Sequence[RunResult]) -> list[ReportedRun]:
+    """Every expected run of the study, with what is there of it."""
+    found = {(result.arm, result.seed): result for result in results}
+    return [_reported(arm, run.seed, found.get((arm, run.seed))) for arm, run in study.runs()]
+
+
+def _reported(arm: str, seed: int, result: RunResult | None) -> ReportedRun:
+    if result is None:
+        return ReportedRun(arm, seed)
+    shown = {name: result.predictions(name) for name in result.record.n_test}
+    predictions = {name: of for name, of in shown.items() if of is not None}
+    return ReportedRun(arm, seed, result.record, predictions or None, result.training())
+
+
+def _frame(runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
+    """A row for every expected run, whatever became of it."""
+    rows: list[dict[str, Value]] = []
+    for run in runs:
+        if run.record is None:
+            rows.append({"arm": run.arm, "seed": run.seed, "status": run.status})
+        else:
+            rows.append(run_row(run.arm, run.record, (run.predictions or {}).get(test_set)))
+    return results_table(rows)
 
 
 def check_place(out: Path) -> None:

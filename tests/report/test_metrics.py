@@ -229,3 +229,10 @@ def test_the_worst_group_is_known_large_enough_and_defined() -> None:
     assert metrics.worst(of, "auroc") is of[0]
     assert metrics.worst(of, "accuracy", minimum=5) is of[1]
     assert metrics.worst(of, "auroc", minimum=60) is None
+
+
+def test_the_area_under_the_curve_is_that_of_scikit_learn_ties_included() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        labels, scores = rng.permutation(np.arange(30) < rng.integers(1, 29)), rng.integers(0, 8, 30) / 8
+        assert metrics.auroc(labels, scores) == pytest.approx(sklearn.metrics.roc_auc_score(labels, scores), abs=1e-12)

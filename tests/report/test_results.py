@@ -71,6 +71,8 @@ def predictions(**fields: Any) -> Predictions:
         lung_estimated=np.array([False, True, True, False, False, False]),
         pointing=np.array([math.nan] * 3 + [1.0, 0.0, 1.0]),
         attributes={"marker": ("agrees", "agrees", "disagrees", "disagrees", "agrees", "")},
+        cam_rows=np.array([0, 3]),
+        cams=np.zeros((2, 4, 4), np.uint8),
     )
     return dataclasses.replace(of, **fields)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from imil_sim.report.stats import benjamini_hochberg, holm
 
@@ -22,3 +23,10 @@ def test_nothing_is_adjusted_to_nothing_and_what_is_no_p_is_refused() -> None:
     assert holm([]).tolist() == []
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         holm([0.5, 1.5])
+
+
+def test_holm_is_that_of_statsmodels() -> None:
+    p = np.random.default_rng(0).uniform(size=(20, 7)) ** 3
+    for row in p:
+        assert holm(row) == pytest.approx(multipletests(row, method="holm")[1], rel=1e-12)
+        assert benjamini_hochberg(row) == pytest.approx(multipletests(row, method="fdr_bh")[1], rel=1e-12)

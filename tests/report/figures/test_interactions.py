@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imil_sim.errors import UsageError
 from imil_sim.feedback.grid import Grid
-from imil_sim.report.interactions import (
+from imil_sim.report.figures.interactions import (
     CHARACTERS,
     DPI,
     PANEL,

@@ -6,25 +6,22 @@ same program can move a pixel. Image ids, class names and notes come from outsid
 
 from __future__ import annotations
 
-import io
 import textwrap
-import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from imil_sim.feedback.grid import Grid
+from imil_sim.report.document import Picture
+from imil_sim.report.figures import style
+from imil_sim.report.figures.films import draw_cam, draw_film
 from imil_sim.report.files import write_whole
 from imil_sim.study.record import Answer
 
@@ -37,8 +34,6 @@ MOST_SAMPLES = 200
 """Rows of one sheet; matplotlib draws no picture higher than 65,536 pixels."""
 CHOSEN = "#ffb000"
 """Amber: stands out from gray films and from the CAM, and keeps its lightness for colour-blind readers."""
-FONT, MONOSPACED = "DejaVu Sans", "DejaVu Sans Mono"
-"""They come with matplotlib, so the sheet looks the same everywhere."""
 CHARACTERS = 32
 """Of 8 points that fit the width of the text; all are equally wide, so an id can be cut to measure."""
 SMALLEST_TEXT = 5.0
@@ -118,12 +113,14 @@ def interaction_sheet(samples: Sequence[Sample]) -> Figure:
         raise ValueError(f"a sheet shows 1 to {MOST_SAMPLES} samples, not {len(samples)}; make several sheets")
     width = TEXT + len(TITLES) * (PANEL + GAP) + GAP
     height = HEAD + len(samples) * (PANEL + GAP)
-    with _own_settings():
+    with style.own_settings():
         figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
         for column, title in enumerate(TITLES):
             middle = TEXT + column * (PANEL + GAP) + PANEL / 2
-            figure.text(middle / width, 1 - HEAD / 2 / height, title, ha="center", va="center", size=9, family=FONT)
+            figure.text(
+                middle / width, 1 - HEAD / 2 / height, title, ha="center", va="center", size=9, family=style.FONT
+            )
         for row, sample in enumerate(samples):
             bottom = height - HEAD - row * (PANEL + GAP) - PANEL
             _words(figure, sample, GAP / width, (bottom + PANEL) / height)
@@ -138,16 +135,23 @@ def interaction_sheet(samples: Sequence[Sample]) -> Figure:
     return figure
 
 
+def interactions(samples: Sequence[Sample], *, name: str) -> Picture:
+    """The sheet of these samples as a `Picture` of that name (a-z, 0-9 and hyphens); raises as `interaction_sheet`."""
+    return style.picture_of(
+        interaction_sheet(samples), name=name, vector=False,
+        caption="Questions to the clinician and the answers: the film, where the model looked (Grad-CAM of the "
+        "predicted class), the grid, the chosen cells in full light, and what the model is trained on from there.",
+        alt=_alt(samples),
+    )  # fmt: skip
+
+
 def write_png(figure: Figure, path: Path) -> None:
     """Write the figure whole or not at all; equal figures give equal bytes, without date or program name.
 
     Raises:
         UsageError: the place cannot be written.
     """
-    content = io.BytesIO()
-    with _own_settings():
-        figure.savefig(content, format="png", dpi=figure.dpi, metadata={"Software": None})
-    write_whole(path, content.getvalue())
+    write_whole(path, style.png_of(figure))
 
 
 # --------------------------------------------------------------------------------------------------------- panels
@@ -157,27 +161,16 @@ def _draw(panels: Sequence[Axes], sample: Sample) -> None:
     film, cam, grid, chosen, result = panels
     for panel in panels:
         panel.set_axis_off()
-    _gray(film, sample.image)
-    _gray(cam, sample.image)
-    _heat(cam, sample.cam)
-    _gray(grid, sample.image)
+    draw_film(film, sample.image)
+    draw_film(cam, sample.image)
+    draw_cam(cam, sample.cam)
+    draw_film(grid, sample.image)
     _lines(grid, sample)
     _numbers(grid, sample)
     _chosen(chosen, sample)
-    _gray(result, sample.result)
+    draw_film(result, sample.result)
     if np.array_equal(sample.result, sample.image):
         _stamp(result, "unchanged")
-
-
-def _gray(panel: Axes, image: NDArray[np.uint8]) -> None:
-    panel.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="auto")
-
-
-def _heat(panel: Axes, cam: NDArray[np.float32]) -> None:
-    """The map in colour, clear where it is 0: what the model ignored stays a film."""
-    colours = matplotlib.colormaps["inferno"](0.25 + 0.75 * cam)
-    colours[..., 3] = 0.75 * np.sqrt(cam)
-    panel.imshow(colours, interpolation="auto")
 
 
 def _edges(sample: Sample) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
@@ -204,7 +197,7 @@ def _numbers(panel: Axes, sample: Sample) -> None:
     for number in range(1, sample.grid.rows * sample.grid.cols + 1):
         cell = sample.grid.cell(number)
         left, top = cols[cell.col] + inset, rows[cell.row] + inset
-        text = panel.text(left, top, str(number), ha="left", va="top", size=size, color="white", family=FONT)
+        text = panel.text(left, top, str(number), ha="left", va="top", size=size, color="white", family=style.FONT)
         text.set_path_effects([withStroke(linewidth=size / 4, foreground="black")])
 
 
@@ -212,12 +205,12 @@ def _chosen(panel: Axes, sample: Sample) -> None:
     """The film dimmed, the chosen cells in full light with a border; words where there is nothing to draw."""
     cells = sample.cells
     if cells is None or not cells.any():
-        _gray(panel, sample.image // 3)
+        draw_film(panel, sample.image // 3)
         _lines(panel, sample)
         _stamp(panel, "abstained" if cells is None else "no cell chosen")
         return
     keep = sample.grid.cells_to_mask(cells, (sample.image.shape[0], sample.image.shape[1]))
-    _gray(panel, np.where(keep, sample.image, sample.image // 3).astype(np.uint8))
+    draw_film(panel, np.where(keep, sample.image, sample.image // 3).astype(np.uint8))
     _lines(panel, sample)
     _border(panel, sample, cells)
     if cells.all():
@@ -242,47 +235,34 @@ def _words(figure: Figure, sample: Sample, left: float, top: float) -> None:
         *_wrapped(sample.image_id, 2),
         *_wrapped(f"true: {sample.true_name}", 1),
         *_wrapped(f"predicted: {sample.predicted_name}", 1),
-        f"confidence: {_percent(sample.confidence)}",
+        f"confidence: {style.percent(sample.confidence)}",
         "",
         *_wrapped(f"oracle: {sample.oracle}", 1),
         *_wrapped(sample.note, 5),
     ]
     text = "\n".join(lines)
-    figure.text(left, top, text, ha="left", va="top", size=8, family=MONOSPACED, linespacing=1.3, parse_math=False)
+    figure.text(
+        left, top, text, ha="left", va="top", size=8, family=style.MONOSPACED, linespacing=1.3, parse_math=False
+    )
 
 
-def _percent(share: float) -> str:
-    """As a percentage; never rounded up to 100%, which no probability of a wrong answer should look like."""
-    return "over 99.9%" if 0.999 < share < 1 else f"{100 * share:.1f}%"
+def _alt(samples: Sequence[Sample]) -> str:
+    shares = [sample.cells.mean() for sample in samples if sample.cells is not None]
+    oracles = style.listed(sorted({sample.oracle for sample in samples}))
+    told = f"{style.counted(len(samples), 'question')} with the answers of {oracles}."
+    if not shares:
+        return f"{told} All of them were abstentions."
+    abstained = f"; {len(samples) - len(shares)} abstained" if len(shares) < len(samples) else ""
+    return f"{told} On average {style.percent(float(np.mean(shares)))} of the cells were chosen{abstained}."
 
 
 def _wrapped(text: str, most: int) -> list[str]:
     """The text in at most so many lines of the text column, with an ellipsis where it was cut."""
-    return textwrap.wrap(_printable(text), width=CHARACTERS, max_lines=most, placeholder=" …")
-
-
-def _printable(text: str) -> str:
-    """The text without line breaks and control characters, and with a replacement mark for what the font lacks."""
-    known = _known_characters()
-    composed = unicodedata.normalize("NFC", " ".join(text.split()))
-    return "".join(c if ord(c) in known and c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in composed)
-
-
-@cache
-def _known_characters() -> frozenset[int]:
-    return frozenset(get_font(findfont(MONOSPACED)).get_charmap())
+    return textwrap.wrap(style.printable(text, style.MONOSPACED), width=CHARACTERS, max_lines=most, placeholder=" …")
 
 
 def _stamp(panel: Axes, text: str) -> None:
     panel.text(
-        0.5, 0.04, text, transform=panel.transAxes, ha="center", va="bottom", size=9, color="white", family=FONT,
+        0.5, 0.04, text, transform=panel.transAxes, ha="center", va="bottom", size=9, color="white", family=style.FONT,
         bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.75, "pad": 2.5},
     )  # fmt: skip
-
-
-@contextmanager
-def _own_settings() -> Iterator[None]:
-    """Matplotlib as it ships (a user's usetex would run LaTeX on an image id), and as it was afterwards."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        yield

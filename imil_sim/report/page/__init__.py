@@ -1,0 +1,10 @@
+"""A report as bytes and text: one offline HTML page, Markdown, and LaTeX for one table.
+
+Documents in, text out; nothing here knows what a study is. Every text of a document is taken for untrusted.
+"""
+
+from imil_sim.report.page.html import render_html
+from imil_sim.report.page.latex import render_latex
+from imil_sim.report.page.markdown import render_markdown
+
+__all__ = ["render_html", "render_latex", "render_markdown"]

@@ -1,0 +1,84 @@
+"use strict";
+// Without this script the page can be read whole. With it tables can be sorted, figures that a narrow screen makes
+// small can be read at their own size, and the contents fold there.
+(() => {
+  const collator = new Intl.Collator("en", { numeric: true });
+
+  // What a cell shows, as something that can be compared: a number where its column holds numbers, null for a dash.
+  const value = (row, index, numeric) => {
+    const text = row.cells[index].textContent.trim();
+    if (text === "–" || text === "") return null;
+    if (!numeric) return text;
+    const number = Number(text.replace("−", "-").replace("∞", "Infinity").replace(/^[+<]\s*/, ""));
+    return Number.isNaN(number) ? null : number;
+  };
+
+  // Rows without a value come last in either direction; equal rows keep the order they were written in.
+  const sorted = (rows, index, numeric, direction) => {
+    const sign = direction === "ascending" ? 1 : -1;
+    return rows
+      .map((row) => ({ row, value: value(row, index, numeric) }))
+      .sort((a, b) => {
+        if (a.value === null || b.value === null) return (a.value === null) - (b.value === null);
+        return sign * (numeric ? a.value - b.value || 0 : collator.compare(a.value, b.value));
+      })
+      .map((entry) => entry.row);
+  };
+
+  const NEXT = { none: "ascending", ascending: "descending", descending: "none" };
+
+  const makeSortable = (table) => {
+    const body = table.tBodies[0];
+    const written = [...body.rows];
+    if (written.length < 2) return;
+    const headings = [...table.tHead.rows[0].cells];
+    headings.forEach((heading, index) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...heading.childNodes);
+      heading.append(button);
+      button.addEventListener("click", () => {
+        const direction = NEXT[heading.getAttribute("aria-sort") || "none"];
+        headings.forEach((other) => other.removeAttribute("aria-sort"));
+        if (direction !== "none") heading.setAttribute("aria-sort", direction);
+        const numeric = heading.classList.contains("n");
+        body.append(...(direction === "none" ? written : sorted(written, index, numeric, direction)));
+      });
+    });
+  };
+
+  document.querySelectorAll("table").forEach(makeSortable);
+
+  const makeEnlargeable = (drawing) => {
+    const image = drawing.firstElementChild;
+    const caption = drawing.parentElement.querySelector("figcaption").id;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "enlarge";
+    const show = (full) => {
+      drawing.classList.toggle("full", full);
+      for (const [name, value] of [["tabindex", "0"], ["role", "region"], ["aria-labelledby", caption]]) {
+        if (full) drawing.setAttribute(name, value);
+        else drawing.removeAttribute(name);
+      }
+      button.setAttribute("aria-pressed", String(full));
+      button.textContent = full ? "Fit to the page" : "Full size";
+    };
+    button.addEventListener("click", () => show(!drawing.classList.contains("full")));
+    drawing.after(button);
+    show(false);
+    const offer = () => {
+      const small = image.clientWidth < 0.9 * Number(image.getAttribute("width"));
+      button.hidden = !small && !drawing.classList.contains("full");
+    };
+    window.addEventListener("resize", offer);
+    offer();
+  };
+  document.querySelectorAll(".drawing").forEach(makeEnlargeable);
+
+  const contents = document.querySelector("nav details");
+  const wide = window.matchMedia("(min-width: 64rem)");
+  const fold = () => { contents.open = wide.matches; };
+  wide.addEventListener("change", fold);
+  fold();
+})();

@@ -1,0 +1,144 @@
+"""Table 1 of Rao et al. (2024) beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from imil_sim.report.analysis import Analysis
+from imil_sim.report.document import Cell, Column, Table
+from imil_sim.report.stats import Metric
+from imil_sim.report.tables.wording import made_by_sweeps, mean_sd
+from imil_sim.study.spec import ArmSpec
+
+
+class PaperRow(NamedTuple):
+    """A row of the paper's Table 1: one run."""
+
+    method: str
+    augmentation: str | None
+    """The augmentation of our arm that does the same; None for the residents, whom no arm of ours is."""
+    accuracy: float
+    auroc: float
+    ece: float
+
+
+TABLE_1 = (
+    PaperRow("Baseline", "none", 0.804, 0.832, 0.200),
+    PaperRow("CutMix", "cutmix", 0.812, 0.853, 0.150),
+    PaperRow("CutOut", "cutout", 0.797, 0.817, 0.201),
+    PaperRow("MixUp", "mixup", 0.834, 0.878, 0.161),
+    PaperRow("IMIL, resident 1", None, 0.846, 0.857, 0.179),
+    PaperRow("IMIL, resident 2", None, 0.835, 0.853, 0.175),
+    PaperRow("IMIL, resident 3", None, 0.824, 0.858, 0.183),
+)
+"""In the order of the paper; ECE with 15 bins."""
+
+CONFIGURATION: dict[str, object] = {
+    "images.source": "shenzhen", "images.size": 224, "model.name": "resnet50", "training.epochs": 100,
+    "training.batch_size": 64, "training.optimizer": "sgd", "training.learning_rate": 0.001,
+    "feedback.num_outliers": 20, "feedback.imil_epoch": (70,), "feedback.grid_size": (4, 4),
+}  # fmt: skip
+"""What the paper states of its runs, in the fields of a spec."""
+
+PAPER_TEST_IMAGES = 132
+
+FLAGS = (
+    "The paper's numbers are of one run a method, without intervals: a gain of 4.2 points for the best of three "
+    "residents is within reach of chance (5 to 25% under no effect, depending on how the seeds correlate).",
+    "None of the paper's seven accuracies is k/132 for a whole number k, so they are not plain fractions of its 132 "
+    "test images: they are nothing to test for equality with.",
+    "The paper's ECE of the baseline and of the residents lies above 1 - accuracy, which the ECE of the confidence in "
+    "the predicted class cannot reach where a model is overconfident: its convention is unknown, so both of ours "
+    "stand here.",
+    "The paper's text gives MixUp's ECE as 0.179, its table 0.161, which stands here.",
+    "With 132 test images even a perfectly calibrated model shows an ECE of about 0.07.",
+)
+
+OURS: tuple[Metric, ...] = ("accuracy", "auroc", "ece_top_label", "ece_positive")
+
+
+def paper_table(analysis: Analysis) -> Table:
+    """The paper's methods with its numbers, and beside each our arm that does the same.
+
+    Our arms of feedback follow the residents: an oracle simulates a clinician and is none of the three. Arms that only
+    a sweep made, and arms that combine feedback with an augmentation, have no counterpart and are left out.
+    """
+    named = {name: analysis.study.arms[name] for name in analysis.arms if name not in made_by_sweeps(analysis)}
+    rows, left = [], []
+    for of in TABLE_1:
+        same = [n for n, arm in named.items() if not arm.feedback and arm.augmentation.name == of.augmentation]
+        first = _first(same, analysis.study.reference)
+        left += [name for name in same if name != first]
+        rows.append((of.method, of.accuracy, of.auroc, of.ece, first, *_ours(analysis, first)))
+    for name, arm in named.items():
+        if arm.feedback and arm.augmentation.name == "none":
+            method = "Placebo, nothing replaced" if name == analysis.placebo else f"IMIL, oracle {arm.feedback.oracle}"
+            rows.append((method, None, None, None, name, *_ours(analysis, name)))
+        elif arm.feedback:
+            left.append(name)
+    columns = (
+        Column("Method"),
+        Column("Paper: accuracy", 3),
+        Column("Paper: AUROC", 3),
+        Column("Paper: ECE", 3, explained="15 bins, convention unknown"),
+        Column("Our arm"),
+        Column("Ours: accuracy"),
+        Column("Ours: AUROC"),
+        Column("Ours: ECE, top label"),
+        Column("Ours: ECE, positive class"),
+    )
+    return Table(
+        "paper", "Table 1 of Rao et al. (2024) beside ours", columns, tuple(rows), _notes(analysis, named, rows, left)
+    )
+
+
+def _first(names: Sequence[str], reference: str) -> str | None:
+    return reference if reference in names else next(iter(names), None)
+
+
+def _ours(analysis: Analysis, arm: str | None) -> tuple[Cell, ...]:
+    main = analysis.sets.get("main")
+    if arm is None or main is None:
+        return (None,) * len(OURS)
+    place = analysis.place(arm)
+    return tuple(mean_sd(main.components[m].values[place]) if m in main.components else None for m in OURS)
+
+
+def _notes(
+    analysis: Analysis, named: dict[str, ArmSpec], rows: Sequence[tuple[Cell, ...]], left: Sequence[str]
+) -> tuple[str, ...]:
+    seeds = len(analysis.seeds)
+    notes = [
+        f"Ours: mean over {seeds} seeds, in brackets the standard deviation over seeds; a dash where the study has no "
+        "such arm or no run of it is done. No oracle is one of the paper's residents."
+        if seeds > 1
+        else "Ours: one seed, which says nothing about chance; a dash where the study has no such arm or no run of it."
+    ]
+    if unlike := list(_unlike(analysis, list(named.values()))):
+        notes.append(f"Not comparable number by number, since ours differs in: {'; '.join(unlike)}.")
+    main = analysis.sets.get("main")
+    if main and len(main.class_names) != 2:
+        notes.append(f"No ECE of the positive class: of {len(main.class_names)} classes none is the positive one.")
+    if left:
+        notes.append(f"Without a place in the paper's table: {', '.join(left)}.")
+    return (*notes, *FLAGS)
+
+
+def _unlike(analysis: Analysis, arms: Sequence[ArmSpec]) -> Iterator[str]:
+    """In what our study differs from what the paper states."""
+    for field, paper in CONFIGURATION.items():
+        part, name = field.split(".")
+        holders = [holder for arm in arms if (holder := getattr(arm, part)) is not None]
+        ours = dict.fromkeys(_told(getattr(holder, name)) for holder in holders)
+        if list(ours) not in ([], [_told(paper)]):
+            yield f"{field} {' or '.join(ours)} (paper: {_told(paper)})"
+    main = analysis.sets.get("main")
+    if main and main.ids and len(main.ids) != PAPER_TEST_IMAGES:
+        yield f"{len(main.ids)} test images (paper: {PAPER_TEST_IMAGES})"
+
+
+def _told(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,53 @@
+"""How far the questions of replayed runs are those that were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imil_sim.feedback.divergence import Divergence
+from imil_sim.report.document import Column, Table
+from imil_sim.report.tables.wording import grouped
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A run whose oracle replayed a session, and how far its questions are the recorded ones."""
+
+    arm: str
+    seed: int
+    divergence: Divergence
+
+
+def replayed_table(runs: Sequence[Replayed]) -> Table | None:
+    """One row a run: coverage of its questions by the session, and divergence from it; None without such a run."""
+    if not runs:
+        return None
+    columns = (
+        Column("Run"),
+        Column("Asked", explained="films that the run asked about"),
+        Column("Recorded", explained="films that the session has an answer about, abstentions included"),
+        Column("Shared", explained="films that are both"),
+        Column("Coverage", 2, explained="share of the films asked about that the session answers"),
+        Column("Overlap", 2, explained="shared films over all films asked about or recorded (Jaccard)"),
+        Column("Rank correlation", 2, explained="of the order of asking, there and here, over the shared films"),
+    )
+    rows = tuple(
+        (
+            f"{run.arm}, seed {run.seed}", of.n_asked, of.n_recorded, of.n_shared, of.coverage, of.overlap,
+            of.rank_correlation,
+        )
+        for run in runs
+        for of in [run.divergence]
+    )  # fmt: skip
+    missing = [
+        (f"{run.arm}, seed {run.seed}", f"No rank correlation: {run.divergence.no_rank_correlation}")
+        for run in runs
+        if run.divergence.rank_correlation is None
+    ]
+    notes = (
+        "A replayed reader answers what the recorded model asked about. Where another model errs on other films, "
+        "coverage falls, and the rest went unanswered or to another oracle, as the study says.",
+        *grouped(missing, len(rows)),
+    )
+    return Table("replayed", "Replayed sessions: coverage and divergence", columns, rows, notes)

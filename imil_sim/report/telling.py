@@ -1,0 +1,103 @@
+"""Words of the sentences of a report: names of arms and of pairs, amounts, p values, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from imil_sim.report.analysis import Analysis, SetAnalysis
+from imil_sim.report.controls import same_number
+from imil_sim.report.stats import Comparison, Estimate, Metric
+from imil_sim.report.stats.components import LOWER_IS_BETTER
+from imil_sim.report.tables.wording import number
+
+MOST_NAMED = 8
+"""So many arms are named in a sentence; of more, it says how many."""
+
+
+def primary_metric(of: SetAnalysis) -> Metric:
+    """The metric that claims rest on: the first of the analysis."""
+    return next(iter(of.components))
+
+
+def in_primary_metric(of: Mapping[Metric, tuple[Comparison, ...]]) -> tuple[Comparison, ...]:
+    """The comparisons in the primary metric."""
+    return next(iter(of.values()), ())
+
+
+def amount(metric: Metric, value: float, *, signed: bool = True) -> str:
+    """A difference as it is written: percentage points of accuracy (the caller says "points"), else three digits."""
+    return number(100 * value, signed=signed, digits=1) if metric == "accuracy" else number(value, signed=signed)
+
+
+def interval_over(of: Estimate) -> str:
+    """``95% interval A (new seeds and new patients)``: what would be drawn anew."""
+    factors = {
+        "seeds and patients": "A (new seeds and new patients)",
+        "seeds and splits": "B (new seeds and splits)",
+        "seeds": "B (new seeds)",
+        "patients": "C (new patients)",
+    }
+    return f"{of.level:.0%} interval {factors[of.random_factors]}"
+
+
+def adjusted_p(of: Comparison) -> str:
+    """``Holm p = 0.012``."""
+    name = "Holm" if of.adjustment == "holm" else "Benjamini-Hochberg"
+    p = of.p_adjusted
+    if p < 0.001:
+        return f"{name} p < 0.001"
+    return f"{name} p = {p:.3f}" if p < 0.1 else f"{name} p = {p:.2f}"
+
+
+def is_better(of: Comparison) -> bool:
+    """Whether the arm is better than its reference, as the metric has it."""
+    return (of.primary.value > 0) != (of.metric in LOWER_IS_BETTER)
+
+
+def arm_of(analysis: Analysis, of: Comparison) -> str:
+    """The name of the arm that is compared."""
+    return analysis.arms[of.arm]
+
+
+def arms_of(analysis: Analysis, of: Comparison, between: str) -> str:
+    """Both arms of a comparison with a word between, controls called by what they are."""
+    arm, reference = arm_of(analysis, of), analysis.arms[of.reference]
+    if against_random(analysis, of):
+        arms = analysis.study.arms
+        number_too = " in the same number" if same_number(arms[arm], arms[reference]) else ""
+        return f"{arm}{between}random cells{number_too} ({reference})"
+    return between.join(_called(analysis, name) for name in (arm, reference))
+
+
+def _called(analysis: Analysis, arm: str) -> str:
+    if arm != analysis.placebo:
+        return arm
+    return "the placebo" if arm == "placebo" else f"the placebo ({arm})"
+
+
+def against_random(analysis: Analysis, of: Comparison) -> bool:
+    """Whether an arm is compared with the random cells that belong to it."""
+    return analysis.random_cells.get(arm_of(analysis, of)) == analysis.arms[of.reference]
+
+
+def images_of(of: SetAnalysis) -> str:
+    """``200 test images``."""
+    known = of.components[primary_metric(of)]
+    return several(known.n_images, "test image") + (" a seed" if known.resplit else "")
+
+
+def several(count: int, what: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def first_of(names: Sequence[str], most: int = MOST_NAMED, rest: str = "more", separator: str = ", ") -> str:
+    """The first of the names, and how many more there are."""
+    more = len(names) - most
+    told = separator.join(names[:most])
+    return told if more <= 0 else f"{told} and {more} {rest}"
+
+
+def capital(text: str) -> str:
+    """With a capital where the sentence begins with a word; arms keep their names."""
+    return f"T{text[1:]}" if text.startswith("the ") else text

@@ -1,0 +1,87 @@
+"""The report and comparison of a real, tiny study: what lies in the folder, that it is the same twice, what is told."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RUN = ("run", "tiny.toml", "--workers", "0")
+PAGES = {"report.html", "report.md", "results.csv", "differences.csv", "table1.tex", "timings.csv", "figures"}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_a_run_ends_with_a_report_that_can_be_made_again_to_the_byte(here: Path, call: Any) -> None:
+    ran = call(*RUN)
+    assert ran.code == 0
+    assert ran.out.endswith("\nreport: reports/tiny/report.html\n")
+    first = content(here / "reports" / "tiny")
+    assert {name.split("/")[0] for name in first} == PAGES
+    again = call("report", "tiny.toml", "--out", "again")
+    assert again.code == 0
+    assert again.out.endswith("\nreport: again/report.html\n")
+    assert content(here / "again") == first
+    (row, *_) = table(here / "again" / "differences.csv")
+    assert (row["arm"], row["reference"], row["metric"], row["family"]) == ("lesions", "baseline", "auroc", "planned")
+    pictures = {name for name in first if name.endswith(".png")}
+    assert {f"figures/{name}.png" for name in ("forest-auroc", "roc", "cams", "films")} <= pictures
+
+
+def test_a_partial_study_gives_a_partial_report_that_says_so(here: Path, call: Any) -> None:
+    assert call(*RUN, "--seeds", "1").code == 0
+    called = call("report", "tiny.toml")
+    assert called.code == 0
+    rows = table(here / "reports" / "tiny" / "results.csv")
+    assert [(row["arm"], row["seed"], row["status"]) for row in rows] == [
+        ("baseline", "0", "done"), ("lesions", "0", "done"), ("baseline", "1", "missing"), ("lesions", "1", "missing"),
+    ]  # fmt: skip
+    page = (here / "reports" / "tiny" / "report.md").read_text()
+    assert "2 of 4" in page
+    assert "missing" in page
+
+
+def test_a_report_of_nothing_is_an_error_that_says_what_to_do(here: Path, call: Any) -> None:
+    nowhere = call("report", "tiny.toml")
+    assert nowhere.code == 2
+    assert nowhere.err == 'imil-sim: there is no store "runs"; run the study first, or name the store with --store\n'
+    (here / "runs").mkdir()
+    empty = call("report", "tiny.toml")
+    assert empty.code == 2
+    assert "holds no run of study tiny as its file stands now" in empty.err
+    assert not (here / "reports").exists()
+
+
+def test_two_versions_of_a_study_are_compared_arm_by_arm(here: Path, call: Any) -> None:
+    assert call(*RUN).code == 0
+    same = call("compare", "tiny.toml", "tiny.toml")
+    assert same.code == 0
+    assert "all of these made the very same predictions" in same.out
+    text = (here / "tiny.toml").read_text()
+    (here / "other.toml").write_text(text.replace("learning_rate = 0.01", "learning_rate = 0.1"))
+    shutil.copytree(here / "runs", here / "second")
+    assert call("run", "other.toml", "--workers", "0", "--store", "second").code == 0
+    called = call("compare", "tiny.toml", "other.toml", "--second-store", "second", "--out", "c")
+    assert called.code == 0
+    assert set(content(here / "c")) == {"comparison.csv", "comparison.html", "comparison.md"}
+    rows = table(here / "c" / "comparison.csv")
+    assert {row["arm"] for row in rows} == {"baseline", "lesions"}
+    assert any(float(row["difference"]) != 0 for row in rows)
+
+
+@pytest.mark.parametrize("verb", ["report", "run"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_done(here: Path, call: Any, verb: str) -> None:
+    (here / "taken").write_text("")
+    called = call(verb, "tiny.toml", "--out", "taken")
+    assert called.code == 2
+    assert "taken is a file" in called.err
+    assert not (here / "runs").exists()

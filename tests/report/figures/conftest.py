@@ -1,0 +1,121 @@
+"""Every figure of a small study, and an eye on what matplotlib draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from imil_sim.report import figures
+from imil_sim.report.document import Picture
+from imil_sim.report.figures import CamRow, DoseLine, style
+from imil_sim.report.stats import compare, components_of
+
+Draw = Callable[[str, Sequence[str]], Picture]
+
+SEEDS, IMAGES = 6, 24
+
+
+@dataclass
+class Seen:
+    """What the last PNG was made of."""
+
+    figures: list[Figure] = field(default_factory=list)
+    texts: list[tuple[str, Bbox, float]] = field(default_factory=list)
+    """Text, where it lies in pixels, and its size in points, of everything drawn."""
+
+    @property
+    def figure(self) -> Figure:
+        return self.figures[-1]
+
+    @property
+    def words(self) -> str:
+        return "\n".join(text for text, _, _ in self.texts)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """Fills while figures are drawn as PNG; they are not drawn as SVG, to save time."""
+    of = Seen()
+    draw = Text.draw
+
+    def watch(text: Text, renderer: Any, *rest: Any, **others: Any) -> None:
+        draw(text, renderer, *rest, **others)
+        if text.get_visible() and text.get_text():
+            of.texts.append((text.get_text(), text.get_window_extent(renderer), float(text.get_fontsize())))
+
+    def png_of(figure: Figure) -> bytes:
+        of.texts.clear()
+        of.figures.append(figure)
+        return png(figure)
+
+    png = style.png_of
+    monkeypatch.setattr(Text, "draw", watch)
+    monkeypatch.setattr(style, "png_of", png_of)
+    monkeypatch.setattr(style, "svg_of", lambda figure: b"")
+    return of
+
+
+@pytest.fixture(scope="session")
+def draw() -> Draw:
+    """Draws the figure of that name for these arms."""
+    return _draw
+
+
+def _draw(name: str, arms: Sequence[str]) -> Picture:
+    n = len(arms)
+    rng = np.random.default_rng(7)
+    labels = (np.arange(IMAGES) % 2).astype(np.int64)
+    logits = (2 * labels - 1) * np.linspace(0.5, 1.5, n)[:, None, None] + rng.normal(0, 1.2, (n, SEEDS, IMAGES))
+    positive = 1 / (1 + np.exp(-logits))
+    positive[1, 2] = np.nan  # a run that is missing
+    probabilities = np.stack([1 - positive, positive], axis=-1)
+    compared = name in ("forest", "forest-few", "slopes", "dose-response")
+    some = probabilities[:, :3] if name == "forest-few" else probabilities
+    components = components_of("auroc", labels, some)
+    comparisons = compare(components, [(arm, 0) for arm in range(1, n)]) if compared else ()
+    hits = figures.hits_of(labels, probabilities)
+    ids = [f"film-{i}" for i in range(IMAGES)]
+    film = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (48, 1))
+    levels = (5.0, 10.0, 20.0, 40.0)
+    shown = tuple(comparison.a for comparison in (comparisons * 4)[:4])
+    cams = [
+        CamRow(i, "TB", film, np.tile(film.T, (n, 1, 1)), ("TB",) * (n - 1) + ("normal",), (0.9995,) * n)
+        for i in ("film-1", "film-2")
+    ]
+    overlap = np.clip(np.eye(n) + 0.25, 0, 1)
+    overlap[0, 1] = overlap[1, 0] = np.nan
+    seeds = range(SEEDS)
+    made: dict[str, Callable[[], Picture]] = {
+        "forest": lambda: figures.forest(comparisons, arms, name=name, placebo=comparisons[-1].a, margin=0.02),
+        "forest-few": lambda: figures.forest(comparisons, arms, name=name),
+        "slopes": lambda: figures.slopes(components.values, arms, "auroc", name=name, reference=0, seeds=seeds),
+        "roc": lambda: figures.roc(labels, positive, arms, name=name, reference=0),
+        "reliability": lambda: figures.reliability(labels, probabilities, arms, name=name),
+        "dose-response": lambda: figures.dose_response(
+            [DoseLine(arm, levels, shown, shown[0]) for arm in arms], "auroc", name=name,
+            field="feedback.num_outliers", reference=arms[0], per="doubling",
+            placebo=comparisons[-1].a,
+        ),
+        "disagreement": lambda: figures.disagreement(
+            hits[1:], hits[0], arms[1:], name=name, reference_name=arms[0], ids=ids, seeds=seeds
+        ),
+        "disagreement-of-one": lambda: figures.disagreement(
+            hits[1:2], hits[0], arms[1:2], name=name, reference_name=arms[0], ids=ids, seeds=seeds
+        ),
+        "augmentations": lambda: figures.augmentations(
+            np.stack([np.tile(film // 2, (n, 1, 1))] * 2), arms, ["film-1", "film-2"], name=name, notes=["TB", ""]
+        ),
+        "cam-panels": lambda: figures.cam_panels(cams, arms, name=name),
+        "attention": lambda: figures.attention(
+            1 + rng.random((n, SEEDS)), np.where(rng.random((n, SEEDS)) < 0.2, np.nan, 0.5), arms, name=name
+        ),
+        "cells": lambda: figures.cells(overlap, arms, name=name),
+    }  # fmt: skip
+    return made[name]()

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from imil_sim.report.document import Column, Document, Picture, Section, Statement, Table
+from imil_sim.report.page import render_html
+from imil_sim.report.page.picture import Size, size
+
+SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="36pt" height="18pt" viewBox="0 0 36 18"/>'
+
+
+@pytest.fixture
+def document(png: Callable[..., bytes]) -> Document:
+    arms = Table(
+        "arms",
+        "Arms",
+        (Column("arm"), Column("AUROC", digits=3, explained="area under the curve"), Column("n")),
+        (("baseline", 0.8, 10), ("lesions", -0.5, None)),
+        ("Ten seeds.",),
+    )
+    forest = Picture("forest", "Differences", "A forest plot", png(8, 4), SVG, arms)
+    films = Picture("films", "Films", "Four films", png(30, 20))
+    return Document(
+        "ring-grid",
+        "What it was worth",
+        (Statement("Nothing differs."), Statement("Two runs failed.", "bad")),
+        (Section("results", "Results", ("A paragraph.",), (arms, forest)), Section("films", "Films", (), (films,))),
+    )
+
+
+def test_equal_documents_give_equal_bytes(document: Document) -> None:
+    assert render_html(document) == render_html(document)
+
+
+def test_the_policy_names_the_script_that_is_there_and_nothing_comes_from_elsewhere(
+    document: Document, elements: Callable[[str], Any]
+) -> None:
+    page = render_html(document).decode()
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert len(scripts) == 1
+    hashed = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    policy = elements(page).values("meta", "content")[0]
+    assert policy == (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{hashed}'; base-uri 'none'; form-action 'none'"
+    )
+    found = elements(page)
+    assert all(value.startswith("data:") for value in found.values("img", "src"))
+    assert all(value.startswith(("#", "data:,")) for tag in ("a", "link") for value in found.values(tag, "href"))
+    assert not re.search(r"@import|url\(", page)
+
+
+def test_landmarks_headings_and_contents(document: Document, elements: Callable[[str], Any]) -> None:
+    page = render_html(document).decode()
+    found = elements(page)
+    ids = [value for _, name, value in found.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert {value.removeprefix("#") for value in found.values("a", "href")} <= set(ids)
+    assert [link for link in found.values("a", "href") if link[1:] in ("results", "films")] == ["#results", "#films"]
+    assert {value for _, name, value in found.attributes if name == "aria-labelledby"} <= set(ids)
+    assert [tag for tag, _ in found.elements if re.fullmatch("h[1-6]", tag)] == ["h1", "h2", "h2", "h2"]
+    tags = [tag for tag, _ in found.elements]
+    assert [tags.count(tag) for tag in ("main", "nav", "header")] == [1, 1, 1]
+    assert found.values("html", "lang") == ["en"]
+    # what the study says comes before everything else a reader can come to
+    assert page.index("Nothing differs.") < page.index("<nav")
+
+
+def test_tables_can_be_read_without_eyes(document: Document, elements: Callable[[str], Any]) -> None:
+    page = render_html(document).decode()
+    found = elements(page)
+    tags = [tag for tag, _ in found.elements]
+    assert tags.count("table") == tags.count("caption") == 2
+    assert found.values("th", "scope") == ["col", "col", "col", "row", "row"] * 2
+    assert '<td class="n s">−0.500</td><td class="n s">–</td>' in page
+    assert found.values("abbr", "title") == ["area under the curve"] * 2
+    assert page.count("<dt>AUROC</dt> <dd>area under the curve</dd>") == 2
+    assert page.count("<b>Table 1.</b> Arms") == 1
+    assert "<b>Numbers of figure 1.</b>" in page
+
+
+def test_tones_are_words(document: Document) -> None:
+    page = render_html(document).decode()
+    assert '<li class="bad"><span class="tone">Unfavourable</span> <span class="text">Two runs failed.</span>' in page
+    assert '<li class="plain"><span class="tone">Note</span>' in page
+
+
+def test_pictures_lie_in_the_page_with_their_size(document: Document, elements: Callable[[str], Any]) -> None:
+    found = elements(render_html(document).decode())
+    forest, films = found.values("img", "src")
+    assert base64.b64decode(forest.removeprefix("data:image/svg+xml;base64,"), validate=True) == SVG
+    assert films.startswith("data:image/png;base64,")
+    assert found.values("img", "alt") == ["A forest plot", "Four films"]
+    assert list(zip(found.values("img", "width"), found.values("img", "height"), strict=True)) == [
+        ("48", "24"),
+        ("30", "20"),
+    ]
+
+
+def test_sizes_by_hand(png: Callable[..., bytes]) -> None:
+    def of(content: bytes, svg: bytes | None = None) -> Size:
+        return size(Picture("p", "", "", content, svg))
+
+    assert of(png(30, 20, dpi=192)) == Size(15, 10)
+    assert of(png(30, 20), b'<svg width="100%" height="100%" viewBox="0 0 3 2">') == Size(30, 20)
+    assert of(png(30, 20), b'<svg data-width="9" width="40" stroke-width="3" height="10px">') == Size(40, 10)
+    with pytest.raises(ValueError, match="'p' holds no PNG"):
+        of(b"GIF89a")
+
+
+def test_a_long_table_scrolls_in_its_frame_and_an_empty_one_says_so() -> None:
+    long = Table("long", "Many", (Column("i"),), tuple((i,) for i in range(31)))
+    empty = Table("empty", "None", (Column("i"), Column("j")), ())
+    page = render_html(Document("s", "t", (), (Section("a", "A", (), (long, empty)),))).decode()
+    assert page.count('class="frame long"') == 1
+    assert '<td colspan="2">No rows.</td>' in page
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_colour_of_a_text_can_be_read_on_both_papers(document: Document) -> None:
+    page = render_html(document).decode()
+    schemes = re.findall(r":root \{[^}]*--paper[^}]*\}", page)
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", scheme))
+        for text in ("ink", "soft", "link", "good", "bad", "caution"):
+            for ground in ("paper", "raised"):
+                light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{text} on {ground}"

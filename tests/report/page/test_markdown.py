@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from imil_sim.report.document import Column, Document, Picture, Section, Statement, Table
+from imil_sim.report.page import render_markdown
+
+
+def test_a_report_by_hand(png: Callable[..., bytes]) -> None:
+    numbers = Table("drawn", "Drawn", (Column("arm"), Column("n")), (("a", 3),))
+    arms = Table(
+        "arms",
+        "All *arms*",
+        (Column("arm"), Column("AUROC", digits=3, signed=True, explained="area under the curve")),
+        (("top_label|1", 0.5), ("b", -0.25), ("c", None)),
+        ("1. Ten seeds.",),
+    )
+    forest = Picture("forest", "Differences", "A [forest]", png(2, 2), b"<svg/>", numbers)
+    document = Document(
+        "ring-grid",
+        "What it was worth",
+        (Statement("Nothing differs."), Statement("See www.x.y and https://z, a@b.c.", "caution")),
+        (Section("results", "Results", ("A $5 paragraph.", " "), (arms, forest)),),
+    )
+    assert (
+        render_markdown(document, "fig ures")
+        == """\
+# What it was worth
+
+Study **ring-grid**
+
+- **Note:** Nothing differs.
+- **Caution:** See www<!-- -->.x.y and https:<!-- -->//z, a@<!-- -->b.c.
+
+## Results
+
+A &#36;5 paragraph.
+
+**Table 1.** All \\*arms\\*
+
+| arm | AUROC |
+| --- | ---: |
+| top_label&#124;1 | +0.500 |
+| b | −0.250 |
+| c | – |
+
+- **AUROC**: area under the curve
+
+1\\. Ten seeds.
+
+![A \\[forest\\]](fig%20ures/forest.svg)
+
+**Figure 1.** Differences
+
+<details>
+<summary>Numbers of figure 1</summary>
+
+**Numbers of figure 1.** Drawn
+
+| arm | n |
+| --- | ---: |
+| a | 3 |
+
+</details>
+"""
+    )
+
+
+def test_a_picture_without_svg_is_shown_as_png(png: Callable[..., bytes]) -> None:
+    films = Picture("films", "Films", "Four films", png(2, 2))
+    text = render_markdown(Document("s", "t", (), (Section("a", "A", (), (films,)),)))
+    assert "![Four films](figures/films.png)" in text

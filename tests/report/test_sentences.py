@@ -1,0 +1,236 @@
+"""The first screen on studies whose truth is known: what it says of each, and what it never says."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imil_sim.report.analysis import ReportedRun, analyse
+from imil_sim.report.document import Statement
+from imil_sim.report.sentences import statements
+from imil_sim.report.stats import Metric
+
+ARMS = {"baseline": 0.0, "placebo": 0.0, "lesions": 0.0, "random-cells": 0.0}
+QUICK: tuple[Metric, ...] = ("auroc", "accuracy")
+
+
+def screen(study: Any, runs: Sequence[ReportedRun], metrics: Sequence[Metric] = QUICK) -> tuple[Statement, ...]:
+    return statements(analyse(study, runs, metrics=metrics))
+
+
+def claims(told: Sequence[Statement]) -> list[Statement]:
+    """What a reader takes for a finding, by its colour or by its words."""
+    words = (" did better", " did worse", " differs from ")
+    return [one for one in told if one.tone in ("good", "bad") or any(word in one.text for word in words)]
+
+
+def of(told: Sequence[Statement], *words: str) -> Statement:
+    """The one sentence with all of these words."""
+    (found,) = [one for one in told if all(word in one.text for word in words)]
+    return found
+
+
+def test_a_clear_effect_is_named_with_its_interval_and_nothing_else_is(synthetic: Any) -> None:
+    study, runs = synthetic({**ARMS, "lesions": 0.1}, seeds=10, images=300, rng_seed=1)
+    analysis = analyse(study, runs, metrics=QUICK)
+    told = statements(analysis)
+    (claim,) = claims(told)
+    assert claim == told[0]
+    assert claim.tone == "good"
+    one = analysis.sets["main"].planned["auroc"][1]
+    assert claim.text.startswith(f"lesions did better than baseline: AUROC {one.a.value:.3f} higher, 95% interval A ")
+    assert f"{one.a.low:+.3f} to {one.a.high:+.3f} (Holm p < 0.001)" in claim.text
+    share = analysis.sets["main"].planned["accuracy"][1].a
+    assert f"Secondary, no claim: accuracy {100 * share.value:+.1f} points" in claim.text
+    hedged = of(told, "No difference between the placebo and baseline can be told", "compatible with anything from")
+    assert hedged.tone == "plain"
+    assert told[-1].text == "All 40 runs are done: 4 arms, 10 seeds, 300 test images."
+
+
+def test_harm_is_called_worse(synthetic: Any) -> None:
+    (claim,) = claims(screen(*synthetic({**ARMS, "lesions": -0.1}, seeds=10, images=300, rng_seed=1)))
+    assert claim.tone == "bad"
+    assert claim.text.startswith("lesions did worse than baseline: AUROC 0.")
+    assert " lower, 95% interval A " in claim.text
+
+
+def test_no_effect_is_never_called_equality(synthetic: Any) -> None:
+    told = screen(*synthetic(ARMS, seeds=10, images=100, rng_seed=1))
+    assert claims(told) == []
+    text = " ".join(one.text for one in told)
+    assert text.count("compatible with anything from") == 4
+    assert not any(word in text for word in (" equal ", " same as ", "no effect", "significant", "did not differ"))
+
+
+def test_where_lower_is_better_a_lower_number_is_the_better_one(synthetic: Any) -> None:
+    (claim,) = claims(screen(*synthetic({"baseline": 0.0, "lesions": 0.12}, 10, 300), metrics=("brier",)))
+    assert claim.tone == "good"
+    assert "lesions did better than baseline: Brier score 0." in claim.text
+    assert " lower (lower is better), " in claim.text
+    assert "accuracy" not in claim.text
+    (claim,) = claims(screen(*synthetic({"baseline": 0.0, "lesions": 0.12}, 10, 300), metrics=("accuracy",)))
+    assert "accuracy" in claim.text
+    assert "Secondary" not in claim.text
+
+
+def test_random_cells_in_the_same_number_are_planned_or_exploratory(synthetic: Any) -> None:
+    arms = {**ARMS, "lesions": 0.12, "lung-fields": 0.0}
+    told = screen(*synthetic(arms, 10, 200))
+    explored = of(told, "lesions against random cells in the same number (random-cells)")
+    assert explored.text.startswith("Exploratory, no finding: ")
+    assert explored not in claims(told)
+    assert "it was not planned" in explored.text
+    # Not in the same number: these cells are as many as the lesions chose.
+    of(told, "lung-fields against random cells (random-cells)")
+    told = screen(*synthetic(arms, 10, 200, study={"comparisons": [["lesions", "random-cells"]]}))
+    (claim,) = claims(told)
+    assert claim.text.startswith("lesions did better than random cells in the same number (random-cells): AUROC ")
+    assert "Holm p" in claim.text
+    of(told, "Exploratory: the 4 arms that no plan compares with baseline", "no findings")
+
+
+def test_feedback_without_random_cells_beside_it_is_told(synthetic: Any) -> None:
+    missing = "No arm of random cells stands beside the feedback"
+    assert of(screen(*synthetic({"baseline": 0.0, "lesions": 0.0}, 5, 40)), missing).tone == "caution"
+    told = screen(*synthetic({"baseline": 0.0, "mixup": 0.0, "placebo": 0.0}, 5, 40))
+    assert not [one for one in told if missing in one.text]
+
+
+def test_a_placebo_that_differs_is_a_warning(synthetic: Any) -> None:
+    told = screen(*synthetic({**ARMS, "placebo": 0.12}, 10, 300, rng_seed=1))
+    (claim,) = claims(told)
+    assert claim.tone == "caution"
+    assert claim.text.startswith("The placebo differs from baseline, though nothing was replaced: AUROC ")
+
+
+def test_an_interval_without_0_is_no_claim_when_holm_says_no(synthetic: Any) -> None:
+    arms = {"baseline": 0.0, "placebo": 0.0, "lesions": 0.025, "random-cells": 0.0}
+    analysis = analyse(*synthetic(arms, 10, 150, rng_seed=19), metrics=QUICK)
+    one = analysis.sets["main"].planned["auroc"][1]
+    assert one.a.p < 0.05 < one.p_adjusted
+    told = statements(analysis)
+    hedged = of(told, "No difference between lesions and baseline can be told")
+    assert "leaves out 0 by itself, but not after the correction for all planned comparisons" in hedged.text
+    assert hedged not in claims(told)
+
+
+# ------------------------------------------------------------------------------------------------- was it large enough
+
+
+def test_an_underpowered_study_says_so_and_how_many_seeds_it_would_take(synthetic: Any) -> None:
+    told = screen(*synthetic(ARMS, seeds=5, images=200))
+    size = of(told, "Underpowered for a difference of 0.020: with 5 seeds and 200 test images a true difference of 0.")
+    assert size.tone == "caution"
+    assert "To see 0.020 would take about " in size.text
+    assert "In accuracy it is " in size.text
+
+
+def test_where_images_are_the_floor_more_images_are_asked_for(synthetic: Any) -> None:
+    told = screen(*synthetic({"baseline": 0.0, "lesions": 0.0}, 10, 60, image_interaction_sd=0.5))
+    size = of(told, "Underpowered")
+    assert (
+        "No number of seeds up to 1000 is enough: by the spread seen here, these 60 test images set a floor"
+        in size.text
+    )
+    assert "it would take more than about " in size.text
+
+
+def test_a_large_study_says_what_it_could_have_seen(synthetic: Any) -> None:
+    told = screen(*synthetic({"baseline": 0.0, "mixup": 0.0}, seeds=20, images=1000, seed_sd=0.02))
+    assert of(told, "Large enough to see a difference of 0.020: with 20 seeds").tone == "plain"
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_few_seeds_give_no_interval_and_no_claim_and_say_why(synthetic: Any, seeds: int) -> None:
+    told = screen(*synthetic({**ARMS, "lesions": 0.15}, seeds, 200))
+    assert claims(told) == []
+    why = of(told, "No claim can be made in any planned comparison", "(A) needs at least 5 seeds")
+    assert why.tone == "caution"
+    assert f"there {'is 1' if seeds == 1 else 'are 3'}." in why.text
+    of(told, "lesions and baseline: AUROC +0.", "without an interval and without a claim.")
+    assert bool([one for one in told if "10 seeds would tell" in one.text]) == (seeds > 1)
+
+
+def test_a_split_per_seed_rests_on_inference_b(synthetic: Any) -> None:
+    told = screen(*synthetic({**ARMS, "lesions": 0.15}, 10, 200, study={"split": {"method": "per-seed"}}))
+    (claim,) = claims(told)
+    assert "95% interval B (new seeds and splits)" in claim.text
+    of(told, "Whether the study was large enough cannot be said: with a split per seed")
+
+
+# ------------------------------------------------------------------------------------------------------ runs and sets
+
+
+def test_failed_waiting_and_missing_runs_are_told_with_their_reasons(synthetic: Any) -> None:
+    study, runs = synthetic(
+        ARMS, 6, 40, failed={("lesions", 2): "loss is\nnot a number  "},
+        waiting={("random-cells", seed): "no answers yet" for seed in range(4)}, missing=[("placebo", 5)],
+    )  # fmt: skip
+    told = screen(study, runs)
+    assert told[0].text.startswith(
+        "This report is partial: 18 of 24 runs are done (1 failed, 4 waiting for answers, 1 missing); "
+    )
+    assert told[0].tone == "caution"
+    of(told, "Failed: 1 run, of lesions (seed 2). Reasons: loss is not a number.")
+    of(told, "Waiting for answers: 4 runs, of random-cells (seeds 0-3).")
+    of(told, "Missing: 1 run, of placebo (seed 5).")
+    of(told, "No claim can be made in 1 of 3 planned comparisons")
+    assert not [one for one in told if one.text.startswith("All ")]
+
+
+def test_a_study_without_any_run_says_only_that(synthetic: Any) -> None:
+    study, runs = synthetic(ARMS, 2, 40, missing=[(arm, seed) for arm in ARMS for seed in (0, 1)])
+    first, second = screen(study, runs)
+    assert first.text == "No run of this study is done, so there is nothing to compare. Of 8 runs: 8 missing."
+    assert second.text.startswith("Missing: 8 runs, of baseline (seeds 0, 1), ")
+
+
+def test_runs_whose_predictions_are_no_numbers_are_told(synthetic: Any) -> None:
+    study, runs = synthetic({"baseline": 0.0, "lesions": 0.0}, 5, 40, test_sets={"other": 20})
+
+    def broken(run: ReportedRun) -> ReportedRun:
+        assert run.predictions is not None
+        main = dataclasses.replace(run.predictions["main"], probabilities=np.full((40, 2), math.nan))
+        return dataclasses.replace(run, predictions={**run.predictions, "main": main})
+
+    told = screen(study, [broken(run) if run.arm == "lesions" else run for run in runs])
+    of(told, "Not compared: lesions: its predictions are not numbers in seeds 0, 1, 2, 3, 4.")
+    of(told, "lesions and baseline cannot be compared in AUROC: no seed has a run of both.")
+    # With none left on the main set, a further set does not take its place.
+    told = screen(study, [broken(run) for run in runs])
+    assert told[0].text.startswith("10 runs done, and no predictions that are numbers")
+
+
+def test_arms_that_predict_the_very_same_are_told_so(synthetic: Any) -> None:
+    told = screen(*synthetic(ARMS, 6, 40, copies={"lesions": "baseline"}))
+    same = of(told, "lesions and baseline made the very same predictions in all 6 seeds they share: nothing varied")
+    assert same.tone == "caution"
+    assert claims(told) == []
+
+
+def test_different_environments_and_further_sets_are_told(synthetic: Any) -> None:
+    told = screen(*synthetic(ARMS, 5, 40, environments={"lesions": {"torch": "2.12"}}, test_sets={"other": 20}))
+    of(told, "different environments", "torch 2.12 (5 runs), 2.13.0 (15 runs)")
+    of(told, "On the further test set other (20 test images), secondary and without a claim")
+
+
+def test_fifty_arms_fit_on_a_screen(synthetic: Any) -> None:
+    effects = [0.12] * 12 + [-0.12] * 2 + [0.0] * 35
+    arms = {"baseline": 0.0, **{f"arm-{i}": effect for i, effect in enumerate(effects)}}
+    copies = {"arm-20": "baseline", "arm-21": "baseline"}
+    told = screen(*synthetic(arms, 10, 300, copies=copies))
+    assert len(told) < 20
+    found = claims(told)
+    assert len(found) <= 10
+    named = sum(one.text.startswith("arm-") for one in found)
+    more = [one for one in found if one.text.startswith("Likewise ")]
+    assert named == 8
+    assert named + sum(int(one.text.split()[1]) for one in more) == 14
+    assert {one.tone for one in found} == {"good", "bad"}
+    of(told, "The very same predictions in all seeds were made by arm-20 and baseline; arm-21 and baseline")
+    of(told, "In the other 33 planned comparisons no difference can be told", "compatible with anything from")
