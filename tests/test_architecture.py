@@ -19,12 +19,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-ROOMS = ("errors", "seeds", "study", "feedback", "images", "training", "engine", "report", "cli")
+ROOMS = ("errors", "seeds", "study", "feedback", "images", "training", "engine", "report", "annotate", "cli")
 """From the ground up; a room may import its own modules and those that stand before it."""
-LEVEL = {room: level for level, room in enumerate(ROOMS)} | {"testing": ROOMS.index("cli")}
-STRANGERS = {"report": {"engine", "training"}}
-"""Rooms that stand lower and are closed all the same: a report reads records, it trains nothing."""
-WITHOUT_TORCH = ("study", "feedback", "images", "report")
+LEVEL = {room: level for level, room in enumerate(ROOMS)} | {
+    "testing": ROOMS.index("cli"),
+    "pytest_plugin": len(ROOMS),  # a second rim beside cli, which it stands on
+}
+STRANGERS = {"report": {"engine", "training"}, "annotate": {"images", "training", "engine", "report"}}
+"""Rooms that stand lower and are closed all the same: a report reads records, it trains nothing; a person is shown
+questions, and writes a session."""
+WITHOUT_TORCH = ("study", "feedback", "images", "report", "annotate")
 TORCH = {"torch", "torchvision", "captum", "torchxrayvision"}
 OPTIONAL = {"pydicom", "torchxrayvision"}
 """The dependencies of the extras: they may be imported inside the function that needs them, on a line that says so."""
@@ -108,8 +112,9 @@ def violations(module: str, source: str, *, is_package: bool = False) -> list[st
         if package == "torchvision" and module != "imil_sim.training.vision":
             wrong.append(f"{where}: torchvision comes from imil_sim.training.vision, which knows its trap")
         if arrow.inside_function:
-            # The one exception: cli composes the rooms, and imports them inside its verbs so that start-up stays light.
-            light = here == "cli" and package in {"imil_sim", *TORCH}
+            # The one exception: cli composes the rooms, and imports them inside its verbs so that start-up stays light;
+            # so does the plugin, which every pytest of an environment loads.
+            light = here in ("cli", "pytest_plugin") and package in {"imil_sim", *TORCH}
             optional = package in OPTIONAL and "optional" in lines[arrow.line - 1]
             if not light and not optional and module != "imil_sim.training.vision":
                 wrong.append(f"{where}: hidden in a function, and no optional dependency that says so")
@@ -220,6 +225,8 @@ def report(name):
         ("imil_sim.engine.run", "from imil_sim.utilities import x", "no such room"),
         ("imil_sim.report.page", "from imil_sim.engine.store import Store", "never import one another"),
         ("imil_sim.report.page", "from imil_sim.training import cam", "never import one another"),
+        ("imil_sim.annotate.asked", "from imil_sim.engine.store import Store", "never import one another"),
+        ("imil_sim.feedback.ask", "from imil_sim.annotate import read_asked", "an arrow upwards"),
         ("imil_sim.engine.run", "from oracles.lesions import Lesions", "never names an oracle"),
         ("imil_sim.feedback.registry", 'def f():\n    import_module("oracles.lesions")', "never names an oracle"),
         ("imil_sim.images.phantom", "import torch.nn as nn", "loads no torch"),
@@ -228,6 +235,7 @@ def report(name):
         ("imil_sim.engine.run", "def f():\n    import pandas", "hidden in a function"),
         ("imil_sim.images.folder", "def f():\n    import pydicom", "hidden in a function"),
         ("imil_sim.cli.app", "def f():\n    import pandas", "hidden in a function"),
+        ("imil_sim.cli.check", "from imil_sim.pytest_plugin import StudyRun", "an arrow upwards"),
         ("oracles.lesions", "from imil_sim.images.phantom import draw", "an oracle names only"),
         ("oracles.lesions", "import imil_sim", "an oracle names only"),
         ("oracles.lesions", "from imil_sim.study.spec import canonical", "an oracle names only"),
@@ -244,6 +252,7 @@ def test_a_module_that_breaks_a_rule_is_caught(module: str, source: str, complai
         ("imil_sim.feedback.grid", "from . import question\nfrom ..errors import DataError"),
         ("imil_sim.images.dicom", "def read():\n    import pydicom  # optional: the extra [dicom]"),
         ("imil_sim.cli.app", "def run():\n    from imil_sim.engine.run import run_study"),
+        ("imil_sim.pytest_plugin", "import pytest\ndef f():\n    from imil_sim.cli.check import measure"),
         ("imil_sim.training.cam", "import torch\nfrom captum.attr import LayerGradCam"),
         (
             "oracles.lesions",

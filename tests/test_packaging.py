@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-COMES_WITH = {"dask": "distributed", "matplotlib": "seaborn", "pydantic_core": "pydantic"}
+COMES_WITH = {"dask": "distributed", "markupsafe": "jinja2", "matplotlib": "seaborn", "pydantic_core": "pydantic"}
 """Packages that are half of another one: it requires them, and its interface is made of their types."""
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.toml"))
 
@@ -86,6 +86,7 @@ def test_everything_that_is_imported_is_asked_for() -> None:
     texts = [
         *PROJECT["dependencies"],
         *PROJECT["optional-dependencies"]["dicom"],
+        *PROJECT["optional-dependencies"]["pytest"],
         *PROJECT["optional-dependencies"]["xrv"],
     ]
     asked = {canonicalize_name(Requirement(text).name) for text in texts}

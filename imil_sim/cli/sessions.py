@@ -1,0 +1,71 @@
+"""Sessions at the rim: those that ``run`` leaves behind with ``record = true``, and those that runs replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic_core import from_json
+
+from imil_sim.engine.data import ImageLibrary
+from imil_sim.engine.results import RunResult
+from imil_sim.engine.steps import STAGE
+from imil_sim.errors import OracleError
+from imil_sim.feedback import Session, make_oracle
+from imil_sim.feedback.divergence import divergence
+from imil_sim.feedback.recording import recorded_session
+from imil_sim.feedback.session_write import write_session
+from imil_sim.report.tables import Replayed
+from imil_sim.study.study import Study
+
+
+def write_sessions(study: Study, results: Sequence[RunResult], library: ImageLibrary, folder: Path) -> list[Path]:
+    """One session for every run that is done and consulted: ``ARM-seedN.jsonl``. Repeated, it gives equal bytes.
+
+    Raises:
+        SessionError: one cannot be written.
+    """
+    written = []
+    for result in results:
+        record = result.record
+        session = recorded_session(
+            record,
+            library.films(record.spec.arm.images),
+            [result.cams(number) for number in range(1, len(record.consultations) + 1)],
+            _states(result),
+            f"study {study.name}, arm {result.arm}, seed {result.seed}",
+        )
+        if record.status == "done" and session is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"{result.arm.replace('/', '_')}-seed{result.seed}.jsonl"
+            write_session(path, session)
+            written.append(path)
+    return written
+
+
+def replayed_runs(results: Sequence[RunResult]) -> list[Replayed]:
+    """How far the questions of runs are the recorded ones, where a session was replayed that is still there."""
+    found = []
+    for result in results:
+        feedback = result.record.spec.arm.feedback
+        if feedback is None or result.record.status != "done":
+            continue
+        with suppress(OracleError):  # the session has gone since: the rest of the report does not need it
+            session = getattr(make_oracle(feedback.oracle, feedback.options), "recorded", None)
+            if isinstance(session, Session):
+                compared = divergence(session, result.record.consultations)
+                found.append(Replayed(result.arm, result.seed, compared))
+    return found
+
+
+def _states(result: RunResult) -> list[str]:
+    """Key of the state of training at each consultation; none where the store no longer holds the states."""
+    stages = result.folder.parent.parent / "stages"
+    by_epoch: dict[int, str] = {}
+    for key in result.record.stages:
+        try:
+            by_epoch[int(from_json((stages / key / STAGE).read_bytes())["epoch"])] = key
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+    return [by_epoch[consultation.epoch] for consultation in result.record.consultations]

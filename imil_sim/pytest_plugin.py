@@ -1,0 +1,215 @@
+"""A plugin of pytest: studies as fixtures, baselines kept beside the tests, tests that need a person.
+
+It comes with imil-sim and is loaded by every pytest of an environment that has imil-sim in it, most of which will not
+use it. So it imports nothing of imil-sim, and torch least of all, until a fixture is asked for something: this is the
+one module outside the command line whose imports stand inside functions.
+
+    def test_feedback_still_helps(imil_study, imil_check):
+        imil_check(imil_study("ci"))
+
+The baseline of that test in ``tests/test_gate.py`` lies in ``tests/test_gate/test_feedback_still_helps.json``.
+``--force-regen`` writes it anew and fails the test, ``--regen-all`` writes it anew and passes, as pytest-regressions
+has them; where that is installed the options are its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from imil_sim.images.image_set import ImageSet
+    from imil_sim.report.analysis import Analysis, ReportedRun
+    from imil_sim.report.baseline import Findings
+    from imil_sim.study.study import Study
+
+_OPTIONS = (
+    ("--force-regen", "write the baselines of imil-sim anew, and fail the tests whose baseline changed"),
+    ("--regen-all", "write the baselines of imil-sim anew, and pass"),
+    ("--human", "run the tests that need a person who answers"),
+)
+
+_HUMAN = "needs a person who answers; run pytest with --human while one is there"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRun:
+    """A study that was run."""
+
+    study: Study
+    runs: tuple[ReportedRun, ...]
+    """Every run, with its record and its predictions."""
+    findings: Findings
+    """What a baseline keeps of them."""
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """The table of results.csv: a row a run, on the study's own test set."""
+        from imil_sim.report.results import results_table, run_row
+
+        return results_table(
+            run_row(run.arm, run.record, (run.predictions or {}).get("main")) for run in self.runs if run.record
+        )
+
+    @property
+    def analysis(self) -> Analysis:
+        """Estimates and comparisons, as the report has them."""
+        from imil_sim.report.analysis import analyse
+
+        return analyse(self.study, self.runs)
+
+
+# ------------------------------------------------------------------------------------------------- options and markers
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:
+    """Add our options, but those that another plugin has: all installed plugins have added theirs by now."""
+    group = parser.getgroup("imil-sim", "simulated clinicians (imil-sim)")
+    for option, told in _OPTIONS:
+        if not hasattr(early_config.known_args_namespace, _attribute(option)):
+            group.addoption(option, action="store_true", default=False, help=told)
+
+
+def _attribute(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line("markers", f"human: {_HUMAN}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs a person, with the reason."""
+    if config.getoption("human", default=False):
+        return
+    for item in items:
+        if item.get_closest_marker("human"):
+            item.add_marker(pytest.mark.skip(reason=_HUMAN))
+
+
+# ------------------------------------------------------------------------------------------------------------- fixtures
+
+
+@pytest.fixture(scope="session")
+def imil_study(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str | Path | Mapping[str, Any]], StudyRun]:
+    """``imil_study("ci")``: a study run once in this session: a file, the name of a shipped one, or a parsed file.
+
+    Studies of one session share a store that is new, so nothing of an earlier run is taken for granted; what two of
+    them have in common is trained once. Workers of pytest-xdist share it too. Everything is trained in this process.
+    """
+    store = _store(request.config, tmp_path_factory)
+    run: dict[str, StudyRun] = {}
+
+    def study_run(asked: str | Path | Mapping[str, Any]) -> StudyRun:
+        from imil_sim.cli.check import measure
+        from imil_sim.cli.run import Where
+        from imil_sim.study.study import find_study, parse_study, read_study
+
+        if isinstance(asked, Mapping):
+            study = parse_study(asked, beside=Path.cwd())
+        else:
+            study = read_study(find_study(str(asked)))
+        key = repr(study)
+        if key not in run:
+            measured = measure(study, Where(store, workers=0))
+            run[key] = StudyRun(study, measured.runs, measured.findings)
+        return run[key]
+
+    return study_run
+
+
+@pytest.fixture(scope="session")
+def imil_phantom() -> Callable[..., ImageSet]:
+    """``imil_phantom(train=20, test=10, size=32)``: the phantom's films, drawn once in this session.
+
+    Takes the fields of ``[images]`` with ``source = "phantom"``.
+    """
+    drawn: dict[str, ImageSet] = {}
+
+    def films(**fields: Any) -> ImageSet:
+        from imil_sim.images.phantom import phantom
+        from imil_sim.study.spec import PhantomSource
+
+        source = PhantomSource.model_validate({"source": "phantom", **fields})
+        if source.text not in drawn:
+            drawn[source.text] = phantom(source)
+        return drawn[source.text]
+
+    return films
+
+
+@pytest.fixture
+def imil_check(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """``imil_check(imil_study("ci"))``: fails the test unless the study is as its baseline says; see `imil-sim check`.
+
+    The baseline lies beside the test, in a folder named for its file, and is named for the test, or ``basename``.
+    """
+
+    def check(run: StudyRun, basename: str | None = None) -> None:
+        __tracebackhide__ = True
+        path = _baseline_path(request, basename)
+        force, everything = (
+            bool(request.config.getoption(name, default=False)) for name in ("force_regen", "regen_all")
+        )
+        if force or everything:
+            _regenerate(run, path, fail=not everything)
+        else:
+            _compare(run, path)
+
+    return check
+
+
+def _store(config: pytest.Config, folders: pytest.TempPathFactory) -> Path:
+    """The store of this session, the same for every worker of pytest-xdist, which begin below one folder."""
+    base = folders.getbasetemp()
+    return (base.parent if hasattr(config, "workerinput") else base) / "imil-sim-store"
+
+
+def _baseline_path(request: pytest.FixtureRequest, basename: str | None) -> Path:
+    test = cast("pytest.Item", request.node)
+    name = basename if basename is not None else re.sub(r"[^\w-]+", "_", test.name).strip("_")
+    return test.path.with_suffix("") / f"{name}.json"
+
+
+def _compare(run: StudyRun, path: Path) -> None:
+    from imil_sim.cli.check import usable_baseline
+    from imil_sim.errors import UsageError
+    from imil_sim.report.gate import judge
+    from imil_sim.report.verdict import lines_of
+
+    __tracebackhide__ = True
+    remedy = "Write one from code that is known to be good, with pytest --force-regen, and keep it with the test"
+    try:
+        baseline = usable_baseline(run.study, path, remedy, "cpu")
+    except UsageError as error:
+        pytest.fail(str(error), pytrace=False)
+    verdict = judge(run.study, baseline, run.findings)
+    if not verdict.passed:
+        pytest.fail("\n".join(lines_of(verdict)), pytrace=False)
+
+
+def _regenerate(run: StudyRun, path: Path, *, fail: bool) -> None:
+    """Write the baseline, unless what must hold without one does not."""
+    from imil_sim.report.baseline import write_baseline
+    from imil_sim.report.gate import judge
+    from imil_sim.report.verdict import lines_of
+
+    __tracebackhide__ = True
+    verdict = judge(run.study, None, run.findings)
+    if not verdict.passed:
+        pytest.fail("\n".join([*lines_of(verdict), "no baseline was written"]), pytrace=False)
+    before = path.read_bytes() if path.is_file() else b""
+    write_baseline(run.findings, path)
+    if fail and path.read_bytes() != before:
+        pytest.fail(f"baseline {'changed' if before else 'written'}: {path}; look at it, and run again", pytrace=False)

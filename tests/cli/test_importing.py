@@ -1,0 +1,112 @@
+"""The verb ``import``, called as a user calls it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from imil_sim.feedback.session_read import read_session
+
+if TYPE_CHECKING:
+    from conftest import Call
+
+VINDR = "image_id,rad_id,x_min,y_min,x_max,y_max\na,R1,10,20,30,40\na,R2,,,,\n"
+
+
+@pytest.fixture
+def masks(here: Path) -> Path:
+    folder = here / "masks"
+    folder.mkdir()
+    for number in range(3):
+        values = np.zeros((16, 16), dtype=np.uint8)
+        values[: 4 * number, :8] = 255
+        cv2.imwrite(str(folder / f"train-000{number}.png"), values)
+    return folder
+
+
+def test_a_folder_of_masks_becomes_a_session_and_the_same_one_again(call: Call, masks: Path, here: Path) -> None:
+    line = ("import", "masks", "--to", "out/s.jsonl", "--grid", "4", "--reader", "me", "--role", "resident")
+    done = call(*line)
+    assert (done.code, done.out.strip()) == (
+        0,
+        "folder of PNG masks: 3 answers on a grid of 4 x 4, 1 with nothing marked, by me, written to out/s.jsonl",
+    )
+    session = read_session(here / "out/s.jsonl")
+    assert (session.header.reader, session.header.role) == ("me", "resident")
+    assert session.header.source == "folder of PNG masks masks"
+    assert [a.cells for a in session.answers] == [(), (1, 2), (1, 2, 5, 6)]
+    before = (here / "out/s.jsonl").read_bytes()
+    assert call(*line).code == 0
+    assert (here / "out/s.jsonl").read_bytes() == before
+    other = call(*line[:5], "2")
+    assert other.code == 2
+    assert "out/s.jsonl is there already and holds something else" in other.err
+    assert (here / "out/s.jsonl").read_bytes() == before
+
+
+def test_several_readers_become_sessions_in_a_folder(call: Call, here: Path) -> None:
+    (here / "boxes.csv").write_text(VINDR)
+    (here / "sizes.csv").write_text("image_id,width,height\na,100,80\n")
+    refused = call("import", "boxes.csv", "--to", "s.jsonl", "--sizes", "sizes.csv")
+    assert (refused.code, (here / "s.jsonl").exists()) == (2, False)
+    assert "the file has 2 readers: R1, R2. Take one with --reader, or name a folder with --to" in refused.err
+    assert call("import", "boxes.csv", "--to", "readers", "--sizes", "sizes.csv").code == 0
+    assert [read_session(here / f"readers/{r}.jsonl").answers[0].cells for r in ("R1", "R2")] == [
+        (17, 18, 19, 25, 26, 27),
+        (),
+    ]
+    assert call("import", "boxes.csv", "--to", "s.jsonl", "--sizes", "sizes.csv", "--reader", "R2").code == 0
+    assert len(read_session(here / "s.jsonl").answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["none.json"], "none.json does not exist"),
+        (["boxes.csv"], "1 films are marked in pixels and have no known size"),
+        (["boxes.csv", "--format", "cocoa"], 'Did you mean "coco"'),
+        (["boxes.csv", "--threshold", "0"], "--threshold: threshold is the share"),
+        (["boxes.csv", "--reader", "R9"], 'no reader "R9" in the file'),
+        (["bad.json"], "bad.json, line 2: has NaN"),
+        (["weights.pt"], "weights.pt is a pickle, which runs code when it is loaded: it was not opened"),
+    ],
+)
+def test_what_cannot_be_imported_is_told_and_nothing_is_written(
+    call: Call, here: Path, arguments: list[str], told: str
+) -> None:
+    (here / "boxes.csv").write_text(VINDR)
+    (here / "bad.json").write_text('{"a":\nNaN}')
+    (here / "weights.pt").write_bytes(b"\x80\x02.")
+    done = call("import", *arguments, "--to", "s.jsonl")
+    assert done.code == 2
+    assert told in done.err
+    assert "Traceback" not in done.err
+    assert not (here / "s.jsonl").exists()
+
+
+def test_what_was_left_out_is_said(call: Call, here: Path) -> None:
+    point = {"shape_attributes": {"name": "point", "cx": 1, "cy": 1}}
+    (here / "via.json").write_text(json.dumps({"a": {"filename": "a.png", "regions": [point]}}))
+    done = call("import", "via.json", "--to", "s.jsonl")
+    assert done.code == 0
+    assert "warning: left out, having no area: 1 x point" in done.err
+    assert "1 answers on a grid of 8 x 8, 1 abstentions, by unknown" in done.out
+
+
+def test_with_a_study_the_films_are_known_and_a_stranger_is_refused(call: Call, masks: Path, here: Path) -> None:
+    done = call("import", "masks", "--to", "s.jsonl", "--grid", "4", "--study", "tiny.toml")
+    assert done.code == 0, done.err
+    session = read_session(here / "s.jsonl")
+    assert (session.header.set_name, session.header.film_size) == ("phantom", (32, 32))
+    assert {a.label for a in session.answers} <= {0, 1}
+    assert all(a.image_sha256 for a in session.answers)
+    (masks / "train-0001.png").rename(masks / "train-9999.png")
+    refused = call("import", "masks", "--to", "t.jsonl", "--study", "tiny.toml")
+    assert refused.code == 2
+    assert 'film "train-9999" is not in the set phantom' in refused.err
+    assert not (here / "t.jsonl").exists()
