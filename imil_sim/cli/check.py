@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from imil_sim.cli.results import reported_run
 from imil_sim.cli.run import Where, library_of, results_of
 from imil_sim.cli.study import open_study
-from imil_sim.engine.results import RunResult
 from imil_sim.engine.run import provenance
 from imil_sim.errors import UsageError
 from imil_sim.report.analysis import ReportedRun
@@ -120,13 +120,8 @@ def measure(study: Study, where: Where) -> Measured:
         notes.append(
             f"{stored} of {len(records)} runs were in the store already: the code that is checked did not make them."
         )
-    runs = tuple(_reported(result) for result in results)
+    runs = tuple(reported_run(result) for result in results)
     return Measured(runs, findings_of(study, runs, around), tuple(notes))
-
-
-def _reported(result: RunResult) -> ReportedRun:
-    tested = {name: of for name in result.record.n_test if (of := result.predictions(name)) is not None}
-    return ReportedRun(result.arm, result.seed, result.record, tested or None)
 
 
 def _check_writable(option: str, path: Path) -> None:

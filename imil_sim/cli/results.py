@@ -94,15 +94,15 @@ def print_results(study: Study, results: Sequence[RunResult]) -> None:
 def reported(study: Study, results: Sequence[RunResult]) -> list[ReportedRun]:
     """Every expected run of the study, with what is there of it."""
     found = {(result.arm, result.seed): result for result in results}
-    return [_reported(arm, run.seed, found.get((arm, run.seed))) for arm, run in study.runs()]
+    places = ((arm, run.seed) for arm, run in study.runs())
+    return [reported_run(found[place]) if place in found else ReportedRun(*place) for place in places]
 
 
-def _reported(arm: str, seed: int, result: RunResult | None) -> ReportedRun:
-    if result is None:
-        return ReportedRun(arm, seed)
+def reported_run(result: RunResult) -> ReportedRun:
+    """A run with what there is of it, as the report takes it."""
     shown = {name: result.predictions(name) for name in result.record.n_test}
     predictions = {name: of for name, of in shown.items() if of is not None}
-    return ReportedRun(arm, seed, result.record, predictions or None, result.training())
+    return ReportedRun(result.arm, result.seed, result.record, predictions or None, result.training())
 
 
 def _frame(runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
