@@ -12,20 +12,24 @@ from rich.table import Table
 from imil_sim.errors import OracleError
 from imil_sim.feedback.registry import card, installed, load, options_of, summary
 
+HOUSE = "imil-sim"
+"""The distribution whose oracles need no word about where they come from."""
+
 MOST_COLUMNS = 90
 """A line that ends a sentence before this column ended its paragraph, too."""
 
 
 def show_oracles() -> None:
-    """Print one line an oracle; one that cannot be imported says so instead of hiding."""
-    table = Table("oracle", "what it simulates", "from", box=None, pad_edge=False, header_style="bold")
-    for entry in installed():
+    """Print one line an oracle; one that cannot be imported says so instead of hiding, a guest says whose it is."""
+    console, entries = Console(), list(installed())
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
         try:
             line = summary(load(entry.name))
         except OracleError as error:
             line = f"cannot be used: {error}"
-        table.add_row(escape(entry.name), escape(line), escape(entry.distribution))
-    Console().print(table)
+        guest = "" if entry.distribution.split()[0] == HOUSE else f" (from {entry.distribution})"
+        console.print(f"{entry.name:{width}}  {line}{guest}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_oracle(name: str) -> None:

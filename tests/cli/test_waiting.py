@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,36 +35,58 @@ def statuses(desk: Path) -> dict[str, str]:
     return dict(zip(frame["arm"], frame["status"], strict=True))
 
 
-def sheets(desk: Path) -> dict[str, Path]:
-    """The sheets to fill in, by the oracle that asked."""
-    found = (desk / "store" / "questions").glob("*/answers.jsonl")
-    return {json.loads((path.parent / "questions.json").read_text())["oracle"]["name"]: path for path in found}
+def asked(desk: Path) -> dict[str, Path]:
+    """The folders of questions, by the oracle that asked."""
+    found = (desk / "store" / "questions").glob("*/questions.json")
+    return {json.loads(path.read_text())["oracle"]["name"]: path.parent for path in found}
 
 
-def test_a_run_waits_for_a_person_and_the_same_command_resumes_when_she_has_answered(desk: Path, call: Any) -> None:
+@pytest.fixture
+def answer(call: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """``answer(folder, "1 2", "why", "skip", "")``: `imil-sim annotate --console`, those lines typed, then the end."""
+
+    def typed(folder: Path, *lines: str) -> Any:
+        rest = iter(lines)
+
+        def read(prompt: str) -> str:
+            try:
+                return next(rest)
+            except StopIteration:
+                raise EOFError from None
+
+        monkeypatch.setattr("builtins.input", read)
+        return call("annotate", str(folder), "--console", "--no-browser")
+
+    return typed
+
+
+def test_a_run_waits_for_a_person_and_the_same_command_resumes_when_she_has_answered(
+    desk: Path, call: Any, answer: Callable[..., Any]
+) -> None:
     waiting = call(*RUN)
     assert waiting.code == 3, waiting
     assert statuses(desk) == {"baseline": "done", "lesions": "done", "person": "waiting", "like-her": "waiting"}
-    sheet = sheets(desk)["human"]
-    assert sheets(desk).keys() == {"human", "random-cells"}
-    where = sheet.parent.relative_to(desk / "store")
+    questions = asked(desk)["human"]
+    assert asked(desk).keys() == {"human", "random-cells"}
+    where = questions.relative_to(desk / "store")
     lines = [line for line in waiting.out.splitlines() if line.startswith("waiting: person, seed 0: ")]
     assert len(lines) == 1
     assert "3 of 3 questions are not answered yet, the first: film " in lines[0]
-    assert lines[0].endswith(f"by ada, in answers/ada.jsonl. The questions lie in {where} of the store")
-    assert f"the store is {desk / 'store'}; when the answers are there, run the same command again" in waiting.out
+    assert lines[0].endswith(f"by ada, in answers/ada-4x4.jsonl. The questions lie in {where} of the store")
+    assert f"answer the questions with `imil-sim annotate {desk / 'store'}/questions/...`" in waiting.out
     before = {path.name for path in (desk / "store" / "stages").iterdir()}
 
-    blank = [json.loads(line) for line in sheet.read_text().splitlines()]
-    answered = [{**line, "cells": [6, 7, 10, 11]} for line in blank]
-    answers = desk / "answers" / "ada.jsonl"
-    answers.write_text(json.dumps(answered[0]) + "\n" + "".join(json.dumps(line) + "\n" for line in blank[1:]))
+    begun = answer(questions, "6 7 10 11", "the apex")
+    assert begun.code == 3
+    assert "2 of 3 questions are not answered yet; the same command goes on" in begun.out
     half = call(*RUN)
     assert half.code == 3
     assert "2 of 3 questions are not answered yet" in half.out
     assert {path.name for path in (desk / "store" / "stages").iterdir()} == before
 
-    answers.write_text("".join(json.dumps(line) + "\n" for line in answered))
+    finished = answer(asked(desk)["random-cells"], "6, 7, 10, 11", "", "7 6", "")  # asked alike: answered together
+    assert finished.code == 0
+    assert "all 3 questions are answered" in finished.out
     done = call(*RUN)
     assert done.code == 0, done
     assert set(statuses(desk).values()) == {"done"}
@@ -73,12 +96,17 @@ def test_a_run_waits_for_a_person_and_the_same_command_resumes_when_she_has_answ
     assert (desk / "reports" / "tiny" / "results.csv").read_bytes() == results
 
 
-def test_an_answer_about_other_pixels_fails_the_run_and_a_failure_outweighs_waiting(desk: Path, call: Any) -> None:
+def test_an_answer_about_other_pixels_fails_the_run_and_a_failure_outweighs_waiting(
+    desk: Path, call: Any, answer: Callable[..., Any]
+) -> None:
     assert call(*RUN).code == 3
-    lines = [json.loads(line) for line in sheets(desk)["human"].read_text().splitlines()]
-    wrong = {**lines[0], "image_sha256": "0" * 64, "cells": [1]}
-    (desk / "answers" / "ada.jsonl").write_text(json.dumps(wrong) + "\n")
+    answer(asked(desk)["human"], "1", "")
+    session = desk / "answers" / "ada-4x4.jsonl"
+    header, line = session.read_text().splitlines()
+    wrong = json.loads(line) | {"image_sha256": "0" * 64}
+    session.write_text(f"{header}\n{json.dumps(wrong)}\n")
     called = call(*RUN)
     assert called.code == 1
-    assert "answers/ada.jsonl, line 1: is about another film than" in called.out
+    assert 'answers/ada-4x4.jsonl, line 2: film "' in called.out
+    assert "had other pixels when it was answered" in called.out
     assert statuses(desk)["person"] == "failed"

@@ -1,0 +1,155 @@
+"""The same questions in a terminal, with numbered cells, as the paper's prototype asked them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imil_sim.annotate.asked import Asked, AskedFilm
+from imil_sim.annotate.sitting import INSTRUCTIONS, MOST_REASON, Given, Sitting, Stale, version
+from imil_sim.feedback import Grid
+
+SIDE = 640
+"""Pixels, of the longer side of each of the two pictures of a film."""
+PROMPT = "cells (5 6 9, none, all, skip, back, quit): "
+_GAP = 16
+
+
+class Misread(ValueError):
+    """What was typed is no answer; its text says why."""
+
+
+def converse(
+    sitting: Sitting, ask: Callable[[str], str], say: Callable[[str], None], show: Callable[[Path], None]
+) -> None:
+    """Ask what is not answered yet, film after film; each answer is on disk before the next film shows.
+
+    Args:
+        sitting: what is asked, and whom.
+        ask: gives the line that the person types after a prompt.
+        say: tells the person a line.
+        show: shows the person a PNG.
+
+    Raises:
+        EOFError: the person left.
+        ImilSimError: an answer could not be kept.
+    """
+    asked = sitting.asked
+    most = asked.grid.rows * asked.grid.cols
+    say(f"{INSTRUCTIONS}\nThe cells are numbered row by row from the top left, 1 to {most}.")
+    with TemporaryDirectory(prefix="imil-sim-") as folder:
+        number = _next(sitting, 0)
+        while number is not None:
+            film, before = asked.films[number], sitting.answers()[number]
+            picture = Path(folder) / f"{number + 1:03d}.png"
+            picture.write_bytes(_png(drawn(film, asked.grid)))
+            say(f"\n{heading(asked, number)}\npicture: {picture}")
+            if before is not None:
+                told = "skipped" if before.cells is None else " ".join(map(str, before.cells)) or "none"
+                say(f"answered: {told}" + (f" ({before.reason})" if before.reason else ""))
+            show(picture)
+            started = monotonic()
+            cells = _cells(asked.grid, ask, say)
+            if cells == "back":
+                number = max(number - 1, 0)
+                continue
+            reason = ask("reason (or nothing): ").strip()[:MOST_REASON]
+            chosen = None if isinstance(cells, str) else cells
+            given = Given(
+                cells=chosen, reason=reason, seconds=round(monotonic() - started, 1), replaces=version(before)
+            )
+            try:
+                sitting.save(number, given)
+            except Stale:
+                say("answered meanwhile in another window; what is there now is shown")
+                continue
+            number = _next(sitting, number + 1)
+
+
+def heading(asked: Asked, number: int) -> str:
+    """One film and what the model made of it, in a line."""
+    film, names = asked.films[number], asked.class_names
+    return (
+        f'film {number + 1} of {len(asked.films)}, "{film.image_id}": the model says {names[film.predicted]} '
+        f"({film.confidence:.0%}), it is {names[film.label]}"
+    )
+
+
+def cells_in(typed: str, grid: Grid) -> tuple[int, ...]:
+    """The cells in a line: numbers between blanks or commas, ``none`` or ``all``.
+
+    Raises:
+        Misread: it holds something else.
+    """
+    most = grid.rows * grid.cols
+    if typed in ("none", "all"):
+        return tuple(range(1, most + 1)) if typed == "all" else ()
+    words = re.split(r"[\s,]+", typed.strip())
+    if wrong := [word for word in words if not re.fullmatch(r"[0-9]{1,7}", word) or not 1 <= int(word) <= most]:
+        raise Misread(f"{wrong[0][:20]!r} is no cell; the cells are 1 to {most}; none, all, skip, back or quit")
+    return tuple(sorted({int(word) for word in words}))
+
+
+def drawn(film: AskedFilm, grid: Grid) -> NDArray[np.uint8]:
+    """(height, width, 3), BGR: the film, and the film under its heat-map, both with the numbered grid."""
+    height, width = film.film.shape
+    scale = max(1, round(SIDE / max(height, width)))
+    large: NDArray[np.uint8] = np.repeat(_enlarged(film.film, scale)[..., None], 3, axis=2)
+    heat = _enlarged(film.cam, scale)[..., None] / 255
+    hot = np.asarray(cv2.applyColorMap(_enlarged(film.cam, scale), cv2.COLORMAP_INFERNO), dtype=np.uint8)
+    under: NDArray[np.uint8] = np.round(large * (1 - 0.6 * heat) + hot * 0.6 * heat).astype(np.uint8)
+    gap = np.zeros((large.shape[0], _GAP, 3), dtype=np.uint8)
+    rows, cols = grid.row_edges(height) * scale, grid.col_edges(width) * scale
+    return np.hstack([_numbered(large, rows, cols), gap, _numbered(under, rows, cols)])
+
+
+def _next(sitting: Sitting, start: int) -> int | None:
+    """The first film without an answer from ``start`` on, or else before it; None where all have one."""
+    answers = sitting.answers()
+    order = [*range(start, len(answers)), *range(start)]
+    return next((number for number in order if answers[number] is None), None)
+
+
+def _cells(grid: Grid, ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[int, ...] | str:
+    """What the person types, asked until it can be understood: cells, ``skip`` or ``back``."""
+    while True:
+        typed = ask(PROMPT).strip().lower()
+        if typed == "quit":
+            raise EOFError
+        if typed in ("skip", "back"):
+            return typed
+        try:
+            return cells_in(typed, grid)
+        except Misread as error:
+            say(str(error))
+
+
+def _enlarged(picture: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large, dtype=np.uint8)
+
+
+def _numbered(picture: NDArray[np.uint8], rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.uint8]:
+    picture = np.ascontiguousarray(picture)
+    size = max(0.35, min(0.8, (cols[1] - cols[0]) / 110))
+    for r, top in enumerate(rows[:-1].tolist()):
+        for c, left in enumerate(cols[:-1].tolist()):
+            corners = (left, top), (int(cols[c + 1]) - 1, int(rows[r + 1]) - 1)
+            cv2.rectangle(picture, *corners, (160, 160, 160), 1)
+            number, at = str(r * (len(cols) - 1) + c + 1), (left + 6, top + round(26 * size) + 4)
+            cv2.putText(picture, number, at, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3, cv2.LINE_AA)
+            cv2.putText(picture, number, at, cv2.FONT_HERSHEY_SIMPLEX, size, (120, 230, 255), 1, cv2.LINE_AA)
+    return picture
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    done, data = cv2.imencode(".png", pixels)
+    assert done
+    return bytes(data)

@@ -1,0 +1,303 @@
+"""The page in a browser: what it is served, and the answers it sends.
+
+Everything that is served lies in memory from the start: no part of a request ever becomes the name of a file. The one
+thing that is written is the session, by `Sitting`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import cv2
+import numpy as np
+import uvicorn
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from imil_sim.annotate.gate import Gate, Ticket, refused
+from imil_sim.annotate.sitting import INSTRUCTIONS, MOST_REASON, Given, Sitting, Stale, version
+from imil_sim.errors import ImilSimError, UsageError
+from imil_sim.feedback import SessionAnswer
+from imil_sim.feedback.strict_json import JsonFault, parse_json
+
+MOST_BODY = 1 << 20
+"""Bytes of an answer: every cell of the finest grid that can be clicked, and the longest reason."""
+BODY_SECONDS = 10.0
+MOST_CONNECTIONS = 64
+_TYPES = {
+    "": ("page.html", "text/html; charset=utf-8"),
+    "page.css": ("page.css", "text/css; charset=utf-8"),
+    "page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status, self.why = status, why
+
+
+class Pages:
+    """The addresses behind the gate: the page, its pictures, the state of the sitting, and where answers go."""
+
+    def __init__(self, sitting: Sitting) -> None:
+        self._sitting = sitting
+        assets = resources.files("imil_sim.annotate") / "page"
+        self._assets = {name: ((assets / file).read_bytes(), kind) for name, (file, kind) in _TYPES.items()}
+        self._films = [_png(film.film) for film in sitting.asked.films]
+        self._cams = [_png(film.cam) for film in sitting.asked.films]
+
+    def application(self) -> Starlette:
+        """The application, without the gate."""
+        routes = [
+            Route("/", self._asset, methods=["GET"]),
+            Route("/state", self._state, methods=["GET"]),
+            Route("/film/{number:int}.png", self._film, methods=["GET"]),
+            Route("/cam/{number:int}.png", self._cam, methods=["GET"]),
+            Route("/answers/{number:int}", self._answer, methods=["POST"]),
+            Route("/{name}", self._asset, methods=["GET"]),
+        ]
+        made = Starlette(routes=routes, exception_handlers={_Refused: _told})
+        made.router.redirect_slashes = False
+        return made
+
+    async def _asset(self, request: Request) -> Response:
+        found = self._assets.get(request.path_params.get("name", ""))
+        if found is None:
+            raise _Refused(404, "There is nothing at this address.")
+        return Response(found[0], media_type=found[1])
+
+    async def _film(self, request: Request) -> Response:
+        return Response(self._films[self._number(request)], media_type="image/png")
+
+    async def _cam(self, request: Request) -> Response:
+        return Response(self._cams[self._number(request)], media_type="image/png")
+
+    def _number(self, request: Request) -> int:
+        number = int(request.path_params["number"])
+        if number >= len(self._sitting.asked.films):
+            raise _Refused(404, "There is no such film.")
+        return number
+
+    async def _state(self, request: Request) -> Response:
+        try:
+            answers = self._sitting.answers()
+        except ImilSimError as error:
+            raise _Refused(500, str(error)) from error
+        asked = self._sitting.asked
+        height, width = asked.films[0].film.shape
+        told = {
+            "reader": self._sitting.desk.reader,
+            "set": asked.set_name,
+            "session": self._sitting.path.name,
+            "instructions": INSTRUCTIONS,
+            "most_reason": MOST_REASON,
+            "class_names": asked.class_names,
+            "size": [height, width],
+            "row_edges": asked.grid.row_edges(height).tolist(),
+            "col_edges": asked.grid.col_edges(width).tolist(),
+            "films": [
+                {
+                    "image_id": film.image_id,
+                    "label": film.label,
+                    "predicted": film.predicted,
+                    "confidence": film.confidence,
+                    "answer": _shown(answer),
+                }
+                for film, answer in zip(asked.films, answers, strict=True)
+            ],
+        }
+        return JSONResponse(told)
+
+    async def _answer(self, request: Request) -> Response:
+        number = self._number(request)
+        given = _parsed(await _body(request))
+        try:
+            # On the event loop, so that the answers of several windows come one after the other.
+            answer = self._sitting.save(number, given)
+        except Stale as stale:
+            return JSONResponse({"answer": _shown(stale.there)}, 409)
+        except UsageError as error:
+            raise _Refused(422, str(error)) from error
+        except ImilSimError as error:
+            raise _Refused(500, str(error)) from error
+        return JSONResponse({"answer": _shown(answer)})
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, _Refused)
+    return refused(error.status, error.why)
+
+
+async def _body(request: Request) -> bytes:
+    """The body of an answer, bounded in kind, size and time; of one that is refused nothing is kept."""
+    if request.headers.getlist("content-type") != ["application/json"]:
+        raise _Refused(415, "An answer is application/json.")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise _Refused(415, "An answer is not compressed.")
+    if int(request.headers.get("content-length") or 0) > MOST_BODY:
+        raise _Refused(413, f"An answer has at most {MOST_BODY:,} bytes.")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > MOST_BODY:
+                    raise _Refused(413, f"An answer has at most {MOST_BODY:,} bytes.")
+    except TimeoutError:
+        raise _Refused(408, "The answer did not arrive in time.") from None
+    except ClientDisconnect:
+        raise _Refused(400, "The answer did not arrive whole.") from None
+    return bytes(body)
+
+
+def _parsed(body: bytes) -> Given:
+    try:
+        text = body.decode("utf-8")
+        parse_json(text)
+        return Given.model_validate_json(text, strict=True)
+    except (JsonFault, UnicodeDecodeError) as error:
+        raise _Refused(422, f"The answer {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise _Refused(422, f"The answer is none: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _shown(answer: SessionAnswer | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    return {"cells": answer.cells, "reason": answer.reason, "seconds": answer.seconds, "version": version(answer)}
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    """Our own encoding of what was decoded: no byte that somebody else wrote is served."""
+    done, data = cv2.imencode(".png", pixels)
+    assert done
+    return bytes(data)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the page is served."""
+
+    host: str
+    port: int
+    token: str
+
+    @property
+    def url(self) -> str:
+        """What the reader opens; whoever has it may answer."""
+        return self.beginning_with(self.token)
+
+    def beginning_with(self, segment: str) -> str:
+        """The address with that first segment of its path."""
+        return f"http://{_bracketed(self.host.lower())}:{self.port}/{segment}/"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """What a browser that opened it calls the host; through a tunnel to this machine too."""
+        names = {self.host.lower()} | ({"127.0.0.1", "localhost"} if is_loopback(self.host) else set())
+        return frozenset(f"{_bracketed(name)}:{self.port}" for name in names)
+
+
+def application(sitting: Sitting, address: Address, ticket: Ticket) -> ASGIApp:
+    """The whole application, gate included."""
+    return Gate(Pages(sitting).application(), address.hosts, address.token, ticket)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody outside of this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def serve(sitting: Sitting, host: str, port: int, on_ready: Callable[[Address, Ticket], None]) -> None:
+    """Serve the page until the process is told to stop.
+
+    Args:
+        sitting: what is asked, and whom.
+        host: address to listen at.
+        port: port; 0: a free one.
+        on_ready: called once it answers, with the address, and with the ticket for a browser that is started here.
+
+    Raises:
+        UsageError: nobody can listen there.
+        KeyboardInterrupt: the process was told to stop.
+    """
+    with closing(_listening(host, port)) as listening:
+        address = Address(host, listening.getsockname()[1], secrets.token_urlsafe(32))
+        ticket = Ticket()
+        server = uvicorn.Server(config(application(sitting, address, ticket)))
+        on_ready(address, ticket)
+        server.run(sockets=[listening])
+
+
+def config(served: ASGIApp) -> uvicorn.Config:
+    """How it is served: no log of addresses, for they hold the token; everything bounded."""
+    # access_log=False takes the log's handlers away; somebody else's handler would still write the addresses down.
+    logging.getLogger("uvicorn.access").disabled = True
+    return uvicorn.Config(
+        served,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        h11_max_incomplete_event_size=1 << 14,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    if host in ("", "*") or _is_unspecified(host):
+        raise UsageError(
+            f'--host "{host}" is every address of this machine; name the one that the reader will open, such as '
+            "192.168.1.20"
+        )
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(place)
+            listening.listen(MOST_CONNECTIONS)
+        except OSError:
+            listening.close()
+            raise
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise UsageError(f"nobody can listen at {host}, port {port}: {error}; name another --host or --port") from error
+    return listening
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

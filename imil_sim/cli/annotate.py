@@ -1,0 +1,72 @@
+"""The ``annotate`` verb."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import webbrowser
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from imil_sim.annotate import Sitting, read_asked
+from imil_sim.annotate.console import converse
+from imil_sim.annotate.gate import Ticket
+from imil_sim.annotate.server import Address, is_loopback, serve
+
+WAITING = 3
+
+
+def annotate(folder: Path, *, reader: str | None, host: str, port: int, browser: bool, in_console: bool) -> int:
+    """Show the questions in a folder to a person; gives the exit code: 0 where all are answered, else 3.
+
+    Raises:
+        ImilSimError: the questions, or the place of the answers, cannot be used.
+    """
+    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
+    warn = partial(Console(stderr=True).print, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    asked = read_asked(folder)
+    sitting = Sitting(asked, asked.desk_of(reader))
+    for warning in _warnings(sitting):
+        warn(f"warning: {warning}")
+    say(f"{len(asked.films)} questions for {sitting.desk.reader}; the answers are written to {sitting.path}")
+    try:
+        if in_console:
+            converse(sitting, input, say, _show if browser else lambda picture: None)
+        else:
+            if not is_loopback(host):
+                warn(
+                    f"warning: {host} may be reached from other machines, and what is sent is not encrypted; films and "
+                    "answers are open to whoever reads the address or the network"
+                )
+            serve(sitting, host, port, partial(_ready, say, browser))
+    except (KeyboardInterrupt, EOFError):
+        say("")
+    return _told(sitting, say)
+
+
+def _warnings(sitting: Sitting) -> tuple[str, ...]:
+    session = sitting.session()
+    return session.warnings if session else ()
+
+
+def _ready(say: partial[None], browser: bool, address: Address, ticket: Ticket) -> None:
+    say(f"the page is at {address.url}\nwhoever has this address may answer; Ctrl-C ends it, every answer is kept")
+    sys.stdout.flush()
+    if browser:  # some browsers are programs of the terminal, and come back when they are closed
+        threading.Thread(target=webbrowser.open, args=(address.beginning_with(ticket.secret),), daemon=True).start()
+
+
+def _show(picture: Path) -> None:
+    webbrowser.open(picture.as_uri())
+
+
+def _told(sitting: Sitting, say: partial[None]) -> int:
+    answers = sitting.answers()
+    missing = answers.count(None)
+    if missing:
+        say(f"{missing} of {len(answers)} questions are not answered yet; the same command goes on")
+        return WAITING
+    say(f"all {len(answers)} questions are answered; the command `imil-sim run` that waited for them goes on")
+    return 0

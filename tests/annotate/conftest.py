@@ -1,0 +1,67 @@
+"""Questions in a store as the engine writes them, and the desk of a reader, `ada`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imil_sim.annotate import Sitting, read_asked
+from imil_sim.engine.questions import put_questions
+from imil_sim.engine.stages import Lineage
+from imil_sim.engine.store import Store
+from imil_sim.feedback import Films, Grid
+from imil_sim.study.spec import FeedbackSpec
+from imil_sim.testing import sample_questions
+
+GRID = Grid(4, 4)
+
+
+def putting(root: Path) -> Callable[..., Path]:
+    """``put(epoch)``: the folder of seven questions about films of 64 x 64 on a grid of 4 x 4, ``ids`` their names."""
+    (root / "answers").mkdir()
+
+    def put(epoch: int = 1, ids: tuple[str, ...] = (), options: dict[str, Any] | None = None) -> Path:
+        asked = list(sample_questions(grids=[GRID], shapes=[(64, 64)]))
+        for number, name in enumerate(ids):
+            asked[number] = dataclasses.replace(asked[number], image_id=name)
+        if epoch > 1:  # another state of training looks elsewhere
+            asked = [dataclasses.replace(question, cam=question.cam.T) for question in asked]
+        told = {"reader": "ada", "folder": str(root / "answers")} if options is None else options
+        feedback = FeedbackSpec.model_validate({"oracle": "human", "options": told})
+        films = Films("films", "cd" * 32, asked[0].class_names, {}, lambda image_id: asked[0].image)
+        store = Store(root / "store")
+        state = Lineage("trunk").trained(epoch, "")
+        return store.root / put_questions(store, f"{epoch:064x}", asked, feedback, state, films)
+
+    return put
+
+
+def sitting_at(folder: Path) -> Sitting:
+    asked = read_asked(folder)
+    return Sitting(asked, asked.desk_of(None))
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Callable[..., Path]:
+    return putting(tmp_path)
+
+
+@pytest.fixture
+def answers(put: Callable[..., Path], tmp_path: Path) -> Path:
+    """The folder of the answers."""
+    return tmp_path / "answers"
+
+
+@pytest.fixture
+def sitting(put: Callable[..., Path]) -> Sitting:
+    return sitting_at(put())
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Sitting:
+    """For tests that answer nothing."""
+    return sitting_at(putting(tmp_path_factory.mktemp("shown"))())

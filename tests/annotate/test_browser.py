@@ -1,0 +1,369 @@
+"""The page in a real browser: a reader answers by mouse, by keyboard and by finger, and nothing is ever lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from imil_sim.annotate import Sitting, read_asked
+from imil_sim.cli.run import Where, library_of, results_of
+from imil_sim.engine.results import RunResult
+from imil_sim.feedback import SessionAnswer, read_session
+from imil_sim.study.study import parse_study
+
+pytestmark = pytest.mark.browser
+
+STUDY: dict[str, Any] = {
+    "name": "desk",
+    "seeds": 1,
+    "images": {"source": "phantom", "size": 32, "train": 80, "test": 8},
+    "model": {"name": "resnet10"},
+    "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01},
+    "feedback": {"imil_epoch": 1, "num_outliers": 20},
+}
+
+
+class Desk:
+    """`imil-sim annotate` in a process of its own, and pages that are open at it."""
+
+    def __init__(self, browser: Any, questions: Path) -> None:
+        self.browser, self.questions = browser, questions
+        self.errors: list[str] = []
+        self.elsewhere: list[str] = []
+        self.running: subprocess.Popen[str] | None = None
+        self.contexts: list[Any] = []
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "imil_sim", "annotate", str(self.questions), "--no-browser"]
+        self.running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert self.running.stdout is not None
+        for line in self.running.stdout:
+            if line.startswith("the page is at "):
+                self.url = line.split()[-1]
+                return
+        pytest.fail(f"it ended with {self.running.wait()}")
+
+    def stop(self, number: int = signal.SIGKILL) -> int:
+        if self.running is None:
+            return 0
+        os.kill(self.running.pid, number)
+        self.running.communicate(timeout=30)
+        code, self.running = self.running.returncode, None
+        return code
+
+    def page(self, width: int = 1280, height: int = 900, **more: Any) -> Page:
+        context = self.browser.new_context(viewport={"width": width, "height": height}, **more)
+        self.contexts.append(context)
+        return Page(self, context.new_page())
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+        self.stop()
+
+
+class Page:
+    """One page, and what a hand does with it."""
+
+    def __init__(self, desk: Desk, page: Any) -> None:
+        self.desk, self.page = desk, page
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: desk.errors.append(message.text))
+        page.on("pageerror", lambda error: desk.errors.append(str(error)))
+        page.on("request", lambda request: self._watch(request.url))
+        self.open()
+
+    def _watch(self, url: str) -> None:
+        if not url.startswith(self.desk.url):
+            self.desk.elsewhere.append(url)
+
+    def open(self) -> None:
+        self.page.goto(self.desk.url)
+        self.ready()
+
+    def ready(self) -> None:
+        self.page.locator("canvas:focus").wait_for()
+
+    def at(self, number: int) -> None:
+        """Wait until that film, from 1, is on the screen."""
+        self.page.get_by_role("heading", name=re.compile(rf"^Film {number} of ")).wait_for()
+        self.ready()
+
+    def middle(self, cell: int, side: int = 4) -> tuple[float, float]:
+        """Where the middle of a cell is on the screen."""
+        box = self.page.locator("canvas").bounding_box()
+        row, col = divmod(cell - 1, side)
+        return box["x"] + (col + 0.5) * box["width"] / side, box["y"] + (row + 0.5) * box["height"] / side
+
+    def click(self, *cells: int) -> None:
+        for cell in cells:
+            self.page.mouse.click(*self.middle(cell))
+
+    def drag(self, start: int, end: int) -> None:
+        self.page.mouse.move(*self.middle(start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.middle(end))
+        self.page.mouse.up()
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def says(self, text: str, where: str = "body") -> None:
+        """Wait until the page says so."""
+        self.page.locator(where).filter(has_text=text).first.wait_for()
+
+    def text(self, where: str) -> str:
+        return str(self.page.locator(where).inner_text())
+
+
+@pytest.fixture
+def desk(chromium: Any) -> Iterator[Callable[[Path], Desk]]:
+    opened: list[Desk] = []
+
+    def made(questions: Path) -> Desk:
+        opened.append(Desk(chromium, questions))
+        opened[-1].start()
+        return opened[-1]
+
+    yield made
+    for one in opened:
+        one.close()
+
+
+def run(store: Path, feedback: dict[str, Any]) -> RunResult:
+    """The result of the study's one run, with that oracle."""
+    arm = {"feedback": {"oracle": feedback["oracle"], "options": feedback["options"]}}
+    study = parse_study({**STUDY, "arms": {"arm": arm}}, beside=store.parent)
+    where = Where(store, workers=0)
+    (result,) = results_of(study, where, library_of(study, where))
+    return result
+
+
+def given(path: Path) -> list[tuple[int, ...] | None]:
+    return [answer.cells for answer in sorted(read_session(path).answers, key=lambda answer: answer.order)]
+
+
+def as_masks(answers: tuple[SessionAnswer, ...], folder: Path) -> None:
+    """The same cells as PNG masks; a skipped film has none."""
+    for answer in answers:
+        if answer.cells is not None:
+            mask = np.zeros(16, dtype=np.uint8)
+            mask[[cell - 1 for cell in answer.cells]] = 255
+            (folder / answer.image_id).parent.mkdir(parents=True, exist_ok=True)
+            large = np.kron(mask.reshape(4, 4), np.ones((8, 8), dtype=np.uint8))
+            assert cv2.imwrite(str(folder / f"{answer.image_id}.png"), large)
+
+
+def test_a_reader_answers_twenty_questions_and_the_study_goes_on_as_if_they_had_always_been_there(
+    desk: Callable[[Path], Desk], tmp_path: Path
+) -> None:
+    (tmp_path / "answers").mkdir()
+    human = {"oracle": "human", "options": {"reader": "ada", "folder": str(tmp_path / "answers")}}
+    waiting = run(tmp_path / "store", human)
+    assert waiting.record.status == "waiting"
+    (questions,) = (tmp_path / "store" / "questions").iterdir()
+    session = tmp_path / "answers" / "ada-4x4.jsonl"
+    at = desk(questions)
+    page = at.page()
+    expected: list[tuple[int, ...] | None] = []
+
+    for number in range(1, 8):  # by mouse: a cell, a drag over three, one of them taken back
+        page.at(number)
+        page.click(number)
+        page.drag(9, 11)
+        page.click(10)
+        page.page.get_by_role("button", name="Save and next").click()
+        expected.append(tuple(sorted({number, 9, 11})))
+        page.at(number + 1)
+        assert given(session) == expected, "each is on disk before the next film shows"
+
+    page.press("ArrowRight", "ArrowRight", "Space", "ArrowDown", "Space", "r")  # from where the mouse was
+    page.page.keyboard.type("the model was focused on the marker, sni")  # letters are keys elsewhere
+    page.page.reload()  # in the middle
+    page.at(8)
+    assert "2 of 16 cells chosen: 11 15" in page.text("#chosen"), "what was chosen and not yet saved is still there"
+    assert page.page.locator("#reason").input_value() == "the model was focused on the marker, sni"
+    page.press("Enter")
+    expected.append((11, 15))
+
+    for number in range(9, 13):  # by keyboard: all, none, all again, none, and the last cell of the first row
+        page.at(number)
+        page.press("i", "c", "u", "i", *["ArrowRight"] * number, "Space", "Enter")
+        expected.append((4,))
+    page.at(13)
+    assert given(session) == expected
+
+    page.press("a")
+    assert at.stop() == -signal.SIGKILL
+    page.press("Enter")
+    page.says("Not saved: the server does not answer")
+    assert given(session) == expected
+    at.start()
+    page.open()
+    page.at(13)
+    assert page.text("#answered") == "12 answered"
+
+    page.press("a", "Enter")
+    page.at(14)
+    page.press("s")
+    page.at(15)
+    page.press("Enter")
+    page.says("No cell is chosen.")
+    page.press("Enter")
+    page.at(16)
+    expected += [tuple(range(1, 17)), None, ()]
+    for number in range(16, 21):
+        page.at(number)
+        page.click(number - 10)
+        page.press("Enter")
+        expected.append((number - 10,))
+    page.says("All films are answered", "dialog[open]")
+    assert given(session) == expected
+    assert at.stop(signal.SIGINT) == 0
+
+    recorded = read_session(session)
+    assert recorded.answers[7].reason == "the model was focused on the marker, sni"
+    assert 0 < sum(answer.seconds or 0 for answer in recorded.answers) < 60
+    resumed = run(tmp_path / "store", human)
+    assert resumed.record.status == "done"
+    as_masks(recorded.answers, tmp_path / "masks")
+    replay = {"oracle": "replay", "options": {"session": str(session)}}
+    masks = {"oracle": "replayed-masks", "options": {"folder": str(tmp_path / "masks"), "threshold": 1.0}}
+    for oracle in (replay, masks):
+        again = run(tmp_path / "afresh", oracle)
+        assert [answer.cells for answer in again.record.consultations[0].answers] == expected
+        for predictions in sorted(resumed.folder.glob("predictions-*.npz")):
+            assert predictions.read_bytes() == (again.folder / predictions.name).read_bytes()
+    assert at.elsewhere == []
+    assert [error for error in at.errors if "ERR_CONNECTION_REFUSED" not in error] == []
+
+
+def test_fault_45_of_two_windows_the_slower_is_shown_what_is_there(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    at = desk(put())
+    one, two = at.page(), at.page()
+    one.click(1, 2)
+    two.click(5)
+    two.press("r")
+    two.page.keyboard.type("mine")
+    one.press("Enter")
+    one.at(2)
+    two.press("Control+Enter")
+    two.says("answered meanwhile in another window")
+    assert two.text("#chosen") == "2 of 16 cells chosen: 1 2 (saved)"
+    assert given(answers / "ada-4x4.jsonl") == [(1, 2)]
+    two.press("Escape", "u")
+    assert two.text("#chosen") == "1 of 16 cells chosen: 5"
+    two.press("Enter")
+    two.at(2)
+    assert given(answers / "ada-4x4.jsonl") == [(5,)], "now the reader has seen what it replaces"
+    one.press("p")
+    one.at(1)
+    one.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    one.says("1 of 16 cells chosen: 5 (saved)", "#chosen")
+    assert [error for error in at.errors if "409" not in error] == []
+
+
+def test_a_tablet_tap_drag_pinch_and_everything_large_enough_to_be_hit(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    at = desk(put())
+    page = at.page(820, 1180, has_touch=True, color_scheme="dark")
+    tap, screen = page.page.touchscreen.tap, page.page.context.new_cdp_session(page.page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        told = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": told})
+
+    tap(*page.middle(6))
+    assert page.text("#chosen") == "1 of 16 cells chosen: 6"
+    touch("touchStart", page.middle(9))
+    touch("touchMove", page.middle(11))
+    touch("touchEnd")
+    assert page.text("#chosen") == "4 of 16 cells chosen: 6 9 10 11"
+    touch("touchStart", page.middle(6))
+    touch("touchStart", page.middle(6), page.middle(7))
+    touch("touchMove", page.middle(5), page.middle(8))
+    touch("touchEnd")
+    assert int(page.text("#zoom-value").rstrip("%")) > 150
+    assert page.text("#chosen") == "4 of 16 cells chosen: 6 9 10 11", "two fingers choose nothing"
+    page.page.get_by_role("button", name="Reset view").tap()
+    assert page.text("#zoom-value") == "100%"
+    page.page.get_by_role("button", name="Save and next").tap()
+    page.at(2)
+    assert given(answers / "ada-4x4.jsonl") == [(6, 9, 10, 11)]
+    sizes = page.page.evaluate(
+        "[...document.querySelectorAll('button, input, textarea')].filter((e) => e.checkVisibility())"
+        ".map((e) => [e.id, e.getBoundingClientRect()]).filter(([id, box]) => box.width < 44 || box.height < 44)"
+    )
+    assert sizes == []
+    assert page.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]") == [
+        820,
+        1180,
+    ]
+    assert (at.errors, at.elsewhere) == ([], [])
+
+
+def test_how_it_is_looked_at_changes_what_is_seen_and_not_what_is_answered(
+    desk: Callable[[Path], Desk], put: Callable[..., Path]
+) -> None:
+    page = desk(put()).page()
+
+    def seen() -> str:
+        page.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return str(page.page.evaluate("document.getElementById('film').toDataURL()"))
+
+    pictures = [seen()]
+    for keys in (["h"], ["h", "]"], ["w"] * 4, ["l"] * 4, ["+"], ["Shift+ArrowRight"]):
+        page.press(*keys)
+        pictures.append(seen())
+    assert len(set(pictures)) == len(pictures)
+    page.press("0", "[")
+    assert seen() == pictures[0]
+    page.page.locator("#window").fill("100")
+    assert seen() != pictures[0]
+    page.press("Escape", "0", "?")
+    page.says("How to answer", "dialog[open]")
+    page.press("a", "Escape")
+    assert page.text("#chosen") == "0 of 16 cells chosen", "under the help no key does anything"
+    page.page.mouse.move(*page.middle(16))
+    page.page.mouse.wheel(0, -500)
+    page.click(16)
+    assert page.text("#chosen") == "1 of 16 cells chosen: 16", "enlarged about the pointer, the cell stays under it"
+
+
+def test_fault_35_markup_in_an_id_and_in_a_reason_is_text(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    nasty = "<img src=x onerror=document.title=1> & <b>"
+    folder = put(ids=(nasty,))
+    at = desk(folder)
+    page = at.page()
+    assert page.text("#film-id").startswith(nasty)
+    page.click(1)
+    page.page.locator("#reason").fill(nasty)
+    page.press("Control+Enter")
+    page.at(2)
+    page.press("p")
+    page.at(1)
+    page.page.reload()
+    page.ready()
+    assert page.page.locator("#reason").input_value() == nasty
+    asked = read_asked(folder)
+    first = Sitting(asked, asked.desk_of(None)).answers()[0]
+    assert first is not None
+    assert first.reason == nasty
+    assert page.page.title() == "Which cells matter? - imil-sim"
+    assert (at.errors, at.elsewhere) == ([], [])

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from imil_sim.annotate import Given, Sitting
+from imil_sim.annotate.console import Misread, cells_in, converse, drawn
+from imil_sim.feedback import Grid
+
+
+class Talk:
+    """A person who types these lines and then leaves."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines: Iterator[str] = iter(lines)
+        self.told: list[str] = []
+        self.shown: list[str] = []
+
+    def ask(self, prompt: str) -> str:
+        self.told.append(prompt)
+        try:
+            return next(self.lines)
+        except StopIteration:
+            raise EOFError from None
+
+    def show(self, picture: Path) -> None:
+        assert cv2.imread(str(picture)) is not None
+        self.shown.append(picture.name)
+
+    def with_(self, sitting: Sitting) -> Talk:
+        converse(sitting, self.ask, self.told.append, self.show)
+        return self
+
+
+def test_all_questions_in_a_row_and_one_gone_back_to(sitting: Sitting) -> None:
+    talk = Talk(
+        "5 6, 9", "the apex", "none", "", "all", "", "skip", "rotated", "back", "16", "",
+        "0", "17", "6 x", "", "1", "", "quit",
+    )  # fmt: skip
+    with pytest.raises(EOFError):
+        talk.with_(sitting)
+    said = [None if answer is None else (answer.cells, answer.reason) for answer in sitting.answers()]
+    assert said == [
+        ((5, 6, 9), "the apex"), ((), ""), (tuple(range(1, 17)), ""), ((16,), ""), ((1,), ""), None, None,
+    ]  # fmt: skip
+    assert talk.shown == ["001.png", "002.png", "003.png", "004.png", "005.png", "004.png", "005.png", "006.png"]
+    film = sitting.asked.films[0]
+    assert f'film 1 of 7, "{film.image_id}": the model says TB ({film.confidence:.0%}), it is normal' in "".join(
+        talk.told
+    )
+    assert "answered: skipped (rotated)" in talk.told
+    assert sum("is no cell; the cells are 1 to 16" in line for line in talk.told) == 4
+    Talk("2", "", "3", "").with_(sitting)  # it goes on where it was left, and ends by itself
+    assert None not in sitting.answers()
+
+
+def test_what_another_window_answered_meanwhile_is_shown_and_kept(sitting: Sitting) -> None:
+    class Slow(Talk):
+        def ask(self, prompt: str) -> str:
+            if prompt.startswith("reason") and sitting.answers()[0] is None:
+                sitting.save(0, Given(cells=(9,)))
+            return super().ask(prompt)
+
+    talk = Slow("1", "", "back", "quit")
+    with pytest.raises(EOFError):
+        talk.with_(sitting)
+    first = sitting.answers()[0]
+    assert first is not None
+    assert first.cells == (9,)
+    assert "answered: 9" in talk.told
+
+
+def test_numbers_are_read_strictly() -> None:
+    grid = Grid(4, 4)
+    assert cells_in("16 2,2, 1", grid) == (1, 2, 16)
+    assert (cells_in("none", grid), cells_in("all", grid)) == ((), tuple(range(1, 17)))
+    for typed in ("", "0", "17", "-1", "1.5", "٣", "1 2 x", "9" * 5000, "none 1"):
+        with pytest.raises(Misread, match="is no cell"):
+            cells_in(typed, grid)
+
+
+def test_the_picture_shows_film_and_heat_map_with_the_numbers_of_the_cells(sitting: Sitting) -> None:
+    film = sitting.asked.films[0]
+    picture = drawn(film, Grid(4, 4))
+    assert picture.shape == (640, 2 * 640 + 16, 3)
+    left, right = picture[:, :640], picture[:, 656:]
+    grey = np.abs(left.astype(int) - left[..., :1]).max(axis=2) == 0
+    assert grey.mean() > 0.9, "the film itself stays grey"
+    assert left[100, 100, 0] == pytest.approx(int(film.film[10, 10]), abs=12)
+    assert not np.array_equal(left, right)

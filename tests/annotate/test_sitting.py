@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imil_sim.annotate import Given, Sitting, Stale, read_asked
+from imil_sim.annotate.sitting import INSTRUCTIONS, version
+from imil_sim.errors import SessionError, UsageError
+from imil_sim.feedback import read_session
+from imil_sim.testing import sample_questions
+from oracles.human import Human
+
+Put = Callable[..., Path]
+
+
+def given(*cells: int, **more: Any) -> Given:
+    return Given(cells=cells, **more)
+
+
+def sit(folder: Path) -> Sitting:
+    asked = read_asked(folder)
+    return Sitting(asked, asked.desk_of(None))
+
+
+def test_what_is_saved_is_what_the_oracle_answers(sitting: Sitting, answers: Path) -> None:
+    sitting.save(0, given(1, 6, reason="the apex", seconds=3.5))
+    sitting.save(1, given())
+    sitting.save(2, Given(cells=None, reason="rotated"))
+    human, rng = Human("ada", str(answers)), np.random.default_rng(0)
+    questions = sample_questions(grids=[sitting.asked.grid], shapes=[(64, 64)])
+    first, second, third = (human.answer(question, rng) for question in questions[:3])
+    assert (sitting.asked.grid.numbers(first.cells), first.note) == ((1, 6), "the apex")
+    assert (sitting.asked.grid.numbers(second.cells), second.reason) == ((), "")
+    assert (third.cells, third.reason) == (None, "rotated")
+    assert [answer is None for answer in sitting.answers()] == [False] * 3 + [True] * 4
+
+
+def test_the_session_says_who_was_asked_what_and_when(sitting: Sitting) -> None:
+    assert not sitting.path.exists()
+    sitting.save(1, given(2, seconds=3.5))
+    session = read_session(sitting.path)
+    header, (answer,) = session.header, session.answers
+    assert (header.reader, header.grid, header.film_size) == ("ada", (4, 4), (64, 64))
+    assert (header.set_name, header.set_fingerprint, header.states) == ("films", "cd" * 32, (sitting.asked.state,))
+    assert (header.instructions, header.source) == (INSTRUCTIONS, "imil-sim annotate")
+    film = sitting.asked.films[1]
+    assert (answer.order, answer.consultation, answer.seconds) == (1, 1, 3.5)
+    assert (answer.image_sha256, answer.cam_sha256) == (film.image_sha256, film.cam_sha256)
+    assert (answer.label, answer.predicted, answer.confidence) == (film.label, film.predicted, film.confidence)
+
+
+def test_fault_45_two_windows_leave_one_answer_and_the_slower_one_is_told(sitting: Sitting, put: Put) -> None:
+    other = sit(put())  # another server for the same reader
+    first = sitting.save(0, given(1))
+    with pytest.raises(Stale) as stale:
+        other.save(0, given(2))
+    assert stale.value.there == first
+    assert other.save(0, given(1)) == first, "the same answer twice is one answer"
+    changed = other.save(0, given(3, replaces=version(first)))
+    with pytest.raises(Stale) as stale:
+        sitting.save(0, given(4, replaces=version(first)))
+    assert stale.value.there == changed
+    assert [answer.cells for answer in read_session(sitting.path).answers] == [(3,)]
+    assert changed.order == 2, "an answer that was changed was given later"
+
+
+def test_a_second_consultation_goes_on_in_the_same_session(sitting: Sitting, put: Put) -> None:
+    first = sitting.save(0, given(1))
+    later = sit(put(2))
+    assert later.answers()[0] == first, "the oracle would find it: what was answered once holds"
+    second = later.save(0, given(2, replaces=version(first)))
+    third = later.save(1, given(3))
+    assert [answer.consultation for answer in (first, second, third)] == [1, 2, 2]
+    session = read_session(sitting.path)
+    assert session.header.states == (sitting.asked.state, later.asked.state)
+    assert session.answers == (first, second, third)
+    assert (sitting.answers()[0], later.answers()[0]) == (first, second), "each before its own heat-map"
+
+
+def test_a_half_written_line_is_gone_and_the_others_are_there(sitting: Sitting) -> None:
+    first = sitting.save(0, given(1))
+    whole = sitting.path.read_bytes()
+    sitting.path.write_bytes(whole + b'{"order": 2, "image_')
+    assert sitting.answers()[:2] == (first, None)
+    second = sitting.save(1, given(2))
+    assert read_session(sitting.path).answers == (first, second)
+
+
+@pytest.mark.parametrize("cells", [(0,), (17,), (1, 10**9), (-1, 2)])
+def test_a_cell_that_the_grid_has_not_is_refused_before_anything_is_written(
+    sitting: Sitting, cells: tuple[int, ...]
+) -> None:
+    with pytest.raises(UsageError, match="cells are numbers from 1 to 16"):
+        sitting.save(0, given(*cells))
+    assert not sitting.path.exists()
+
+
+def test_a_session_of_other_classes_or_none_at_all_is_told_before_anybody_answers(sitting: Sitting, put: Put) -> None:
+    sitting.save(0, given(1))
+    sitting.path.write_text(sitting.path.read_text().replace('["normal","TB"]', '["no","yes"]'))
+    with pytest.raises(UsageError, match="was recorded with the classes no, yes"):
+        sit(put())
+    sitting.path.write_text("{}\n")
+    with pytest.raises(SessionError, match="line 1"):
+        sit(put())
+
+
+def test_what_the_header_no_longer_knows_of_all_its_answers_becomes_unknown(sitting: Sitting) -> None:
+    first = sitting.save(0, given(1))
+    sitting.path.write_text(sitting.path.read_text().replace("cd" * 32, "ef" * 32))  # begun before films were added
+    second = sitting.save(1, given(2))
+    session = read_session(sitting.path)
+    assert session.header.set_fingerprint is None
+    assert (session.header.set_name, session.header.film_size) == ("films", (64, 64))
+    assert session.answers == (first, second)
+
+
+def test_an_answer_about_other_pixels_is_none_and_makes_room_for_one(sitting: Sitting) -> None:
+    sitting.save(0, given(1))
+    sitting.path.write_text(sitting.path.read_text().replace(sitting.asked.films[0].image_sha256, "0" * 64))
+    assert sitting.answers()[0] is None
+    answer = sitting.save(0, given(2))
+    assert read_session(sitting.path).answers == (answer,)
