@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,6 @@ from imil_sim.report.document import Column, Document, Picture, Section, Stateme
 from imil_sim.report.page import render_html
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 
 
 def curve() -> Picture:
@@ -52,19 +45,6 @@ def document(png: Callable[..., bytes]) -> Document:
     return Document(
         "s" * 200, "Title " + "t" * 100, (Statement("u" * 150, "good"), Statement("Failed.", "bad")), sections
     )
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """The machine's own Chromium, headless, without a network of its own."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
-        pytest.skip(f"needs one of {', '.join(CHROMIUM)}; Debian, Ubuntu: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 class Visit:
