@@ -18,7 +18,13 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-COMES_WITH = {"dask": "distributed", "markupsafe": "jinja2", "matplotlib": "seaborn", "pydantic_core": "pydantic"}
+COMES_WITH = {
+    "PIL": "seaborn",
+    "dask": "distributed",
+    "markupsafe": "jinja2",
+    "matplotlib": "seaborn",
+    "pydantic_core": "pydantic",
+}
 """Packages that are half of another one: it requires them, and its interface is made of their types."""
 STUDIES = sorted(path.name for path in (ROOT / "studies").glob("*.toml"))
 

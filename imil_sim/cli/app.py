@@ -69,11 +69,14 @@ def report(
     out: OutOption = None,
     device: DeviceOption = "cpu",
     seeds: SeedsOption = None,
+    films: Annotated[
+        bool, typer.Option("--films/--no-films", help="Whether figures may show images of the set.")
+    ] = True,
 ) -> None:
     """Write the report of a study from what the store holds; nothing is trained."""
     from imil_sim.cli.report import report_study
 
-    report_study(study, store=store, out=out, seeds=seeds, device=device)
+    report_study(study, store=store, out=out, seeds=seeds, device=device, films=films)
 
 
 @app.command()

@@ -19,7 +19,9 @@ from imil_sim.study.study import Study
 from imil_sim.training.numerics import find_device
 
 
-def report_study(asked: str, *, store: Path, out: Path | None, seeds: int | None, device: str) -> None:
+def report_study(
+    asked: str, *, store: Path, out: Path | None, seeds: int | None, device: str, films: bool = True
+) -> None:
     """Write the report of a study from its records.
 
     Raises:
@@ -30,7 +32,7 @@ def report_study(asked: str, *, store: Path, out: Path | None, seeds: int | None
     folder = out or Path("reports") / study.name
     check_place(folder)
     results, library = stored_results(study, store, device)
-    write_report(study, results, library, folder)
+    write_report(study, results, library, folder, films=films)
     print_results(study, results)
     partial(Console().print, markup=False, highlight=False, soft_wrap=True)(f"\nreport: {folder / 'report.html'}")
 

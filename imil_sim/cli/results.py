@@ -40,11 +40,14 @@ SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "ece_top_label": "ECE"}
 """Metric to heading in the printed table."""
 
 
-def write_report(study: Study, results: Sequence[RunResult], library: ImageLibrary, out: Path) -> Path:
+def write_report(
+    study: Study, results: Sequence[RunResult], library: ImageLibrary, out: Path, *, films: bool = True
+) -> Path:
     """The page of the report that is written to the folder ``out``, with everything that lies beside it.
 
     report.html, report.md, results.csv (one more for each further test set), differences.csv, table1.tex, timings.csv,
-    and the figures by themselves. Runs of the study without a result are missing, and listed.
+    and the figures by themselves. Runs of the study without a result are missing, and listed. Without ``films`` no
+    figure shows an image of the set, for a report that goes to people who may not see it.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -53,7 +56,8 @@ def write_report(study: Study, results: Sequence[RunResult], library: ImageLibra
     analysis = analyse(study, runs)
     frames = {name: _frame(runs, name) for name in analysis.sets or ["main"]}
     pictures = pictures_of(analysis, frames)
-    for section, drawn in film_pictures(study, results, library, arms_shown(analysis)).items():
+    shown = film_pictures(study, results, library, arms_shown(analysis)) if films else {}
+    for section, drawn in shown.items():
         pictures[section] = [*pictures.get(section, []), *drawn]
     document = assemble(analysis, frames, pictures, replayed_runs(results))
     for name, frame in frames.items():
@@ -63,8 +67,8 @@ def write_report(study: Study, results: Sequence[RunResult], library: ImageLibra
     every = [picture for drawn in pictures.values() for picture in drawn]
     if every:
         sheets = [picture for picture in every if picture.name.startswith("interactions-")]
-        shown = [picture for picture in every if picture not in sheets[1:]]  # they look alike when they are small
-        write_whole(out / "figures" / "contact-sheet.png", contact_sheet(shown))
+        unlike = [picture for picture in every if picture not in sheets[1:]]  # sheets look alike when they are small
+        write_whole(out / "figures" / "contact-sheet.png", contact_sheet(unlike))
     for picture in every:
         write_whole(out / "figures" / f"{picture.name}.png", picture.png)
         if picture.svg is not None:

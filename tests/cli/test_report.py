@@ -37,6 +37,16 @@ def test_a_run_ends_with_a_report_that_can_be_made_again_to_the_byte(here: Path,
     assert {f"figures/{name}.png" for name in ("forest-auroc", "roc", "cams", "films")} <= pictures
 
 
+def test_a_report_without_films_shows_no_image_of_the_set(here: Path, call: Any) -> None:
+    assert call(*RUN).code == 0
+    assert call("report", "tiny.toml", "--no-films", "--out", "bare").code == 0
+    with_films, without = (content(here / folder) for folder in ("reports/tiny", "bare"))
+    gone = {Path(name).stem for name in with_films} - {Path(name).stem for name in without}
+    assert gone == {"cams", "films", "interactions-lesions"}
+    assert b"interactions-lesions" not in without["report.html"] + without["report.md"]
+    assert without["results.csv"] == with_films["results.csv"]
+
+
 def test_a_partial_study_gives_a_partial_report_that_says_so(here: Path, call: Any) -> None:
     assert call(*RUN, "--seeds", "1").code == 0
     called = call("report", "tiny.toml")

@@ -60,4 +60,4 @@ def _sheet(placed: Sequence[_Placed], height: int) -> bytes:
         for of in placed:
             figure.figimage(of.pixels, of.left, height - of.top - len(of.pixels), resize=False)
             style.words(figure, of.left / dpi, (of.top - HEAD + 4) / dpi, style.shortened(of.name, 3.5, 10), size=10)
-        return style.png_of(figure)
+        return style.png_of(figure, exact=False)

@@ -16,10 +16,12 @@ from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
+from PIL import Image
 
 from imil_sim.report.document import Picture, Table
 
@@ -111,11 +113,17 @@ def own_settings() -> Iterator[None]:
         yield
 
 
-def png_of(figure: Figure) -> bytes:
-    """The figure as PNG at its own resolution; equal figures give equal bytes, without date or program name."""
-    content = io.BytesIO()
+def png_of(figure: Figure, *, exact: bool = True) -> bytes:
+    """The figure as PNG at its own resolution; equal figures give equal bytes, without date or program name.
+
+    Unless ``exact``, in 256 colours of its own, which a drawing does not show and which weigh a third; films keep all.
+    """
+    canvas, content = FigureCanvasAgg(figure), io.BytesIO()
     with own_settings():
-        figure.savefig(content, format="png", dpi=figure.dpi, metadata={"Software": None})
+        canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    shown = drawn if exact else drawn.quantize(256, method=Image.Quantize.MEDIANCUT)
+    shown.save(content, format="png", optimize=True, dpi=(figure.dpi, figure.dpi))
     return content.getvalue()
 
 
@@ -132,7 +140,7 @@ def picture_of(
     figure: Figure, *, name: str, caption: str, alt: str, table: Table | None = None, vector: bool = True
 ) -> Picture:
     """The drawn figure as a `Picture`; ``vector``: as SVG too, which is right for anything but films."""
-    return Picture(name, caption, alt, png_of(figure), svg_of(figure) if vector else None, table)
+    return Picture(name, caption, alt, png_of(figure, exact=not vector), svg_of(figure) if vector else None, table)
 
 
 # ------------------------------------------------------------------------------------------------------------ layout

@@ -50,10 +50,10 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         if text.get_visible() and text.get_text():
             of.texts.append((text.get_text(), text.get_window_extent(renderer), float(text.get_fontsize())))
 
-    def png_of(figure: Figure) -> bytes:
+    def png_of(figure: Figure, *, exact: bool = True) -> bytes:
         of.texts.clear()
         of.figures.append(figure)
-        return png(figure)
+        return png(figure, exact=exact)
 
     png = style.png_of
     monkeypatch.setattr(Text, "draw", watch)
