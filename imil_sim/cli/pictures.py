@@ -21,6 +21,9 @@ from imil_sim.study.study import Study
 SHOWN = 6
 """Interactions on one sheet."""
 
+MOST_SHEETS = 6
+"""Sheets of interactions; a page with one for every arm of a large study would be too heavy to open."""
+
 EACH = 2
 """Test films of each class whose CAMs are shown."""
 
@@ -103,7 +106,8 @@ def _cam_row(place: int, image: NDArray[np.uint8], names: Sequence[str], said: M
 def interaction_sheets(study: Study, results: Sequence[RunResult], library: ImageLibrary) -> list[Picture]:
     """One sheet for each arm of [arms] that consulted: the surest questions of each class, of its first finished seed.
 
-    Arms of a sweep have none: they would be the same questions again and again.
+    Arms of a sweep have none: they would be the same questions again and again. Of more than `MOST_SHEETS` the first
+    are drawn, and the last caption says how many are not.
     """
     swept = {level.arm for sweep in study.sweeps for level in sweep.levels if level.arm != level.base}
     drawn = []
@@ -114,6 +118,10 @@ def interaction_sheets(study: Study, results: Sequence[RunResult], library: Imag
         samples = varied(interactions(consulted[0], library), SHOWN)
         if any(sample.cells is not None for sample in samples):  # who abstains throughout has nothing to show
             drawn.append(interactions_picture(samples, name=f"interactions-{arm}"))
+    if (left := len(drawn) - MOST_SHEETS) > 0:
+        last = drawn[MOST_SHEETS - 1]
+        told = f"{last.caption} The sheets of {left} more arms are left out."
+        return [*drawn[: MOST_SHEETS - 1], replace(last, caption=told)]
     return drawn
 
 
