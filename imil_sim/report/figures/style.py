@@ -118,10 +118,11 @@ def png_of(figure: Figure, *, exact: bool = True) -> bytes:
 
     Unless ``exact``, in 256 colours of its own, which a drawing does not show and which weigh a third; films keep all.
     """
-    canvas, content = FigureCanvasAgg(figure), io.BytesIO()
+    content, pixels = io.BytesIO(), io.BytesIO()
     with own_settings():
-        canvas.draw()
-    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        figure.savefig(pixels, format="rgba", dpi=figure.dpi)
+    size = (round(inches * figure.dpi) for inches in figure.get_size_inches())
+    drawn = Image.frombytes("RGBA", (next(size), next(size)), pixels.getvalue()).convert("RGB")
     shown = drawn if exact else drawn.quantize(256, method=Image.Quantize.MEDIANCUT)
     shown.save(content, format="png", optimize=True, dpi=(figure.dpi, figure.dpi))
     return content.getvalue()
