@@ -56,11 +56,10 @@ def side_by_side(study: Study, results: Sequence[RunResult], library: ImageLibra
     shown = [arm for arm in study.arms if arm not in swept or arm == study.reference]
     blends = [arm for arm in shown if study.arms[arm].augmentation.name != "none" and study.arms[arm].feedback is None]
     answers = _answers(shown, results)
-    if not blends and not answers:
+    run = next((result.record.spec for result in results if result.arm in shown), None)
+    if run is None or not (blends or answers):
         return None
-    first = study.arms[study.reference]
-    alike = [arm for arm in (*blends, *answers) if study.arms[arm].images == first.images]
-    run = next(result.record.spec for result in results if result.arm == study.reference)
+    alike = [arm for arm in (*blends, *answers) if study.arms[arm].images == run.arm.images]
     train = library.of_run(run).train
     rows = _films(train, [answers[arm] for arm in alike if arm in answers])
     films, labels = np.asarray(train.pixels[rows]), train.labels[rows]

@@ -21,15 +21,15 @@ MOST_COLUMNS = 90
 
 def show_oracles() -> None:
     """Print one line an oracle; one that cannot be imported says so instead of hiding, a guest says whose it is."""
-    console, entries = Console(), list(installed())
-    width = max(len(entry.name) for entry in entries)
-    for entry in entries:
+    table = Table("oracle", "what it simulates", box=None, pad_edge=False, header_style="bold")
+    for entry in installed():
         try:
             line = summary(load(entry.name))
         except OracleError as error:
             line = f"cannot be used: {error}"
         guest = "" if entry.distribution.split()[0] == HOUSE else f" (from {entry.distribution})"
-        console.print(f"{entry.name:{width}}  {line}{guest}", markup=False, highlight=False, soft_wrap=True)
+        table.add_row(escape(entry.name), escape(line + guest))
+    Console().print(table)
 
 
 def show_oracle(name: str) -> None:

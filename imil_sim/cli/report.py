@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from imil_sim.cli.progress import Counter
-from imil_sim.cli.results import check_place, print_results, write_report
+from imil_sim.cli.results import Told, check_place, print_results, write_report
 from imil_sim.cli.study import open_study
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult, recorded
@@ -32,9 +32,10 @@ def report_study(
     folder = out or Path("reports") / study.name
     check_place(folder)
     results, library = stored_results(study, store, device)
-    write_report(study, results, library, folder, films=films)
-    print_results(study, results)
-    partial(Console().print, markup=False, highlight=False, soft_wrap=True)(f"\nreport: {folder / 'report.html'}")
+    told = Told.of(study, results)
+    page = write_report(told, results, library, folder, films=films)
+    print_results(told, results)
+    partial(Console().print, markup=False, highlight=False, soft_wrap=True)(f"\nreport: {page}")
 
 
 def stored_results(study: Study, root: Path, device_name: str) -> tuple[list[RunResult], ImageLibrary]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -17,9 +20,10 @@ from imil_sim.cli.sessions import replayed_runs
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
 from imil_sim.errors import UsageError
-from imil_sim.report.analysis import ReportedRun, analyse
+from imil_sim.report.analysis import Analysis, ReportedRun, analyse
 from imil_sim.report.assemble import assemble
 from imil_sim.report.differences import differences_table
+from imil_sim.report.document import Picture
 from imil_sim.report.figures import contact_sheet
 from imil_sim.report.files import write_whole
 from imil_sim.report.page import render_html, render_latex, render_markdown
@@ -30,69 +34,115 @@ from imil_sim.report.results import (
     results_table,
     run_row,
     timings_row,
-    unlike_environments,
     write_csv,
 )
 from imil_sim.report.tables import paper_table
 from imil_sim.study.study import Study
 
+MANIFEST = ".files"
+"""Names the files of a report, so that the next one knows which are its own."""
+
+OF_A_REPORT = re.compile(r"(figures/)?[a-z0-9][a-z0-9_-]*\.(csv|html|md|png|svg|tex)")
+"""What a line of the manifest may name."""
+
 SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "ece_top_label": "ECE"}
 """Metric to heading in the printed table."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What there is to tell of a study: its analysis, and the results of every test set as a table."""
+
+    analysis: Analysis
+    frames: Mapping[str, pd.DataFrame]
+    """By test set, a row for every expected run, whatever became of it."""
+
+    @classmethod
+    def of(cls, study: Study, results: Sequence[RunResult]) -> Told:
+        """Of a study as its file stands and the results there are; runs without one are missing."""
+        runs = reported(study, results)
+        analysis = analyse(study, runs)
+        return cls(analysis, {name: _frame(runs, name) for name in analysis.sets or ["main"]})
+
+
 def write_report(
-    study: Study, results: Sequence[RunResult], library: ImageLibrary, out: Path, *, films: bool = True
+    told: Told, results: Sequence[RunResult], library: ImageLibrary, out: Path, *, films: bool = True
 ) -> Path:
     """The page of the report that is written to the folder ``out``, with everything that lies beside it.
 
     report.html, report.md, results.csv (one more for each further test set), differences.csv, table1.tex, timings.csv,
-    and the figures by themselves. Runs of the study without a result are missing, and listed. Without ``films`` no
-    figure shows an image of the set, for a report that goes to people who may not see it.
+    and the figures by themselves. Files of an earlier report that this one does not have are removed. Without ``films``
+    no figure shows an image of the set, for a report that goes to people who may not see it.
 
     Raises:
         UsageError: the folder cannot be written.
     """
-    runs = reported(study, results)
-    analysis = analyse(study, runs)
-    frames = {name: _frame(runs, name) for name in analysis.sets or ["main"]}
+    analysis, frames = told.analysis, told.frames
     pictures = pictures_of(analysis, frames)
-    shown = film_pictures(study, results, library, arms_shown(analysis)) if films else {}
+    shown = film_pictures(analysis.study, results, library, arms_shown(analysis)) if films else {}
     for section, drawn in shown.items():
         pictures[section] = [*pictures.get(section, []), *drawn]
     document = assemble(analysis, frames, pictures, replayed_runs(results))
-    for name, frame in frames.items():
-        write_csv(frame, out / ("results.csv" if name == "main" else f"results-{name}.csv"))
-    write_csv(differences_table(analysis), out / "differences.csv")
-    write_csv(pd.DataFrame([timings_row(r.arm, r.record) for r in results]), out / "timings.csv")
-    every = [picture for drawn in pictures.values() for picture in drawn]
-    if every:
-        sheets = [picture for picture in every if picture.name.startswith("interactions-")]
-        unlike = [picture for picture in every if picture not in sheets[1:]]  # sheets look alike when they are small
-        write_whole(out / "figures" / "contact-sheet.png", contact_sheet(unlike))
-    for picture in every:
-        write_whole(out / "figures" / f"{picture.name}.png", picture.png)
-        if picture.svg is not None:
-            write_whole(out / "figures" / f"{picture.name}.svg", picture.svg)
-    write_whole(out / "table1.tex", render_latex(paper_table(analysis)).encode())
-    write_whole(out / "report.md", render_markdown(document).encode())
-    write_whole(out / "report.html", render_html(document))
+    tables = {f"results{'' if name == 'main' else f'-{name}'}.csv": frame for name, frame in frames.items()}
+    tables["differences.csv"] = differences_table(analysis)
+    tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
+    files = _drawn([picture for drawn in pictures.values() for picture in drawn])
+    files["table1.tex"] = render_latex(paper_table(analysis)).encode()
+    files["report.md"] = render_markdown(document).encode()
+    files["report.html"] = render_html(document)
+    _clear(out, keep={*tables, *files})
+    for name, frame in tables.items():
+        write_csv(frame, out / name)
+    for name, content in files.items():
+        write_whole(out / name, content)
     return out / "report.html"
 
 
-def print_results(study: Study, results: Sequence[RunResult]) -> None:
+def _drawn(pictures: Sequence[Picture]) -> dict[str, bytes]:
+    """The files of all figures, by their path in the folder."""
+    files = {f"figures/{picture.name}.png": picture.png for picture in pictures}
+    files |= {f"figures/{picture.name}.svg": picture.svg for picture in pictures if picture.svg is not None}
+    if pictures:
+        sheets = [picture for picture in pictures if picture.name.startswith("interactions-")]
+        unlike = [picture for picture in pictures if picture not in sheets[1:]]  # they look alike when they are small
+        files["figures/contact-sheet.png"] = contact_sheet(unlike)
+    return files
+
+
+def _clear(out: Path, keep: Collection[str]) -> None:
+    """Remove what an earlier report left in the folder and this one does not have; nothing that others put there."""
+    manifest = out / MANIFEST
+    try:
+        before = manifest.read_text(encoding="utf-8").splitlines() if manifest.is_file() else []
+    except (OSError, ValueError):
+        before = []
+    for name in before:
+        if name not in keep and OF_A_REPORT.fullmatch(name):
+            with suppress(OSError):
+                (out / name).unlink()
+    write_whole(manifest, "".join(f"{name}\n" for name in sorted(keep)).encode())
+
+
+def print_results(told: Told, results: Sequence[RunResult]) -> None:
     """Print the table of every test set, what is not done and why, and what else spoils a comparison."""
     console = Console()  # whatever becomes of the reader of the table, the files are there
-    for name in results[0].record.n_test:
-        frame = results_table([run_row(r.arm, r.record, r.predictions(name)) for r in results])
-        summary = arm_summary(frame, study.reference, list(study.arms), seeds=study.seeds)
+    study = told.analysis.study
+    for name, frame in told.frames.items():
+        there = frame[frame["status"] != "missing"]
+        summary = arm_summary(there, study.reference, list(study.arms), seeds=study.seeds)
+        of = told.analysis.sets.get(name)
+        alone = {} if of is None else of.incomparable
+        summary.loc[summary["arm"].isin(list(alone)), [f"{m}_difference" for m in SHOWN]] = math.nan
         _print(console, study, summary, "" if name == "main" else f" on {name}")
-    if mixed := unlike_environments(result.record for result in results):
-        line = f"\nthe runs of this study were made in different environments, which may move numbers: {mixed}"
-        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        for arm, why in alone.items():
+            _say(console, f"{arm} is not compared: {why}", style="yellow")
+    if told.analysis.environments:
+        line = "\nthe runs of this study were made in different environments, which may move numbers: "
+        _say(console, line + told.analysis.environments, style="yellow")
     for result in results:
         if result.record.status != "done":
             line = f"{result.record.status}: {result.arm}, seed {result.seed}: {result.record.reason}"
-            console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+            _say(console, line, style="red")
 
 
 def reported(study: Study, results: Sequence[RunResult]) -> list[ReportedRun]:
@@ -111,13 +161,17 @@ def reported_run(result: RunResult) -> ReportedRun:
 
 def _frame(runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
     """A row for every expected run, whatever became of it."""
-    rows: list[dict[str, Value]] = []
-    for run in runs:
-        if run.record is None:
-            rows.append({"arm": run.arm, "seed": run.seed, "status": run.status})
-        else:
-            rows.append(run_row(run.arm, run.record, (run.predictions or {}).get(test_set)))
-    return results_table(rows)
+    return results_table([_row(run, test_set) for run in runs])
+
+
+def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:
+    told: dict[str, Value] = {"arm": run.arm, "seed": run.seed, "status": run.status}
+    if run.record is None:
+        return told
+    predictions = (run.predictions or {}).get(test_set)
+    if run.status == "done" and predictions is None:  # an arm with other test sets
+        return {**told, "run_key": run.record.run_key, "notes": f"not tested on {test_set}"}
+    return run_row(run.arm, run.record, predictions)
 
 
 def check_place(out: Path) -> None:
@@ -156,8 +210,8 @@ def _print(console: Console, study: Study, summary: pd.DataFrame, where: str) ->
     console.print(table)
 
 
-def _say(console: Console, line: str) -> None:
-    console.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
+def _say(console: Console, line: str, style: str = "bold") -> None:
+    console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(first: str, *numbers: str) -> Table:

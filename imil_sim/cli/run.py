@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from imil_sim.cli.progress import Counter, StudyProgress
-from imil_sim.cli.results import check_place, print_results, write_report
+from imil_sim.cli.results import Told, check_place, print_results, write_report
 from imil_sim.cli.sessions import write_sessions
 from imil_sim.cli.study import open_study
 from imil_sim.engine.check import check_study, warnings_of_records
@@ -59,8 +59,9 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
     results = results_of(study, where, library)
     if study.record:
         write_sessions(study, results, library, folder / "sessions")
-    page = write_report(study, results, library, folder)
-    print_results(study, results)
+    told = Told.of(study, results)
+    page = write_report(told, results, library, folder)
+    print_results(told, results)
     say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
     statuses = {result.record.status for result in results}
     if "waiting" in statuses:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 RUN = ("run", "tiny.toml", "--workers", "0")
-PAGES = {"report.html", "report.md", "results.csv", "differences.csv", "table1.tex", "timings.csv", "figures"}
+PAGES = {".files", "report.html", "report.md", "results.csv", "differences.csv", "table1.tex", "timings.csv", "figures"}
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -37,14 +37,50 @@ def test_a_run_ends_with_a_report_that_can_be_made_again_to_the_byte(here: Path,
     assert {f"figures/{name}.png" for name in ("forest-auroc", "roc", "cams", "films")} <= pictures
 
 
-def test_a_report_without_films_shows_no_image_of_the_set(here: Path, call: Any) -> None:
+def test_a_report_without_films_leaves_no_image_of_the_set_in_the_folder(here: Path, call: Any) -> None:
     assert call(*RUN).code == 0
-    assert call("report", "tiny.toml", "--no-films", "--out", "bare").code == 0
-    with_films, without = (content(here / folder) for folder in ("reports/tiny", "bare"))
+    folder = here / "reports" / "tiny"
+    with_films = content(folder)
+    (folder / "figures" / "mine.png").write_bytes(b"somebody's own")
+    assert call("report", "tiny.toml", "--no-films").code == 0
+    without = content(folder)
     gone = {Path(name).stem for name in with_films} - {Path(name).stem for name in without}
     assert gone == {"cams", "films", "interactions-lesions"}
+    assert without["figures/mine.png"] == b"somebody's own"
     assert b"interactions-lesions" not in without["report.html"] + without["report.md"]
     assert without["results.csv"] == with_films["results.csv"]
+
+
+def test_a_manifest_that_somebody_altered_takes_nothing_outside_the_report(here: Path, call: Any) -> None:
+    assert call(*RUN).code == 0
+    lines = ("../outside.csv", "figures/../../outside.csv", str(here / "outside.csv"), "sessions/a.jsonl")
+    (here / "outside.csv").write_text("kept")
+    (here / "reports" / "tiny" / ".files").write_text("\n".join(lines))
+    assert call("report", "tiny.toml").code == 0
+    assert (here / "outside.csv").read_text() == "kept"
+
+
+def test_an_arm_without_a_test_set_that_others_have_is_reported_without_numbers_there(
+    here: Path, call: Any
+) -> None:
+    with (here / "tiny.toml").open("a") as study:
+        study.write('[arms.more]\ntest_sets.far = { source = "phantom", size = 32, train = 4, test = 8, seed = 1 }\n')
+    called = call(*RUN, "--seeds", "1")
+    assert called.code == 0
+    assert "tiny on far: " in called.out
+    rows = {row["arm"]: row for row in table(here / "reports" / "tiny" / "results-far.csv")}
+    assert [rows[arm]["accuracy"] != "" for arm in ("baseline", "lesions", "more")] == [False, False, True]
+    assert rows["baseline"]["notes"] == "not tested on far"
+
+
+def test_a_reference_without_a_run_leaves_a_report_of_the_others(here: Path, call: Any) -> None:
+    assert call(*RUN).code == 0
+    text = (here / "tiny.toml").read_text()
+    (here / "tiny.toml").write_text(text.replace("[arms.baseline]", "[arms.baseline]\ntraining.learning_rate = 0.02"))
+    called = call("report", "tiny.toml")
+    assert called.code == 0
+    assert "baseline   0/2" in called.out
+    assert (here / "reports" / "tiny" / "figures" / "films.png").is_file()
 
 
 def test_a_partial_study_gives_a_partial_report_that_says_so(here: Path, call: Any) -> None:

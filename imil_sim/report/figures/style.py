@@ -16,7 +16,6 @@ from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -121,8 +120,7 @@ def png_of(figure: Figure, *, exact: bool = True) -> bytes:
     content, pixels = io.BytesIO(), io.BytesIO()
     with own_settings():
         figure.savefig(pixels, format="rgba", dpi=figure.dpi)
-    size = (round(inches * figure.dpi) for inches in figure.get_size_inches())
-    drawn = Image.frombytes("RGBA", (next(size), next(size)), pixels.getvalue()).convert("RGB")
+    drawn = Image.frombytes("RGBA", figure.canvas.get_width_height(), pixels.getvalue()).convert("RGB")
     shown = drawn if exact else drawn.quantize(256, method=Image.Quantize.MEDIANCUT)
     shown.save(content, format="png", optimize=True, dpi=(figure.dpi, figure.dpi))
     return content.getvalue()
