@@ -17,12 +17,12 @@ INSTALLED := $(shell cat $(STAMP) 2>/dev/null)
 .PHONY: help demo test check format kill-test bench install clean
 
 help:
-	@echo 'make demo      the whole loop on procedural films; ends with a table and where it lies'
+	@echo 'make demo      the whole loop on procedural films; ends with its report and a table'
 	@echo 'make test      lint, types and tests (PYTEST_ARGS="-k grid" for a few)'
 	@echo 'make check     lint and types only'
 	@echo 'make format    rewrite the sources as the linter wants them'
 	@echo 'make kill-test kills a study at 30 random moments, resumes it and compares the bytes (about ten minutes)'
-	@echo 'make bench     what it costs: speed, planning, sharing, overhead, beside Lightning (half an hour, idle machine)'
+	@echo 'make bench     what it costs: speed, planning, sharing, overhead, reports, beside Lightning (half an hour, idle machine)'
 	@echo 'make install   only make .venv; the others do so themselves, once'
 	@echo 'make clean     remove .venv, .lightning, caches and build outputs; keeps runs/ and reports/'
 	@echo 'Another Python: make test PYTHON=python3.12'
@@ -51,6 +51,8 @@ bench: $(STAMP) $(LIGHTNING)/installed.txt
 	-@$(BIN)/python -m benchmarks.throughput
 	-@$(BIN)/python -m benchmarks.planning
 	-@$(BIN)/python -m benchmarks.overhead
+	-@$(BIN)/python -m benchmarks.statistics
+	-@$(BIN)/python -m benchmarks.reporting
 	-@$(BIN)/python -m benchmarks.sharing
 	-@$(BIN)/python -m benchmarks.against_lightning --lightning $(LIGHTNING)
 
