@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Collection
 
 from imil_sim.report.analysis import Analysis, SetAnalysis, Status
 from imil_sim.report.document import Statement
@@ -12,6 +14,14 @@ from imil_sim.report.tested import MAIN
 
 MOST_CHARACTERS = 160
 """Of the reason why a run failed."""
+
+_QUOTED_PATH = re.compile(r"""(['"])(?:file://|~|[A-Za-z]:|\\\\)?[/\\][^'"]*?([^'"/\\]+)[/\\]?\1""")
+_PATH = re.compile(
+    r"""(?<![\w.~/\\-])(?:file://|~|[A-Za-z]:|\\)?[/\\](?:[^\s'"/\\,;()]+[/\\])*([^\s'"/\\,;()]+)[/\\]?"""
+)
+"""An absolute path, quoted or not, with its last part: the rest is the machine's."""
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
 def progress(analysis: Analysis) -> list[Statement]:
@@ -64,12 +74,12 @@ def unusable(analysis: Analysis) -> list[Statement]:
     return [Statement(text, "bad")] if done else []
 
 
-def left_out(analysis: Analysis) -> list[Statement]:
-    """Which arms are done and yet not compared."""
+def left_out(analysis: Analysis, named: Collection[str] = ()) -> list[Statement]:
+    """Which arms are done and yet not compared, but for those ``named`` already on the study's own test set."""
     told = []
     for name, of in analysis.sets.items():
-        if of.incomparable:
-            arms = [f"{arm}: {why}" for arm, why in of.incomparable.items()]
+        arms = [f"{arm}: {why}" for arm, why in of.incomparable.items() if name != MAIN or arm not in named]
+        if arms:
             where = "" if name == MAIN else f" on the test set {name}"
             told.append(Statement(f"Not compared{where}: {first_of(arms, separator='; ')}.", "caution"))
     return told
@@ -99,6 +109,11 @@ def _seeds(seeds: list[int]) -> str:
 
 
 def _short(reason: str) -> str:
-    """A reason on one line, cut where it is long."""
-    line = " ".join(reason.split()).rstrip(".")
-    return line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]} ..."
+    """The first sentence of a reason on one line, without places of the machine, cut between words where it is long."""
+    line = " ".join(reason.split())
+    line = _PATH.sub(r"\1", _QUOTED_PATH.sub(r"\1\2\1", line))
+    line = _SENTENCE_END.split(line)[0].rstrip(".")
+    if len(line) <= MOST_CHARACTERS:
+        return line
+    words = line[: MOST_CHARACTERS + 1].rsplit(" ", 1)[0]
+    return f"{words[:MOST_CHARACTERS]} ..."

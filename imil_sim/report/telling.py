@@ -10,6 +10,9 @@ from imil_sim.report.stats import Comparison, Estimate, Metric
 from imil_sim.report.stats.components import LOWER_IS_BETTER
 from imil_sim.report.tables.wording import number
 
+ALPHA = 0.05
+"""An adjusted p below it may make a claim."""
+
 MOST_NAMED = 8
 """So many arms are named in a sentence; of more, it says how many."""
 
@@ -42,11 +45,31 @@ def interval_over(of: Estimate) -> str:
 
 def adjusted_p(of: Comparison) -> str:
     """``Holm p = 0.012``."""
-    name = "Holm" if of.adjustment == "holm" else "Benjamini-Hochberg"
-    p = of.p_adjusted
+    return f"{_adjustment(of)} {_written(of.p_adjusted)}"
+
+
+def least_p(of: Sequence[Comparison]) -> str:
+    """``smallest Holm p = 0.13``: of comparisons adjusted together."""
+    return f"{'smallest ' if len(of) > 1 else ''}{adjusted_p(min(of, key=lambda one: one.p_adjusted))}"
+
+
+def _adjustment(of: Comparison) -> str:
+    return "Holm" if of.adjustment == "holm" else "Benjamini-Hochberg"
+
+
+def _written(p: float) -> str:
+    """With so many digits that it stands on the side of `ALPHA` on which it is: 0.04996 is not written 0.050."""
     if p < 0.001:
-        return f"{name} p < 0.001"
-    return f"{name} p = {p:.3f}" if p < 0.1 else f"{name} p = {p:.2f}"
+        return "p < 0.001"
+    digits = 2 if p >= 0.1 else 4 if abs(p - ALPHA) < 0.0005 else 3
+    while p != ALPHA and (float(f"{p:.{digits}f}") < ALPHA) != (p < ALPHA):
+        digits += 1
+    return f"p = {p:.{digits}f}"
+
+
+def spanned(of: Comparison) -> str:
+    """``+0.010 to +0.054``: the interval that claims rest on."""
+    return f"{amount(of.metric, of.primary.low)} to {amount(of.metric, of.primary.high)}"
 
 
 def is_better(of: Comparison) -> bool:
@@ -96,6 +119,12 @@ def first_of(names: Sequence[str], most: int = MOST_NAMED, rest: str = "more", s
     more = len(names) - most
     told = separator.join(names[:most])
     return told if more <= 0 else f"{told} and {more} {rest}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def capital(text: str) -> str:

@@ -76,9 +76,10 @@ def test_sections_come_in_reading_order_and_pictures_after_the_first_table(synth
     assert document.title == "A study whose truth is known"
 
 
-def test_a_partial_study_says_so_first(synthetic: Any) -> None:
+def test_a_partial_study_says_so_after_the_verdict(synthetic: Any) -> None:
     analysis = analyse(*synthetic(ARMS, seeds=2, images=40, missing=[("mixup", 0)]))
-    first, *_ = report(analysis).statements
+    verdict, first, *_ = report(analysis).statements
+    assert verdict.text.startswith("No claim can be made yet: ")
     assert "9 of 10 runs" in first.text
     assert first.tone == "caution"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.report.enough import MOST_SEEDS, floor, seeds_needed
+from imil_sim.report.enough import MOST_SEEDS, corrected_level, floor, seeds_needed
 from imil_sim.report.stats import Spread, minimum_detectable_effect
 
 
@@ -28,6 +28,18 @@ def test_with_no_end_of_seeds_the_images_are_the_floor() -> None:
     assert minimum_detectable_effect(spread, 10**7) == pytest.approx(floor(spread), rel=1e-3)
     assert seeds_needed(spread, 0.028) == math.inf
     assert floor(Spread(0.01, 0.001, -0.5)) == 0
+
+
+def test_what_is_seen_after_the_correction_is_larger() -> None:
+    # Of 5 comparisons the first must have p below 1%: 2.575829 + 0.841621 standard errors.
+    spread, level = Spread(0.01, 0.001, 0.0001), corrected_level(5)
+    assert level == pytest.approx(0.99)
+    assert corrected_level(1) == 0.95
+    assert floor(spread, level) == pytest.approx(3.417450 * 0.01, rel=1e-6)
+    assert seeds_needed(spread, 0.05, level) > seeds_needed(spread, 0.05)
+    needed = int(seeds_needed(spread, 0.05, level))
+    assert minimum_detectable_effect(spread, needed, level=level) <= 0.05
+    assert minimum_detectable_effect(spread, needed - 1, level=level) > 0.05
 
 
 def test_an_unknown_spread_needs_nobody_knows_how_many() -> None:

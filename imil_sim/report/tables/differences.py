@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.stats import Comparison, Inferences, Metric
+from imil_sim.report.stats import Comparison, Inferences, Metric, equivalence
 from imil_sim.report.tables.wording import (
     DIGITS,
     METRIC_NAMES,
@@ -44,7 +44,12 @@ def comparison_columns(of: SetAnalysis, adjusted: str) -> tuple[Column, ...]:
         p_column("p", "two-sided, of no difference, from the primary inference"),
         p_column(adjusted, "adjusted for all rows of this table"),
         Column("P(better)", 2, explained="P(A > B): share of seeds in which the first is the better, ties half"),
-        Column("MDE", DIGITS, explained="minimum detectable effect: seen by inference A with 80% power"),
+        Column(
+            "MDE",
+            DIGITS,
+            explained="minimum detectable effect: seen by inference A with 80% power, before the correction for "
+            "several comparisons",
+        ),
     )
 
 
@@ -84,14 +89,32 @@ def _table(analysis: Analysis, of: SetAnalysis, metric: Metric, found: Sequence[
     placebo = analysis.placebo and analysis.place(analysis.placebo)
     if placebo is not None and any(placebo in (one.arm, one.reference) for one in found):
         notes.append(f"{analysis.placebo} replaces nothing: its difference is what a mere fork of training makes.")
+    margin = analysis.study.check.equivalence.get(metric) if planned else None
+    if margin is not None:
+        notes.append(
+            f"TOST p: of two one-sided tests that the arms differ by {margin:g} or more, the margin of equivalence of "
+            "the study file; not adjusted. Small: the true difference lies within ±"
+            f"{margin:g}."
+        )
     kind = "Planned comparisons" if planned else "Exploratory comparisons"
     return Table(
         anchor(f"{'differences' if planned else 'exploratory'}-{metric.replace('_', '-')}", of.name),
         f"{kind}: paired differences in {METRIC_NAMES[metric]}{on_set(of.name)}",
-        (Column(heading), *comparison_columns(of, "Holm p" if planned else "BH p")),
-        tuple((name, *comparison_cells(one)) for name, one in rows),
+        (Column(heading), *comparison_columns(of, "Holm p" if planned else "BH p"), *_equivalence_column(margin)),
+        tuple((name, *comparison_cells(one), *_equivalence_cell(one, margin)) for name, one in rows),
         (*notes, *comparison_notes(rows, metric)),
     )
+
+
+def _equivalence_column(margin: float | None) -> tuple[Column, ...]:
+    """One column where there is a margin to test against."""
+    if margin is None:
+        return ()
+    return (p_column("TOST p", f"of a difference of {margin:g} or more, from the primary inference"),)
+
+
+def _equivalence_cell(of: Comparison, margin: float | None) -> tuple[Cell, ...]:
+    return () if margin is None else (equivalence(of.primary, margin),)
 
 
 def _named(analysis: Analysis, found: Sequence[Comparison]) -> tuple[str, list[tuple[str, Comparison]]]:

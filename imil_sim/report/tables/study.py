@@ -150,7 +150,8 @@ def estimand(analysis: Analysis) -> Table:
         (
             "MDE",
             "Minimum detectable effect: the smallest true difference that inference A would have told from 0 with 80% "
-            "power, given the spread found here.",
+            "power, given the spread found here, before the correction for several comparisons; the first sentences "
+            "of the report give it after that correction.",
         ),
         ("sd", "Standard deviation over seeds, with n − 1; of one seed there is none."),
         ("IQM", "Interquartile mean over seeds: the mean of the middle half."),

@@ -1,0 +1,97 @@
+"""Sentences on feedback that was scarce: films that were asked for and could not be replaced, and why not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from imil_sim.report.analysis import Analysis
+from imil_sim.report.controls import ABSTAIN
+from imil_sim.report.document import Statement
+from imil_sim.report.tables.wording import made_by_sweeps
+from imil_sim.report.telling import first_of
+from imil_sim.study.record import Consultation, RunRecord
+
+ENOUGH = 0.5
+"""Of the films asked for; where fewer are replaced in a run, on average, a reader is told."""
+
+MOST_SENTENCES = 3
+"""Of different numbers asked for, and of different reasons; the rest is one sentence more."""
+
+MOST_NAMED = 3
+"""Arms in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What became of the questions of an arm, a run."""
+
+    arm: str
+    requested: int
+    replaced: tuple[int, ...]
+    """One a run."""
+    why: str
+    """What kept most of the others from being replaced."""
+
+
+def scarce(analysis: Analysis) -> list[Statement]:
+    """A sentence for all arms alike in which fewer than half of the films asked for were replaced."""
+    grown = made_by_sweeps(analysis)
+    arms = sorted(analysis.arms, key=lambda arm: arm in grown)
+    groups: dict[tuple[int, str], list[_Given]] = {}
+    for arm in arms:
+        if (found := _given(analysis, arm)) and sum(found.replaced) < ENOUGH * found.requested * len(found.replaced):
+            groups.setdefault((found.requested, found.why), []).append(found)
+    told = []
+    for (requested, why), alike in list(groups.items())[:MOST_SENTENCES]:
+        counts = sorted(count for one in alike for count in one.replaced)
+        span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[0])
+        names = first_of([one.arm for one in alike], MOST_NAMED)
+        text = f"Little feedback: {names}: {span} of {requested} films asked for could be replaced in a run; {why}."
+        told.append(Statement(text, "caution"))
+    if rest := [one.arm for alike in list(groups.values())[MOST_SENTENCES:] for one in alike]:
+        text = f"Likewise fewer than half of the films asked for could be replaced in {first_of(rest, MOST_NAMED)}."
+        told.append(Statement(text, "caution"))
+    return told
+
+
+def nothing_replaced(analysis: Analysis, *arms: str) -> list[str]:
+    """Those of the arms that have feedback, where in none of them any film was replaced; else empty.
+
+    An arm that trains on in another batch order differs even so, and then it is no reason.
+    """
+    consulting = [(arm, feedback) for arm in arms if (feedback := analysis.study.arms[arm].feedback)]
+    counts = [count.n_replaced for arm, _ in consulting for record in _records(analysis, arm)
+              for count in record.consultations]  # fmt: skip
+    alike = not any(feedback.reorder for _, feedback in consulting)
+    others = {analysis.study.arms[arm].model_copy(update={"feedback": None}).text for arm in arms}
+    return [arm for arm, _ in consulting] if alike and len(others) == 1 and counts and not any(counts) else []
+
+
+def _given(analysis: Analysis, arm: str) -> _Given | None:
+    """None where the arm asks nobody, is to replace nothing, or no run of it is done."""
+    feedback = analysis.study.arms[arm].feedback
+    if feedback is None or feedback.oracle == ABSTAIN:
+        return None
+    each = [record.consultations for record in _records(analysis, arm) if record.consultations]
+    if not each:
+        return None
+    requested = max(sum(one.requested for one in of) for of in each)
+    replaced = tuple(sum(one.n_replaced for one in of) for of in each)
+    return _Given(arm, requested, replaced, _why([one for of in each for one in of]))
+
+
+def _why(consultations: list[Consultation]) -> str:
+    """What kept most films from being replaced."""
+    counts = Counter[str]()
+    for one in consultations:
+        counts["mispredictions ran short"] += one.shortage
+        counts["of most others the oracle gave no answer"] += one.n_abstained
+        counts["in most others the oracle chose no cell"] += one.n_nothing
+        counts["in most others the oracle chose every cell"] += one.n_everything
+    return counts.most_common(1)[0][0]
+
+
+def _records(analysis: Analysis, arm: str) -> list[RunRecord]:
+    runs = (analysis.runs[arm, seed] for seed in analysis.seeds)
+    return [run.record for run in runs if run.record and run.status == "done"]
