@@ -117,7 +117,7 @@ def interaction_sheets(study: Study, results: Sequence[RunResult], library: Imag
             continue
         samples = varied(interactions(consulted[0], library), SHOWN)
         if any(sample.cells is not None for sample in samples):  # who abstains throughout has nothing to show
-            drawn.append(interactions_picture(samples, name=f"interactions-{arm}"))
+            drawn.append(interactions_picture(samples, name=f"interactions-{arm}", arm=arm))
     if (left := len(drawn) - MOST_SHEETS) > 0:
         last = drawn[MOST_SHEETS - 1]
         told = f"{last.caption} The sheets of {left} more arms are left out."

@@ -46,20 +46,23 @@ class ReportedRun:
 
 @dataclass(frozen=True, slots=True)
 class SweepTrend:
-    """A numeric field of a sweep and the slope of the primary metric over it, for one base arm."""
+    """A numeric field of a sweep, or its named points, and the slope of every metric over it, for one base arm."""
 
     sweep: str
     base: str
     """The arm that was varied."""
     field: str
-    """Such as ``feedback.num_outliers``."""
+    """Such as ``feedback.num_outliers``; of named points the number that tells them apart, see `sweeps.Line`."""
     levels: tuple[float, ...]
-    """Ascending."""
+    """Ascending; of named points in their order, and empty where no one number tells them apart."""
     arms: tuple[str, ...]
     """The arm of each level."""
     slopes: Mapping[Metric, Inferences]
-    """Per doubling where every level is above 0 and the largest at least four times the smallest, else per unit."""
+    """Per doubling where every level is above 0 and the largest at least four times the smallest, else per unit; empty
+    where there are no levels."""
     per: Literal["unit", "doubling"]
+    labels: tuple[str, ...] = ()
+    """The names of the points; empty where a field was moved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,6 +210,8 @@ def _exploratory(study: Study) -> list[tuple[str, str]]:
 
 
 def _trend(line: Line, place: Mapping[str, int], components: Mapping[Metric, Components]) -> SweepTrend:
-    steps = {place[arm]: step for arm, step in zip(line.arms, line.steps.tolist(), strict=True)}
-    slopes = {metric: trend(known, steps) for metric, known in components.items()}
-    return SweepTrend(line.sweep, line.base, line.field, line.levels, line.arms, slopes, line.per)
+    slopes = {}
+    if line.levels:
+        steps = {place[arm]: step for arm, step in zip(line.arms, line.steps.tolist(), strict=True)}
+        slopes = {metric: trend(known, steps) for metric, known in components.items()}
+    return SweepTrend(line.sweep, line.base, line.field, line.levels, line.arms, slopes, line.per, line.labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from imil_sim.report.stats import Comparison, Components, Metric, compare
 from imil_sim.report.tables.differences import comparison_cells, comparison_columns, comparison_notes
 from imil_sim.report.tables.wording import DIGITS, METRIC_NAMES, anchor, capital, number, on_set, ranges
 from imil_sim.study.record import Predictions
-from imil_sim.study.spec import ArmSpec
+from imil_sim.study.spec import ArmSpec, Source
 
 ALPHA = 0.05
 
@@ -147,17 +147,13 @@ def _why_unlike(a: Analysis, b: Analysis, name: str, matched: _Matched) -> str:
     if bool(ours.ids) != bool(theirs.ids):
         return "one study has a split for all seeds, the other one for every seed"
     if ours.ids:
-        prints = _fingerprints(a, name), _fingerprints(b, name)
         labels = [dict(zip(of.ids, of.labels.tolist(), strict=True)) for of in (ours, theirs) if of.labels is not None]
-        return _why_unlike_images(labels[0], labels[1]) or (
-            "" if prints[0] & prints[1] or _same_source(a, b, name) else
-            "the ids and labels of its images are the same, and yet their fingerprints are not: other pictures"
-        )  # fmt: skip
+        return _why_unlike_images(labels[0], labels[1]) or _why_unlike_pictures(a, b, name, matched)
     for seed in matched.seeds:
         one, other = (_labels_of_seed(of, name, seed) for of in (a, b))
         if one is not None and other is not None and (why := _why_unlike_images(one, other)):
             return f"seed {seed}: {why}"
-    return ""
+    return _why_unlike_pictures(a, b, name, matched)
 
 
 def _why_unlike_images(ours: Mapping[str, int], theirs: Mapping[str, int]) -> str:
@@ -181,20 +177,64 @@ def _labels_of_seed(of: Analysis, test_set: str, seed: int) -> dict[str, int] | 
     return None
 
 
-def _fingerprints(of: Analysis, test_set: str) -> set[str]:
-    records = [run.record for run in of.runs.values() if run.record and run.status == "done"]
-    return {record.data.get(test_set, "") for record in records}
+def _why_unlike_pictures(a: Analysis, b: Analysis, test_set: str, matched: _Matched) -> str:
+    """What speaks against the pictures of a test set being the same ones under their names; empty where nothing does.
+
+    Arm by arm, since that is what is compared; of a split per seed, run by run.
+    """
+    left_out = {**a.sets[test_set].incomparable, **b.sets[test_set].incomparable}
+    arms = [arm for arm in matched.arms if arm not in left_out and not _other_size(a, b, test_set, arm)]
+    parts: list[Collection[int] | None] = [None] if a.sets[test_set].ids else [[seed] for seed in matched.seeds]
+    unlike, unknown = [], []
+    for arm in arms:
+        for seeds in parts:
+            ours, theirs = (_fingerprints(of, test_set, arm, seeds) for of in (a, b))
+            if ours is None or theirs is None:
+                continue
+            if not (ours and theirs):
+                unknown.append(arm)
+            elif not ours & theirs:
+                unlike.append(arm)
+    if unlike:
+        return (
+            "the ids and labels of its images are the same, and yet their fingerprints are not: other pictures "
+            f"({_some(list(dict.fromkeys(unlike)))})"
+        )
+    return "" if not unknown else (
+        "no fingerprint of its images was recorded, so nothing shows that the pictures are the same "
+        f"({_some(list(dict.fromkeys(unknown)))})"
+    )  # fmt: skip
 
 
-def _same_source(a: Analysis, b: Analysis, test_set: str) -> bool:
-    """Whether the films are the same ones, perhaps brought to another size, which gives them another fingerprint."""
-    ours, theirs = (_source(next(iter(of.study.arms.values())), test_set) for of in (a, b))
-    return ours is not None and ours == theirs
+def _fingerprints(of: Analysis, part: str, arm: str, seeds: Collection[int] | None = None) -> set[str] | None:
+    """Those on record of the runs of an arm, of these seeds or of all; None where no run is done."""
+    records = [
+        run.record for (own, seed), run in of.runs.items()
+        if own == arm and run.record and run.status == "done" and (seeds is None or seed in seeds)
+    ]  # fmt: skip
+    return {record.data[part] for record in records if part in record.data} if records else None
 
 
-def _source(arm: ArmSpec, test_set: str) -> dict[str, Any] | None:
-    source = arm.images if test_set == "main" else arm.test_sets.get(test_set)
-    return None if source is None else source.model_dump(exclude={"size"})
+def _other_size(a: Analysis, b: Analysis, test_set: str, arm: str) -> bool:
+    """Whether the arm's images are of one source brought to two sizes, which gives the same films two fingerprints."""
+    ours, theirs = (_source(of.study.arms[arm], test_set) for of in (a, b))
+    if ours is None or theirs is None or ours.size == theirs.size:
+        return False
+    return ours.model_dump(exclude={"size"}) == theirs.model_dump(exclude={"size"})
+
+
+def _source(arm: ArmSpec, test_set: str) -> Source | None:
+    return arm.images if test_set == "main" else arm.test_sets.get(test_set)
+
+
+def _trained_on_others(a: Analysis, b: Analysis, matched: _Matched) -> dict[str, int]:
+    """By matched arm, its seeds whose training images have another fingerprint in the two studies; no other arm."""
+    found = {}
+    for arm in matched.arms:
+        pairs = [(_fingerprints(a, "train", arm, [s]), _fingerprints(b, "train", arm, [s])) for s in matched.seeds]
+        if count := sum(bool(ours and theirs and ours != theirs) for ours, theirs in pairs):
+            found[arm] = count
+    return found
 
 
 def _predictions(of: Analysis, test_set: str, arm: str, seed: int) -> Predictions | None:
@@ -338,6 +378,12 @@ def _statements(rows: Sequence[Row], a: Analysis, b: Analysis, matched: _Matched
         done = sum(run.status == "done" for run in of.runs.values())
         if done < len(of.runs):
             yield Statement(f"The {which} study is partial: {done} of its {len(of.runs)} runs are done.", "caution")
+    if trained := _trained_on_others(a, b, matched):
+        yield Statement(
+            f"The training images of {_count(range(sum(trained.values())), 'matched run')} have another fingerprint in "
+            f"the second ({_some(list(trained))}): what differs may be the images themselves.",
+            "caution",
+        )
     if unlike := unlike_environments(run.record for of in (a, b) for run in of.runs.values() if run.record):
         yield Statement(f"The runs were made in different environments, which may move numbers: {unlike}.", "caution")
 
@@ -444,9 +490,19 @@ def _specs(a: Analysis, b: Analysis, matched: _Matched) -> Table:
             if one != other:
                 found.setdefault((field, one, other), []).append(arm)
     rows = tuple((field, one, other, ", ".join(arms)) for (field, one, other), arms in found.items())
-    notes = () if rows else ("The specs of all matched arms are the same: what differs is code, versions or hardware.",)
+    notes = () if rows else (_what_else(a, b, matched),)
     columns = (Column("Field"), Column("First"), Column("Second"), Column("Arms"))
     return Table("specs", "In what the specs of the matched arms differ", columns, rows, notes)
+
+
+def _what_else(a: Analysis, b: Analysis, matched: _Matched) -> str:
+    """What there is to differ where no spec does."""
+    if _trained_on_others(a, b, matched):
+        return (
+            "The specs of all matched arms are the same, and yet the fingerprints of training images are not: what "
+            "differs may be the images, beside code, versions or hardware."
+        )
+    return "The specs of all matched arms are the same: what differs is code, versions or hardware."
 
 
 def _flat(value: Any, where: str = "") -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from imil_sim.report.analysis import METRICS, Analysis, SetAnalysis, SweepTrend
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import DoseLine
 from imil_sim.report.stats import Estimate, Metric, compare
+from imil_sim.report.sweeps import CONSULTATIONS, POINT, point_names
 from imil_sim.report.tables import overlap
 
 PRIMARY = METRICS[0]
@@ -70,11 +71,14 @@ def placebo_of(analysis: Analysis, of: SetAnalysis, metric: Metric) -> Estimate 
 
 
 def _forests(analysis: Analysis, main: SetAnalysis) -> Iterator[Picture]:
+    margins = analysis.study.check.equivalence
     for metric in DRAWN:
         planned = main.planned.get(metric, ())
         if planned:
             placebo = placebo_of(analysis, main, metric)
-            yield figures.forest(planned, analysis.arms, name=f"forest-{metric}", placebo=placebo)
+            yield figures.forest(
+                planned, analysis.arms, name=f"forest-{metric}", placebo=placebo, margin=margins.get(metric)
+            )
 
 
 def _slopes(analysis: Analysis, main: SetAnalysis) -> Iterator[Picture]:
@@ -87,25 +91,39 @@ def _slopes(analysis: Analysis, main: SetAnalysis) -> Iterator[Picture]:
 
 
 def _doses(analysis: Analysis, main: SetAnalysis) -> Iterator[Picture]:
-    """One figure for every field of every sweep, its base arms together."""
+    """One figure for every field of every sweep, or for its named points, its base arms together."""
     by_field = sorted(main.trends, key=lambda trend: (trend.sweep, trend.field, trend.per))
     for (sweep, field, per), trends in groupby(by_field, key=lambda t: (t.sweep, t.field, t.per)):
-        lines = [line for trend in trends if (line := _dose_line(analysis, main, trend)) is not None]
+        of_field = list(trends)
+        points = point_names(analysis.study, sweep) if of_field[0].labels else ()
+        lines = [line for trend in of_field if (line := _dose_line(analysis, main, trend, points)) is not None]
         if lines:
             yield figures.dose_response(
-                lines, PRIMARY, name=f"dose-{sweep}-{field.replace('.', '-').replace('_', '-')}", field=field,
-                reference=analysis.study.reference, per=per, placebo=placebo_of(analysis, main, PRIMARY),
+                lines, PRIMARY, name=f"dose-{sweep}-{field.replace('.', '-').replace('_', '-')}",
+                field=f"the points of {sweep}" if points else field, reference=analysis.study.reference, per=per,
+                placebo=placebo_of(analysis, main, PRIMARY), labels=points,
+                unit=_unit_of_points(field) if points else "",
             )  # fmt: skip
 
 
-def _dose_line(analysis: Analysis, main: SetAnalysis, trend: SweepTrend) -> DoseLine | None:
-    """The levels of a base arm beside the reference; None where the reference itself is a level."""
+def _unit_of_points(field: str) -> str:
+    """Of what a slope over named points is, where it is one."""
+    return {POINT: "", CONSULTATIONS: "consultation"}.get(field, f"unit of {field}")
+
+
+def _dose_line(analysis: Analysis, main: SetAnalysis, trend: SweepTrend, points: Sequence[str]) -> DoseLine | None:
+    """The levels of a base arm beside the reference; None where the reference itself is a level.
+
+    Those of named points are their places among all points of the sweep.
+    """
     reference = analysis.place(analysis.study.reference)
     places = [analysis.place(arm) for arm in trend.arms]
     if reference in places or len(set(places)) < len(places):
         return None
     found = compare(main.components[PRIMARY], [(place, reference) for place in places])
-    return DoseLine(trend.base, trend.levels, tuple(one.primary for one in found), trend.slopes[PRIMARY].a)
+    levels = tuple(float(points.index(label)) for label in trend.labels) if points else trend.levels
+    slope = trend.slopes[PRIMARY].a if trend.slopes else None
+    return DoseLine(trend.base, levels, tuple(one.primary for one in found), slope)
 
 
 def _reliability(analysis: Analysis, main: SetAnalysis) -> Iterator[Picture]:

@@ -131,15 +131,61 @@ def test_other_test_images_are_refused_with_what_differs(synthetic: Any) -> None
         compare_studies(first, analysed(study, altered(runs, relabelled)))
 
 
-def test_other_films_under_the_same_names_are_refused(synthetic: Any) -> None:
-    study, runs = synthetic(ARMS, seeds=2, images=40)
-    harder = {"images": {"source": "phantom", "size": 64, "train": 300, "test": 40, "conspicuity": 0.5}}
-    other, unlike = synthetic(ARMS, seeds=2, images=40, study=harder)
-    printed = [
-        dataclasses.replace(run, record=run.record.model_copy(update={"data": {"main": "other"}})) for run in unlike
+def printed(runs: list[ReportedRun], **data: str) -> list[ReportedRun]:
+    """The runs with other fingerprints on record."""
+    return [
+        dataclasses.replace(run, record=run.record.model_copy(update={"data": {**run.record.data, **data}}))
+        if run.record
+        else run
+        for run in runs
     ]
-    with pytest.raises(UsageError, match="fingerprints are not: other pictures"):
-        compare_studies(analysed(study, runs), analysed(other, printed))
+
+
+def of_size(size: int) -> dict[str, Any]:
+    return {"images": {"source": "phantom", "size": size, "train": 300, "test": 40}}
+
+
+@pytest.mark.parametrize("split", [{}, PER_SEED])
+@pytest.mark.parametrize("conspicuity", [1.0, 0.5])
+def test_other_films_under_the_same_names_are_refused(
+    synthetic: Any, split: dict[str, Any], conspicuity: float
+) -> None:
+    study, runs = synthetic(ARMS, seeds=2, images=40, study=split)
+    images = {**of_size(64)["images"], "conspicuity": conspicuity}
+    other, unlike = synthetic(ARMS, seeds=2, images=40, study={"images": images, **split})
+    with pytest.raises(UsageError, match=r"test set main: .* fingerprints are not: other pictures \(baseline, mixup"):
+        compare_studies(analysed(study, runs), analysed(other, printed(unlike, main="other")))
+
+
+def test_films_of_another_size_have_other_fingerprints_and_are_the_same_films(synthetic: Any) -> None:
+    first = analysed(*synthetic(ARMS, seeds=2, images=40))
+    study, runs = synthetic(ARMS, seeds=2, images=40, study=of_size(96))
+    comparison = compare_studies(first, analysed(study, printed(runs, main="larger", train="larger")))
+    assert ("images.size", "64", "96", "baseline, mixup, lesions") in parts(comparison)["specs"].rows
+
+
+def test_sets_without_a_fingerprint_do_not_match(synthetic: Any) -> None:
+    study, runs = synthetic(ARMS, seeds=2, images=40)
+    bare = [dataclasses.replace(run, record=run.record.model_copy(update={"data": {}})) for run in runs if run.record]
+    with pytest.raises(UsageError, match="test set main: no fingerprint of its images was recorded"):
+        compare_studies(analysed(study, bare), analysed(study, bare))
+
+
+def test_other_training_images_are_told(synthetic: Any) -> None:
+    study, runs = synthetic(ARMS, seeds=2, images=40)
+    first = analysed(study, runs)
+    changed = [run if run.arm == "mixup" else printed([run], train="noisy")[0] for run in runs]
+    comparison = compare_studies(first, analysed(study, changed))
+    cautions = [statement.text for statement in comparison.document.statements if statement.tone == "caution"]
+    assert cautions == [
+        "The training images of 4 matched runs have another fingerprint in the second (baseline, lesions): what "
+        "differs may be the images themselves."
+    ]
+    (note,) = parts(comparison)["specs"].notes
+    assert "may be the images" in note
+    assert parts(compare_studies(first, first))["specs"].notes == (
+        "The specs of all matched arms are the same: what differs is code, versions or hardware.",
+    )
 
 
 def test_nothing_in_common_is_refused_with_every_reason(synthetic: Any) -> None:

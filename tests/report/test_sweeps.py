@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imil_sim.report.sweeps import lines, number
+from imil_sim.report.sweeps import lines, number, point_names
 
 ARMS = {"baseline": 0.0, "lesions": 0.0, "random-cells": 0.0}
 
@@ -44,9 +44,52 @@ def test_one_at_a_time_every_field_has_its_own_line_and_words_have_none(syntheti
     ]
 
 
-def test_named_points_seeds_and_options_the_base_lacks_are_no_line(synthetic: Any) -> None:
-    points = {"once": {"feedback": {"num_outliers": 5}}, "twice": {"feedback": {"num_outliers": 10}}}
-    assert of(synthetic, {"s": {"base": "lesions", "points": points}}) == []
+LOOPS = {
+    "four": {"feedback": {"imil_epoch": [1, 2, 3, 4], "num_outliers": 5}},
+    "one": {"feedback": {"imil_epoch": 3, "num_outliers": 20}},  # the base arm as it is
+    "two": {"feedback": {"imil_epoch": [2, 4], "num_outliers": 10}},
+}
+
+
+def of_points(synthetic: Any, points: dict[str, Any], among: list[str] | None = None) -> list[tuple[Any, ...]]:
+    study, _ = synthetic(ARMS, seeds=1, images=4, sweeps={"s": {"base": ["lesions", "random-cells"], "points": points}})
+    assert point_names(study, "s") == tuple(points)
+    found = lines(study, study.arms if among is None else among)
+    assert {line.per for line in found} <= {"unit"}
+    return [(line.field, line.levels, line.arms, line.labels) for line in found]
+
+
+def test_named_points_are_a_line_in_the_order_of_the_file(synthetic: Any) -> None:
+    assert of_points(synthetic, LOOPS) == [
+        ("consultations", (4.0, 1.0, 2.0), (f"{base}@four", base, f"{base}@two"), ("four", "one", "two"))
+        for base in ("lesions", "random-cells")
+    ]
+    assert of_points(synthetic, LOOPS, ["lesions", "lesions@two", "random-cells"]) == [
+        ("consultations", (1.0, 2.0), ("lesions", "lesions@two"), ("one", "two"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("points", "field", "levels"),
+    [
+        ({"few": {"feedback": {"num_outliers": 5}}, "some": {"feedback": {"num_outliers": 10}}},
+         "feedback.num_outliers", (5.0, 10.0)),
+        # two things of different kinds, and as often consulted
+        ({"few": {"feedback": {"num_outliers": 5, "grid_size": 2}}, "some": {"feedback": {"num_outliers": 10}}},
+         "point", ()),
+        ({"early": {"feedback": {"imil_epoch": [1, 2]}}, "late": {"feedback": {"imil_epoch": [4, 5]}}}, "point", ()),
+        # the clinician differs too, so the number of consultations is not what the points differ in
+        ({"own": {"feedback": {"imil_epoch": [1, 2]}}, "other": {"feedback": {"oracle": "lung-fields"}}}, "point", ()),
+    ],
+)  # fmt: skip
+def test_named_points_have_a_number_only_where_one_thing_differs(
+    synthetic: Any, points: dict[str, Any], field: str, levels: tuple[float, ...]
+) -> None:
+    (first, *_) = of_points(synthetic, points)
+    assert first == (field, levels, tuple(f"lesions@{point}" for point in points), tuple(points))
+
+
+def test_seeds_and_options_the_base_lacks_are_no_line(synthetic: Any) -> None:
     assert of(synthetic, {"s": {"base": "lesions", "vary": {"split.seed": [1, 2]}}}) == []
     ((_, _, levels, arms, _),) = of(
         synthetic, {"s": {"base": "lesions", "vary": {"feedback.options.threshold": [0.1, 0.5]}}}

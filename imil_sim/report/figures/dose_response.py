@@ -27,7 +27,7 @@ class DoseLine:
 
     base: str
     levels: tuple[float, ...]
-    """Ascending."""
+    """Ascending; of named points their places on the axis, from 0."""
     differences: tuple[Estimate, ...]
     """The primary inference of every level minus the reference."""
     slope: Estimate | None = None
@@ -47,6 +47,8 @@ def dose_response(
     reference: str,
     per: Literal["unit", "doubling"],
     placebo: Estimate | None = None,
+    labels: Sequence[str] = (),
+    unit: str = "",
 ) -> Picture:
     """The metric's difference from the reference over the levels of one field, with intervals; trends in the caption.
 
@@ -58,31 +60,37 @@ def dose_response(
         reference: name of the reference arm.
         per: of what the slopes are; per doubling the levels stand on a logarithmic axis.
         placebo: the placebo arm minus the reference; its interval is a gray band.
+        labels: names of the places 0, 1, ... of an axis that has no scale: a level is a place among them.
+        unit: of what the slopes over such named points are, such as ``consultation``.
 
     Raises:
-        ValueError: there is no line, or a level is not above 0 on a logarithmic axis.
+        ValueError: there is no line, a level is not above 0 on a logarithmic axis, or it has no label among these.
     """
     if not lines or (per == "doubling" and min(min(line.levels) for line in lines) <= 0):
         raise ValueError("a dose-response needs at least one line, and levels above 0 where they are doublings")
+    if labels and not {level for line in lines for level in line.levels} <= set(range(len(labels))):
+        raise ValueError(f"there are {len(labels)} named points: a level is the place of one, from 0")
     shown = style.METRICS[metric]
     with style.own_settings():
         together = len(lines) <= MOST_TOGETHER
         draw = _together if together else _apart
-        figure = draw(lines, per, shown, style.printable(field), placebo)
+        figure = draw(lines, per, shown, style.printable(field), placebo, labels)
         return style.picture_of(
-            figure, name=name, caption=_caption(lines, shown, field, reference, per, placebo),
-            alt=_alt(lines, shown, field, reference), table=_table(name, lines, shown, field),
+            figure, name=name, caption=_caption(lines, shown, field, reference, per, placebo, labels, unit),
+            alt=_alt(lines, shown, field, reference, labels), table=_table(name, lines, shown, field, labels),
         )  # fmt: skip
 
 
 # -------------------------------------------------------------------------------------------------------------- drawn
 
 
-def _together(lines: Sequence[DoseLine], per: str, metric: str, field: str, placebo: Estimate | None) -> Figure:
+def _together(
+    lines: Sequence[DoseLine], per: str, metric: str, field: str, placebo: Estimate | None, labels: Sequence[str]
+) -> Figure:
     left, width, height, legend = 0.75, 4.55, 2.7, 2.0
     figure = style.blank(height + 0.65)
     axes = style.panel(figure, left, 0.12, width, height)
-    _frame(axes, lines, per, placebo, width)
+    _frame(axes, lines, per, placebo, width, labels)
     axes.set_xlabel(style.shortened(field, width))
     axes.set_ylabel(f"difference in {metric}")
     step = 0.018 * (axes.get_xlim()[1] - axes.get_xlim()[0])
@@ -101,12 +109,14 @@ def _together(lines: Sequence[DoseLine], per: str, metric: str, field: str, plac
     return figure
 
 
-def _apart(lines: Sequence[DoseLine], per: str, metric: str, field: str, placebo: Estimate | None) -> Figure:
+def _apart(
+    lines: Sequence[DoseLine], per: str, metric: str, field: str, placebo: Estimate | None, labels: Sequence[str]
+) -> Figure:
     lattice = multiples([line.base for line in lines], height=1.15, columns=4, left=0.75)
     figure = lattice.figure()
     for number, place in enumerate(lattice.places()):
         axes = style.panel(figure, *place, lattice.width, lattice.height)
-        _frame(axes, lines, per, placebo, lattice.width)
+        _frame(axes, lines, per, placebo, lattice.width, labels)
         lattice.head_of(figure, number, place)
         lattice.only_outer_numbers(axes, number)
         _draw(axes, lines[number], per, style.LOOKS[1])
@@ -116,13 +126,20 @@ def _apart(lines: Sequence[DoseLine], per: str, metric: str, field: str, placebo
     return figure
 
 
-def _frame(axes: Axes, lines: Sequence[DoseLine], per: str, placebo: Estimate | None, inches: float) -> None:
-    """The same axes for every line: levels as they are, or their logarithms to base 2."""
+def _frame(
+    axes: Axes, lines: Sequence[DoseLine], per: str, placebo: Estimate | None, inches: float, labels: Sequence[str]
+) -> None:
+    """The same axes for every line: levels as they are, their logarithms to base 2, or a place for every label."""
     levels = sorted({level for line in lines for level in line.levels})
+    if labels:
+        levels = [float(place) for place in range(len(labels))]
     places = [_place(level, per) for level in levels]
-    room = 0.07 * (places[-1] - places[0]) or 0.5
+    room = 0.5 if labels else 0.07 * (places[-1] - places[0]) or 0.5
     low, high = places[0] - room, places[-1] + room
-    texts = style.apart(places, [f"{level:g}" for level in levels], lambda x: (x - low) / (high - low) * inches)
+    if labels:
+        texts = style.labels(labels, inches / len(labels) - 0.05, lines=2)
+    else:
+        texts = style.apart(places, [f"{level:g}" for level in levels], lambda x: (x - low) / (high - low) * inches)
     axes.set_xlim(low, high)
     axes.set_xticks(places, texts)
     seen = [v for line in lines for e in line.differences for v in (e.value, e.low, e.high)]
@@ -155,16 +172,20 @@ def _place(level: float, per: str) -> float:
 
 
 def _caption(
-    lines: Sequence[DoseLine], metric: str, field: str, reference: str, per: str, placebo: Estimate | None
-) -> str:
-    told = [
-        f"Differences in {metric} from {reference} over {field}, with {lines[0].differences[0].level:.0%} intervals."
-    ]
+    lines: Sequence[DoseLine], metric: str, field: str, reference: str, per: str, placebo: Estimate | None,
+    labels: Sequence[str], unit: str,
+) -> str:  # fmt: skip
+    known = [of for line in lines for of in line.differences if not of.why_absent]
+    intervals = f"with {known[0].level:.0%} intervals" if known else "without intervals; the table says why"
+    told = [f"Differences in {metric} from {reference} over {field}, {intervals}."]
     if placebo is not None and not placebo.why_absent:
         told.append("Gray band: the interval of the placebo arm.")
     trends = [f"{line.base} {_slope(line.slope)}" for line in lines if line.slope is not None]
+    if labels:
+        told.append("The points stand in the order of the study file; the distance between two means nothing.")
     if trends:
-        told.append(f"Slope per {per}: {'; '.join(trends[:4])}{'; the others in the table' if trends[4:] else ''}.")
+        step = unit or per
+        told.append(f"Slope per {step}: {'; '.join(trends[:4])}{'; the others in the table' if trends[4:] else ''}.")
     return " ".join(told)
 
 
@@ -174,23 +195,27 @@ def _slope(of: Estimate) -> str:
     return f"{style.signed(of.value, 4)} {style.interval(of.low, of.high, 4)}"
 
 
-def _alt(lines: Sequence[DoseLine], metric: str, field: str, reference: str) -> str:
+def _named(level: float, labels: Sequence[str]) -> str:
+    return labels[int(level)] if labels else f"{level:g}"
+
+
+def _alt(lines: Sequence[DoseLine], metric: str, field: str, reference: str, labels: Sequence[str]) -> str:
     told = f"Difference in {metric} from {reference} over {field}, {style.counted(len(lines), 'base arm')}."
     ends = [
-        f"{line.base} goes from {style.signed(line.differences[0].value)} at {line.levels[0]:g} to "
-        f"{style.signed(line.differences[-1].value)} at {line.levels[-1]:g}"
+        f"{line.base} goes from {style.signed(line.differences[0].value)} at {_named(line.levels[0], labels)} to "
+        f"{style.signed(line.differences[-1].value)} at {_named(line.levels[-1], labels)}"
         for line in lines
     ]
     return f"{told} {style.listed(ends, 4)}."
 
 
-def _table(name: str, lines: Sequence[DoseLine], metric: str, field: str) -> Table:
+def _table(name: str, lines: Sequence[DoseLine], metric: str, field: str, labels: Sequence[str]) -> Table:
     columns = (
         Column("base arm"), Column(field), Column("difference", 4, signed=True), Column("low", 4, signed=True),
         Column("high", 4, signed=True), Column("seeds"), Column("why no interval"),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = [
-        (line.base, f"{level:g}", e.value, e.low, e.high, e.n_seeds, e.why_absent)
+        (line.base, _named(level, labels), e.value, e.low, e.high, e.n_seeds, e.why_absent)
         for line in lines
         for level, e in zip(line.levels, line.differences, strict=True)
     ]

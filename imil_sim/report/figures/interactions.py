@@ -135,12 +135,15 @@ def interaction_sheet(samples: Sequence[Sample]) -> Figure:
     return figure
 
 
-def interactions(samples: Sequence[Sample], *, name: str) -> Picture:
-    """The sheet of these samples as a `Picture` of that name (a-z, 0-9 and hyphens); raises as `interaction_sheet`."""
+def interactions(samples: Sequence[Sample], *, name: str, arm: str) -> Picture:
+    """The sheet of these samples of an arm as a `Picture` of that name (a-z, 0-9 and hyphens).
+
+    Raises as `interaction_sheet`.
+    """
     return style.picture_of(
         interaction_sheet(samples), name=name, vector=False,
-        caption="Questions to the clinician and the answers: the film, where the model looked (Grad-CAM of the "
-        "predicted class), the grid, the chosen cells in full light, and what the model is trained on from there.",
+        caption=f"What {_whom(samples, arm)} was asked and answered: the film, where the model looked (Grad-CAM of "
+        "the predicted class), the grid, the chosen cells in full light, and what the model is trained on from there.",
         alt=_alt(samples),
     )  # fmt: skip
 
@@ -244,6 +247,12 @@ def _words(figure: Figure, sample: Sample, left: float, top: float) -> None:
     figure.text(
         left, top, text, ha="left", va="top", size=8, family=style.MONOSPACED, linespacing=1.3, parse_math=False
     )
+
+
+def _whom(samples: Sequence[Sample], arm: str) -> str:
+    """The arm; with its oracle, where that has another name."""
+    oracles = style.listed(sorted({sample.oracle for sample in samples}))
+    return arm if oracles == arm else f"{arm} (oracle {oracles})"
 
 
 def _alt(samples: Sequence[Sample]) -> str:

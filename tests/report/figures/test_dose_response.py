@@ -60,3 +60,39 @@ def test_levels_that_cannot_be_drawn_are_refused() -> None:
         )  # fmt: skip
     with pytest.raises(ValueError, match="ascending"):
         DoseLine("a", (2.0, 1.0), (estimate(0), estimate(0)))
+
+
+def test_named_points_stand_side_by_side_under_their_names(seen: Any) -> None:
+    labels = ("one-of-20", "two-of-10", "four-of-5")
+    all_three = DoseLine("lesions", (0.0, 1.0, 2.0), tuple(estimate(v) for v in (0.0, 0.01, 0.04)), estimate(0.003))
+    unfinished = DoseLine("random", (0.0, 2.0), (estimate(0), estimate(0.01)))
+    picture = dose_response(
+        [all_three, unfinished], "auroc", name="d", field="the points of loops", reference="base", per="unit",
+        labels=labels, unit="consultation",
+    )  # fmt: skip
+    (axes,) = seen.figure.axes
+    ticks = [
+        (float(place), text.get_text()) for place, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+    ]
+    assert ticks == [(0.0, "one-of-20"), (1.0, "two-of-10"), (2.0, "four-of-5")]
+    gaps = [np.diff(np.asarray(drawn.get_xdata())).tolist() for drawn in axes.lines if drawn.get_marker() != "None"]
+    assert gaps == [pytest.approx([1, 1]), pytest.approx([2])]
+    assert "Slope per consultation: lesions +0.0030 [−0.0070, +0.0130]." in picture.caption
+    assert "order of the study file" in picture.caption
+    assert "random goes from 0.000 at one-of-20 to +0.010 at four-of-5" in picture.alt
+    assert picture.table is not None
+    assert [row[:3] for row in picture.table.rows] == [
+        ("lesions", "one-of-20", 0.0), ("lesions", "two-of-10", 0.01), ("lesions", "four-of-5", 0.04),
+        ("random", "one-of-20", 0), ("random", "four-of-5", 0.01), ("lesions", "slope", 0.003),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="there are 2 named points"):
+        dose_response([all_three], "auroc", name="d", field="f", reference="b", per="unit", labels=labels[:2])
+
+
+def test_the_caption_speaks_of_intervals_only_where_there_are_some() -> None:
+    def caption(*halves: float | None) -> str:
+        bare = DoseLine("a", (1.0, 2.0), tuple(estimate(0.01, half) for half in halves))
+        return dose_response([bare], "auroc", name="d", field="f", reference="b", per="unit").caption
+
+    assert caption(None, None) == "Differences in AUROC from b over f, without intervals; the table says why."
+    assert caption(None, 0.1) == "Differences in AUROC from b over f, with 95% intervals."

@@ -19,6 +19,7 @@ from imil_sim.report.figures.interactions import (
     TEXT,
     Sample,
     interaction_sheet,
+    interactions,
     sample_of,
     write_png,
 )
@@ -180,3 +181,10 @@ def test_arguments_are_untouched() -> None:
         assert array is not None
         array.flags.writeable = False
     interaction_sheet([one])
+
+
+def test_the_caption_names_the_arm_and_its_oracle_where_that_has_another_name() -> None:
+    own = interactions([sample()], name="i", arm="lesions").caption
+    assert own.startswith("What lesions was asked and answered: ")
+    other = interactions([sample()], name="i", arm="lesions@two-of-10").caption
+    assert other.startswith("What lesions@two-of-10 (oracle lesions) was asked and answered: ")

@@ -33,8 +33,11 @@ def document(png: Callable[..., bytes]) -> Document:
         (Column("arm"), *(Column(f"metric {i}", 3, explained=f"what {i} means") for i in range(14))),
         (("a", *[0.5] * 14), ("an-arm-of-a-very-long-name-without-any-blank-in-it", *[None] * 14)),
     )
-    rows = (("b", -2.0), ("c", None), ("a", 10.0), ("d", -10.0))
-    order = Table("order", "To be sorted", (Column("arm"), Column("d", 1)), rows)
+    rows = (
+        ("b", -2.0, "−0.031 to +0.017"), ("c", None, None), ("a", 10.0, "+0.004 to +0.120"),
+        ("d", -10.0, "−0.200 to +0.500"),
+    )  # fmt: skip
+    order = Table("order", "To be sorted", (Column("arm"), Column("d", 1), Column("interval")), rows)
     long = Table("long", "Every run", (Column("run"), Column("why")), tuple((i, "w" * 90) for i in range(40)))
     films = Picture("films", "Films", "Four films", png(900, 300))
     sections = (
@@ -142,6 +145,12 @@ def test_a_table_is_sorted_from_the_keyboard(visit: Callable[..., Visit], conten
     ]
     table.get_by_role("columnheader", name="arm").get_by_role("button").press("Enter")
     assert rows() == ["a", "b", "c", "d"]
+    of_intervals = table.get_by_role("columnheader", name="interval").get_by_role("button")
+    found = []
+    for _ in range(2):
+        of_intervals.press("Enter")
+        found.append(rows())
+    assert found == [["d", "b", "a", "c"], ["a", "b", "d", "c"]]  # by their lower ends; as text -0.031 comes first
     assert opened.errors == []
 
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import pytest
+from scipy.stats import t as student
 
 from imil_sim.report.analysis import analyse
 from imil_sim.report.tables import (
@@ -112,5 +113,66 @@ def test_the_slope_of_a_sweep(synthetic: Any) -> None:
         "lesions by feedback.num_outliers", "outliers", "5, 10, 20, 40", "AUROC", "a doubling"
     )  # fmt: skip
     assert table.rows[0][5] == analysis.sets["main"].trends[0].slopes["auroc"].a.value
+    assert math.isnan(float(table.rows[0][9])) == math.isnan(float(table.rows[0][10]))
     none = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=2, images=40))
     assert trends_table(none, none.sets["main"]) is None
+
+
+LOOPS = {
+    "one-of-20": {"feedback": {"imil_epoch": 3, "num_outliers": 20}},
+    "two-of-10": {"feedback": {"imil_epoch": [2, 4], "num_outliers": 10}},
+    "four-of-5": {"feedback": {"imil_epoch": [1, 2, 3, 4], "num_outliers": 5}},
+}
+
+
+def test_the_slope_over_named_points_is_per_consultation(synthetic: Any) -> None:
+    sweeps = {"loops": {"base": "lesions", "points": LOOPS}}
+    analysis = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=5, images=40, sweeps=sweeps))
+    table = trends_table(analysis, analysis.sets["main"])
+    assert table is not None
+    row = table.rows[0]
+    assert row[:5] == (
+        "lesions by consultations", "loops", "one-of-20 (1), two-of-10 (2), four-of-5 (4)", "AUROC", "a unit"
+    )  # fmt: skip
+    arms = ("lesions", "lesions@two-of-10", "lesions@four-of-5")
+    one, two, four = (analysis.sets["main"].components["auroc"].values[analysis.place(arm)].mean() for arm in arms)
+    # 1, 2 and 4 less their mean are -4/3, -1/3 and 5/3, whose squares add up to 42/9
+    assert row[5] == pytest.approx((-4 * one - two + 5 * four) / 3 / (42 / 9))
+    assert any("consultations" in note for note in table.notes)
+
+
+def test_p_values_of_slopes_are_adjusted_metric_by_metric_over_all_lines(synthetic: Any) -> None:
+    sweeps = {
+        "outliers": {"base": ["lesions", "random-cells"], "vary": {"feedback": {"num_outliers": [5, 10, 20, 40]}}},
+        "loops": {"base": "lesions", "points": LOOPS},
+    }
+    arms = {"baseline": 0.0, "lesions": 0.0, "random-cells": 0.0, "lesions@num_outliers=40": 0.15}
+    analysis = analyse(*synthetic(arms, seeds=5, images=40, sweeps=sweeps))
+    table = trends_table(analysis, analysis.sets["main"])
+    assert table is not None
+    assert [column.heading for column in table.columns][-2:] == ["p", "BH p"]
+    for metric in ("AUROC", "Brier score"):
+        pairs = [(float(row[-2]), float(row[-1])) for row in table.rows if row[3] == metric]  # type: ignore[arg-type]
+        assert len(pairs) == 3
+        (least, adjusted), (middle, of_middle), (most, of_most) = sorted(pairs)
+        assert of_most == pytest.approx(most)
+        assert of_middle == pytest.approx(min(most, 1.5 * middle))
+        assert adjusted == pytest.approx(min(most, 1.5 * middle, 3 * least))
+        assert adjusted > least
+
+
+def test_a_margin_of_equivalence_is_tested_where_the_study_file_has_one(synthetic: Any) -> None:
+    arms = {"baseline": 0.0, "lesions": 0.0, "mixup": 0.0}
+    margin = {"check": {"equivalence": {"auroc": 0.2}}, "comparisons": [["lesions", "baseline"]]}
+    analysis = analyse(*synthetic(arms, seeds=6, images=60, study=margin))
+    main = analysis.sets["main"]
+    auroc, accuracy, *_ = planned_differences(analysis, main)
+    assert [column.heading for column in auroc.columns][-1] == "TOST p"
+    (row,) = auroc.rows
+    difference = main.planned["auroc"][0].primary
+    t = (0.2 - abs(difference.value)) / difference.se  # the nearer of the two ends
+    assert row[-1] == pytest.approx(student(difference.df).sf(t))
+    assert any(note.startswith("TOST p:") and "within ±0.2" in note for note in auroc.notes)
+    others = [accuracy, *exploratory_differences(analysis, main)]
+    assert not any("TOST" in column.heading for table in others for column in table.columns)
+    assert not any("TOST" in note for table in others for note in table.notes)

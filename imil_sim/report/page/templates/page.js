@@ -4,11 +4,25 @@
 (() => {
   const collator = new Intl.Collator("en", { numeric: true });
 
-  // What a cell shows, as something that can be compared: a number where its column holds numbers, null for a dash.
-  const value = (row, index, numeric) => {
+  // What a cell shows; null for a dash.
+  const shown = (row, index) => {
     const text = row.cells[index].textContent.trim();
-    if (text === "–" || text === "") return null;
-    if (!numeric) return text;
+    return text === "–" || text === "" ? null : text;
+  };
+
+  // A number that something follows: "−0.031 to +0.017", "0.812 (0.032)".
+  const LED = /^([+−]?(?:[\d.]+|∞)) (?:to [+−]?[\d∞]|\()/;
+
+  const leads = (rows, index) => {
+    const texts = rows.map((row) => shown(row, index)).filter((text) => text !== null);
+    return texts.length > 0 && texts.every((text) => LED.test(text) || !Number.isNaN(Number(text.replace("−", "-"))));
+  };
+
+  // The same as something that can be compared: a number where its column holds numbers or is led by them.
+  const value = (row, index, numeric) => {
+    const whole = shown(row, index);
+    if (whole === null || !numeric) return whole;
+    const text = LED.test(whole) ? LED.exec(whole)[1] : whole;
     const number = Number(text.replace("−", "-").replace("∞", "Infinity").replace(/^[+<]\s*/, ""));
     return Number.isNaN(number) ? null : number;
   };
@@ -41,7 +55,7 @@
         const direction = NEXT[heading.getAttribute("aria-sort") || "none"];
         headings.forEach((other) => other.removeAttribute("aria-sort"));
         if (direction !== "none") heading.setAttribute("aria-sort", direction);
-        const numeric = heading.classList.contains("n");
+        const numeric = heading.classList.contains("n") || leads(written, index);
         body.append(...(direction === "none" ? written : sorted(written, index, numeric, direction)));
       });
     });
