@@ -110,19 +110,23 @@ def interaction_sheets(study: Study, results: Sequence[RunResult], library: Imag
     are drawn, and the last caption says how many are not.
     """
     swept = {level.arm for sweep in study.sweeps for level in sweep.levels if level.arm != level.base}
-    drawn = []
-    for arm in study.arms:
-        consulted = [r for r in results if r.arm == arm and r.record.consultations]
-        if arm in swept or not consulted:
-            continue
-        samples = varied(interactions(consulted[0], library), SHOWN)
-        if any(sample.cells is not None for sample in samples):  # who abstains throughout has nothing to show
-            drawn.append(interactions_picture(samples, name=f"interactions-{arm}", arm=arm))
-    if (left := len(drawn) - MOST_SHEETS) > 0:
-        last = drawn[MOST_SHEETS - 1]
-        told = f"{last.caption} The sheets of {left} more arms are left out."
-        return [*drawn[: MOST_SHEETS - 1], replace(last, caption=told)]
+    first: dict[str, RunResult] = {}
+    for result in results:
+        if result.arm not in swept and _answered(result):  # who abstains throughout has nothing to show
+            first.setdefault(result.arm, result)
+    arms = [arm for arm in study.arms if arm in first]
+    drawn = [
+        interactions_picture(varied(interactions(first[arm], library), SHOWN), name=f"interactions-{arm}", arm=arm)
+        for arm in arms[:MOST_SHEETS]
+    ]
+    if (left := len(arms) - MOST_SHEETS) > 0:
+        told = f"{drawn[-1].caption} The sheets of {left} more arms are left out."
+        drawn[-1] = replace(drawn[-1], caption=told)
     return drawn
+
+
+def _answered(result: RunResult) -> bool:
+    return any(answer.cells is not None for of in result.record.consultations for answer in of.answers)
 
 
 def varied(samples: Sequence[Sample], most: int) -> list[Sample]:
