@@ -48,6 +48,7 @@ class Human:
             SessionError: the file of answers is no session.
         """
         session = self._desk.session(question.grid)
+        # Whichever consultation asks: a person's later word before the same heat-map is a correction of the earlier.
         found = standing_answer(session, question.image_id, question.cam_sha256) if session else None
         if session is None or found is None:
             name = self._desk.name(question.grid)

@@ -13,8 +13,9 @@ chosen where at least `threshold` of it is covered, and the best-covered always.
 `missing`, what to do about a film that the session has no answer about: "fail" ends the run; "skip" abstains;
 "fallback" asks the oracle named in `fallback`; "restrict" keeps such films from being asked about at all, so that the
 outliers are the surest mispredictions among the recorded films.
-A film that was answered at several consultations gets the answer given before the very same heat-map, and where there
-is none, the last one. An abstention is an answer, and stays one.
+A film that was answered at several consultations gets the answer given before the very same heat-map (of several such
+the one of the same consultation, else the last), and where there is none, the last one. An abstention is an answer, and
+stays one.
 Where it is wrong: the reader saw another model's heat-map and prediction, unless the run is the recorded one; how far
 the questions differ the report says (coverage, divergence).
 Source: the recorded feedback of Rao et al. 2024, section 3.2, made replayable.
@@ -118,8 +119,8 @@ class Replay:
         ]
 
     def _found(self, question: Question) -> SessionAnswer | None:
-        """The recorded answer to the question: before the same heat-map, else the last about the film."""
-        return standing_answer(self.recorded, question.image_id, question.cam_sha256)
+        """The recorded answer to the question: before the same heat-map, at this consultation if it can be."""
+        return standing_answer(self.recorded, question.image_id, question.cam_sha256, question.consultation)
 
     def _check(self, questions: Sequence[Question], found: dict[str, SessionAnswer | None]) -> None:
         missing = [f'film "{image_id}"' for image_id, answer in found.items() if answer is None]

@@ -53,14 +53,14 @@ def converse(
             say(f"\n{heading(asked, number)}\npicture: {picture}")
             if before is not None:
                 told = "skipped" if before.cells is None else " ".join(map(str, before.cells)) or "none"
-                say(f"answered: {told}" + (f" ({before.reason})" if before.reason else ""))
+                say(f"answered: {told}" + (f" ({_printable(before.reason)})" if before.reason else ""))
             show(picture)
             started = monotonic()
             cells = _cells(asked.grid, ask, say)
             if cells == "back":
                 number = max(number - 1, 0)
                 continue
-            reason = ask("reason (or nothing): ").strip()[:MOST_REASON]
+            reason = _unicode(ask("reason (or nothing): ")).strip()[:MOST_REASON]
             chosen = None if isinstance(cells, str) else cells
             given = Given(
                 cells=chosen, reason=reason, seconds=round(monotonic() - started, 1), replaces=version(before)
@@ -129,6 +129,16 @@ def _cells(grid: Grid, ask: Callable[[str], str], say: Callable[[str], None]) ->
             return cells_in(typed, grid)
         except Misread as error:
             say(str(error))
+
+
+def _unicode(typed: str) -> str:
+    """The line with a question mark for each byte that was no UTF-8, which Python keeps as half a surrogate pair."""
+    return typed.encode("utf-8", "replace").decode("utf-8")
+
+
+def _printable(text: str) -> str:
+    """The text in one line, with a blank for what would move the cursor or change the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _enlarged(picture: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:

@@ -27,6 +27,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from imil_sim.annotate.gate import Gate, Ticket, refused
 from imil_sim.annotate.sitting import INSTRUCTIONS, MOST_REASON, Given, Sitting, Stale, version
@@ -37,7 +38,9 @@ from imil_sim.feedback.strict_json import JsonFault, parse_json
 MOST_BODY = 1 << 20
 """Bytes of an answer: every cell of the finest grid that can be clicked, and the longest reason."""
 BODY_SECONDS = 10.0
-MOST_CONNECTIONS = 64
+HEAD_SECONDS = 10.0
+"""How long a connection may stay open on which no request is being answered."""
+MOST_CONNECTIONS = 512
 _TYPES = {
     "": ("page.html", "text/html; charset=utf-8"),
     "page.css": ("page.css", "text/css; charset=utf-8"),
@@ -212,7 +215,9 @@ class Address:
     def hosts(self) -> frozenset[str]:
         """What a browser that opened it calls the host; through a tunnel to this machine too."""
         names = {self.host.lower()} | ({"127.0.0.1", "localhost"} if is_loopback(self.host) else set())
-        return frozenset(f"{_bracketed(name)}:{self.port}" for name in names)
+        # A browser leaves the port of its scheme out (RFC 9110, section 4.2.3), in the origin too.
+        ports = (":80", "") if self.port == 80 else (f":{self.port}",)
+        return frozenset(_bracketed(name) + port for name in names for port in ports)
 
 
 def application(sitting: Sitting, address: Address, ticket: Ticket) -> ASGIApp:
@@ -249,13 +254,43 @@ def serve(sitting: Sitting, host: str, port: int, on_ready: Callable[[Address, T
         server.run(sockets=[listening])
 
 
+class _Punctual(H11Protocol):
+    """Hangs up on who does not ask anything: uvicorn would wait for the head of a request for ever."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """One deadline from the first wait on, which no further byte puts off; none while a request is answered."""
+        if not getattr(self.cycle, "response_complete", True):  # None before the first request
+            self._forget()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None
+
+
 def config(served: ASGIApp) -> uvicorn.Config:
     """How it is served: no log of addresses, for they hold the token; everything bounded."""
     # access_log=False takes the log's handlers away; somebody else's handler would still write the addresses down.
     logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Config(
         served,
-        http="h11",
+        http=_Punctual,
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -272,19 +307,23 @@ def config(served: ASGIApp) -> uvicorn.Config:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    if host in ("", "*") or _is_unspecified(host):
-        raise UsageError(
-            f'--host "{host}" is every address of this machine; name the one that the reader will open, such as '
-            "192.168.1.20"
-        )
+    everywhere = UsageError(
+        f'--host "{host}" is every address of this machine; name the one that the reader will open, such as '
+        "192.168.1.20"
+    )
+    if host in ("", "*"):
+        raise everywhere
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(place)
+            # What it was bound to, not what was typed: 0, 0x0 and 0.0 are 0.0.0.0 too.
+            if _is_unspecified(listening.getsockname()[0]):
+                raise everywhere
             listening.listen(MOST_CONNECTIONS)
-        except OSError:
+        except (OSError, UsageError):
             listening.close()
             raise
     except (OSError, OverflowError, UnicodeError) as error:
@@ -292,11 +331,10 @@ def _listening(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _is_unspecified(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
+def _is_unspecified(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_unspecified
 
 
 def _bracketed(host: str) -> str:

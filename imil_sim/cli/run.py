@@ -57,8 +57,6 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
     check_place(folder)
     library = library_of(study, where)
     results = results_of(study, where, library)
-    if study.record:
-        write_sessions(study, results, library, folder / "sessions")
     told = Told.of(study, results)
     page = write_report(told, results, library, folder)
     print_results(told, results)
@@ -68,6 +66,8 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
         place = where.store.resolve()
         say(f"\nanswer the questions with `imil-sim annotate {place}/questions/...`, then run the same command again")
     say(f"\nreport: {page}")
+    if study.record:  # last: what no session can hold must not cost the report
+        write_sessions(study, results, library, folder / "sessions")
     return 1 if "failed" in statuses else 3 if "waiting" in statuses else 0
 
 

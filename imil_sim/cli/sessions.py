@@ -11,12 +11,13 @@ from pydantic_core import from_json
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
 from imil_sim.engine.steps import STAGE
-from imil_sim.errors import OracleError
+from imil_sim.errors import OracleError, SessionError, listed
 from imil_sim.feedback import Session, make_oracle
 from imil_sim.feedback.divergence import divergence
 from imil_sim.feedback.recording import recorded_session
 from imil_sim.feedback.session_write import write_session
 from imil_sim.report.tables import Replayed
+from imil_sim.study.spec import FeedbackSpec
 from imil_sim.study.study import Study
 
 
@@ -24,39 +25,73 @@ def write_sessions(study: Study, results: Sequence[RunResult], library: ImageLib
     """One session for every run that is done and consulted: ``ARM-seedN.jsonl``. Repeated, it gives equal bytes.
 
     Raises:
-        SessionError: one cannot be written.
+        SessionError: some cannot be written; all of them are told, and the others are there.
     """
-    written = []
+    written: list[Path] = []
+    problems: list[str] = []
     for result in results:
-        record = result.record
-        session = recorded_session(
-            record,
-            library.films(record.spec.arm.images),
-            [result.cams(number) for number in range(1, len(record.consultations) + 1)],
-            _states(result),
-            f"study {study.name}, arm {result.arm}, seed {result.seed}",
-        )
-        if record.status == "done" and session is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"{result.arm.replace('/', '_')}-seed{result.seed}.jsonl"
-            write_session(path, session)
-            written.append(path)
+        if result.record.status != "done":
+            continue
+        try:
+            session = _recorded_by(study, result, library)
+            if session is not None:
+                _make(folder)
+                path = folder / f"{result.arm.replace('/', '_')}-seed{result.seed}.jsonl"
+                write_session(path, session)
+                written.append(path)
+        except SessionError as error:
+            problems.append(f"{result.arm}, seed {result.seed}: {error}")
+    if problems:
+        raise SessionError(f"{len(problems)} sessions were not written; the report was:{listed(problems)}")
     return written
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SessionError(f"folder {folder} cannot be made: {error.strerror}; move what is there away") from error
+
+
+def _recorded_by(study: Study, result: RunResult, library: ImageLibrary) -> Session | None:
+    """What the oracle of a run was asked and answered.
+
+    Raises:
+        SessionError: a session cannot hold it.
+    """
+    record = result.record
+    return recorded_session(
+        record,
+        library.films(record.spec.arm.images),
+        [result.cams(number) for number in range(1, len(record.consultations) + 1)],
+        _states(result),
+        f"study {study.name}, arm {result.arm}, seed {result.seed}",
+    )
 
 
 def replayed_runs(results: Sequence[RunResult]) -> list[Replayed]:
     """How far the questions of runs are the recorded ones, where a session was replayed that is still there."""
+    sessions: dict[str, Session | None] = {}
     found = []
     for result in results:
         feedback = result.record.spec.arm.feedback
         if feedback is None or result.record.status != "done":
             continue
-        with suppress(OracleError):  # the session has gone since: the rest of the report does not need it
-            session = getattr(make_oracle(feedback.oracle, feedback.options), "recorded", None)
-            if isinstance(session, Session):
-                compared = divergence(session, result.record.consultations)
-                found.append(Replayed(result.arm, result.seed, compared))
+        if result.arm not in sessions:
+            sessions[result.arm] = _session_of(feedback)
+        if (session := sessions[result.arm]) is not None:
+            compared = divergence(session, result.record.consultations)
+            found.append(Replayed(result.arm, result.seed, compared))
     return found
+
+
+def _session_of(feedback: FeedbackSpec) -> Session | None:
+    """The session that an oracle replays; None for one that replays none, or whose session has gone since."""
+    with suppress(OracleError):
+        session = getattr(make_oracle(feedback.oracle, feedback.options), "recorded", None)
+        if isinstance(session, Session):
+            return session
+    return None
 
 
 def _states(result: RunResult) -> list[str]:

@@ -49,6 +49,7 @@ def questions(
     cams: NDArray[np.float32],
     cams_true: NDArray[np.float32],
     grid: Grid,
+    consultation: int = 1,
 ) -> tuple[Question, ...]:
     """The questions (k,) about the selected training images, in the order of asking.
 
@@ -58,8 +59,12 @@ def questions(
         cams: (k, height, width) of the predicted class, in the order of the selection.
         cams_true: (k, height, width) of the true class.
         grid: what the clinician picks from.
+        consultation: which of its run it is, from 1.
     """
-    return tuple(_question(images, selection, i, cams[i], cams_true[i], grid) for i in range(len(selection.indices)))
+    return tuple(
+        _question(images, selection, i, cams[i], cams_true[i], grid, consultation)
+        for i in range(len(selection.indices))
+    )
 
 
 def _question(
@@ -69,6 +74,7 @@ def _question(
     cam: NDArray[np.float32],
     cam_true: NDArray[np.float32],
     grid: Grid,
+    consultation: int,
 ) -> Question:
     row = int(selection.indices[number])
     lung, estimated = lung_mask(images, row)
@@ -88,6 +94,7 @@ def _question(
         masks={name: _locked(mask) for name, mask in masks.items()},
         estimated=frozenset({"lung"} if estimated else ()),
         place=number + 1,
+        consultation=consultation,
     )
 
 

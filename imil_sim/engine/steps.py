@@ -343,7 +343,8 @@ class Workshop:
             outside=lambda candidates: self._outside_lungs(step, before, candidates, model),
         )
         cams_key, cams = self._cams(step, before, selection, model)
-        asked = questions(images, selection, cams["predicted"], cams["true"], Grid(*feedback.grid_size))
+        grid = Grid(*feedback.grid_size)
+        asked = questions(images, selection, cams["predicted"], cams["true"], grid, step.number)
         try:
             answers = ask_all(oracle, asked, step.run.seed, step.number, self.oracle_seconds)
         except AwaitsAnswers as error:

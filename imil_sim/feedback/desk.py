@@ -79,11 +79,15 @@ class Desk:
         return f"{self.reader}-{grid.rows}x{grid.cols}.jsonl"
 
 
-def standing_answer(session: Session, image_id: str, cam_sha256: str) -> SessionAnswer | None:
+def standing_answer(
+    session: Session, image_id: str, cam_sha256: str, consultation: int | None = None
+) -> SessionAnswer | None:
     """The answer about a film that holds before that heat-map; None where there is none.
 
-    Of several, from several consultations, the one given before the very same heat-map; else the last.
+    Of several, from several consultations, the one given before the very same heat-map; of several such the one of
+    that ``consultation``, where it is given, else the last of them; where there is no such heat-map, the last of all.
     """
     answers = session.about(image_id)
     same = [answer for answer in answers if answer.cam_sha256 == cam_sha256]
-    return max(same or answers, key=lambda answer: (answer.consultation, answer.order), default=None)
+    then = [answer for answer in same if answer.consultation == consultation]
+    return max(then or same or answers, key=lambda answer: (answer.consultation, answer.order), default=None)

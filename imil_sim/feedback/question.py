@@ -58,6 +58,8 @@ class Question:
     place: int = 1
     """Which question of its consultation this is, in the order of asking, from 1; the surest misprediction is the first
     unless the study selects otherwise."""
+    consultation: int = 1
+    """Which consultation of its run this is, from 1."""
 
     @property
     def image_sha256(self) -> str:

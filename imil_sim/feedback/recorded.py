@@ -76,22 +76,27 @@ def session_misfits(session: Session, films: Films, grid: Grid, *, strict: bool)
             f"line 1: recorded with the classes {', '.join(header.class_names)}, the set {films.name} has "
             f"{', '.join(films.class_names)}"
         )
-    if header.set_fingerprint != films.fingerprint:  # else every film and label is what it was
-        found += [
-            f'{session.place(number)}: film "{answer.image_id}" {problem}'
-            for number, answer in enumerate(session.answers)
-            for problem in _film_misfits(answer, films)
-        ]
+    same_set = header.set_fingerprint == films.fingerprint
+    found += [
+        f'{session.place(number)}: film "{answer.image_id}" {problem}'
+        for number, answer in enumerate(session.answers)
+        for problem in _film_misfits(answer, films, same_set=same_set)
+    ]
     return tuple(found)
 
 
-def _film_misfits(answer: SessionAnswer, films: Films) -> Iterator[str]:
+def _film_misfits(answer: SessionAnswer, films: Films, *, same_set: bool) -> Iterator[str]:
+    """What is wrong with an answer; the header of a session may name the right set over answers about another.
+
+    With ``same_set`` a film without the SHA-256 of its pixels is known by the fingerprint of the set.
+    """
     label = films.labels.get(answer.image_id)
     if label is None:
         yield f"is not in the set {films.name}"
         return
     if answer.image_sha256 is None:
-        yield "was recorded without the SHA-256 of its pixels"
+        if not same_set:
+            yield "was recorded without the SHA-256 of its pixels"
     elif answer.image_sha256 != film_sha256(films.film(answer.image_id)):
         yield "has other pixels than it was recorded with; were the set and its size the same?"
     if answer.label is None:

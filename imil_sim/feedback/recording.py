@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
+from imil_sim.errors import SessionError, listed
 from imil_sim.feedback.question import film_sha256
 from imil_sim.feedback.recorded import Films
-from imil_sim.feedback.session import Header, Session, SessionAnswer
+from imil_sim.feedback.session import MOST_REASON, Header, Session, SessionAnswer
 from imil_sim.study.record import Answer, RunRecord
+
+CUT = " [shortened]"
+"""Stands at the end of words that were longer than a session holds."""
 
 
 def recorded_session(
@@ -30,27 +35,57 @@ def recorded_session(
         cams: for each consultation the heat-maps shown (k, height, width), 0 to 255; None where they are not kept.
         states: key of the model's state at each consultation; empty: unknown.
         source: what the session says of where it comes from.
+
+    Raises:
+        SessionError: an id, a name or an answer is none that a session can hold; all of it is told.
     """
     feedback = record.spec.arm.feedback
     if feedback is None or not record.consultations:
         return None
-    header = Header(
-        reader=str(feedback.options.get("reader", feedback.oracle)),  # an oracle that is a person says who
-        role="oracle",
-        set_name=films.name,
-        set_fingerprint=films.fingerprint,
-        film_size=(record.spec.arm.images.size, record.spec.arm.images.size),
-        class_names=films.class_names,
-        grid=feedback.grid_size,
-        states=tuple(states),
-        source=source,
-    )
+    problems: dict[str, None] = {}
+    header: Header | None = None
+    try:
+        header = Header(
+            reader=str(feedback.options.get("reader", feedback.oracle)),  # an oracle that is a person says who
+            role="oracle",
+            set_name=films.name,
+            set_fingerprint=films.fingerprint,
+            film_size=(record.spec.arm.images.size, record.spec.arm.images.size),
+            class_names=films.class_names,
+            grid=feedback.grid_size,
+            states=tuple(states),
+            source=source,
+        )
+    except ValidationError as error:
+        problems |= {f"{told}; give it another name in the study or its images": None for told in _told(error)}
     answers: list[SessionAnswer] = []
+    order = 0
     for number, (consultation, shown) in enumerate(zip(record.consultations, cams, strict=True), 1):
         for place, answer in enumerate(consultation.answers):
-            cam = None if shown is None else film_sha256(shown[place])
-            answers.append(_recorded(answer, len(answers) + 1, number, films, cam))
+            cam, order = None if shown is None else film_sha256(shown[place]), order + 1
+            try:
+                answers.append(_recorded(answer, order, number, films, cam))
+            except ValidationError as error:
+                problems |= {f"film {answer.image_id[:60]!r}: {told}; {_cure(told)}": None for told in _told(error)}
+    if problems or header is None:
+        raise SessionError(f"no session can be made of {source}:{listed(list(problems))}")
     return Session(header, tuple(answers))
+
+
+def _told(error: ValidationError) -> Iterator[str]:
+    for found in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in found["loc"])
+        yield (f"{where}: " if where else "") + str(found["msg"]).removeprefix("Value error, ")
+
+
+def _cure(told: str) -> str:
+    if told.startswith("image_id"):
+        return "give the film another name, or set record = false"
+    return "mend what the oracle answers, or set record = false"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MOST_REASON else f"{text[: MOST_REASON - len(CUT)]}{CUT}"
 
 
 def _recorded(answer: Answer, order: int, consultation: int, films: Films, cam: str | None) -> SessionAnswer:
@@ -66,5 +101,5 @@ def _recorded(answer: Answer, order: int, consultation: int, films: Films, cam: 
         abstained=answer.cells is None,
         cells=answer.cells,
         # An abstention may have a remark beside its reason; an answer has only a remark.
-        reason="; ".join(text for text in (answer.reason, answer.note) if text),
+        reason=_shortened("; ".join(text for text in (answer.reason, answer.note) if text)),
     )

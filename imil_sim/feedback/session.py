@@ -26,6 +26,8 @@ VERSION: Literal[1] = 1
 """Of the format; a change that an older reader would misread raises it."""
 
 MOST_CELLS_A_SIDE = 1000
+MOST_REASON = 10_000
+"""Characters of a reader's words about a film."""
 
 
 def id_problem(image_id: str) -> str:
@@ -112,7 +114,7 @@ class SessionAnswer(Spec):
         "nothing matters; null: abstained."
     )
     drawn: Drawn | None = Field(None, description="What the reader drew, in the film's original pixels.")
-    reason: Annotated[str, StringConstraints(max_length=10_000)] = Field(
+    reason: Annotated[str, StringConstraints(max_length=MOST_REASON)] = Field(
         "", description="The reader's words: why it abstained, or why these cells."
     )
     seconds: Annotated[float, Field(ge=0, le=10**7)] | None = Field(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imil_sim.errors import SessionError, listed
@@ -13,27 +14,32 @@ from imil_sim.feedback.session import Header, Session, SessionAnswer, answer_pro
 from imil_sim.feedback.session_read import MOST_BYTES_A_LINE, parse_session
 from imil_sim.feedback.strict_json import parse_json
 
+_WITHOUT_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What a file system says that knows no second name for a file."""
+
 
 def write_header(path: Path, header: Header) -> None:
-    """A new session with no answers yet, on disk when this returns.
+    """A new session with no answers yet, on disk when this returns; its name is there once its header is whole.
 
     Raises:
         SessionError: there is a file of that name already, or it cannot be written.
     """
+    beside = _beside(path)
     try:
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             _write_whole(made, line_of(header))
-        except OSError:
-            path.unlink()
-            raise
         finally:
             os.close(made)
+        _named(beside, path)
         _settle(path.parent)
     except FileExistsError:
         raise SessionError(f"session {path} is there already; go on with it, or name another file") from None
     except OSError as error:
         raise SessionError(f"session {path} cannot be written: {error.strerror}; nothing was kept of it") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def append_answer(path: Path, answer: SessionAnswer) -> Session:
@@ -63,7 +69,7 @@ def write_session(path: Path, session: Session) -> None:
     Raises:
         SessionError: it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    beside = _beside(path)
     try:
         with beside.open("wb") as file:
             file.write(session_bytes(session))
@@ -84,6 +90,28 @@ def session_bytes(session: Session) -> bytes:
 def line_of(part: Header | SessionAnswer) -> bytes:
     """A header or an answer as the line of a session, its end included; every field is written out."""
     return part.model_dump_json().encode() + b"\n"
+
+
+def _beside(path: Path) -> Path:
+    """Where a file is written before it has its name."""
+    return path.with_name(f".{path.name}.{os.getpid()}.new")
+
+
+def _named(beside: Path, path: Path) -> None:
+    """Give a whole file its name, which nobody else has.
+
+    Raises:
+        FileExistsError: somebody has.
+    """
+    try:
+        os.link(beside, path)
+    except OSError as error:
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+        # Two who begin one session in the same instant are kept apart by the lock of the desk's folder.
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        beside.replace(path)
 
 
 @contextmanager

@@ -276,6 +276,65 @@ def test_fault_45_of_two_windows_the_slower_is_shown_what_is_there(
     assert [error for error in at.errors if "409" not in error] == []
 
 
+def test_fault_45_a_draft_that_saw_the_focus_come_back_still_replaces_what_it_was_begun_on(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    at = desk(put())
+    one, two = at.page(), at.page()
+    one.click(5)
+    one.press("r")
+    one.page.keyboard.type("mine")
+    two.click(1, 2)
+    two.press("Enter")
+    two.at(2)
+    with one.page.expect_response(lambda response: response.url.endswith("/state")):
+        one.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    one.says("1 answered", "#answered")
+    assert one.text("#chosen") == "1 of 16 cells chosen: 5", "the reader is at it"
+    one.press("Escape", "Enter")
+    one.says("Not saved: this film was answered meanwhile in another window")
+    assert given(answers / "ada-4x4.jsonl") == [(1, 2)], "nobody has seen that answer here before it was replaced"
+    assert one.text("#chosen") == "2 of 16 cells chosen: 1 2 (saved)"
+    assert one.page.locator("#reason").input_value() == ""
+    one.press("u")
+    assert one.text("#chosen") == "1 of 16 cells chosen: 5"
+    assert one.page.locator("#reason").input_value() == "mine"
+    one.press("Enter")
+    one.at(2)
+    (answer,) = read_session(answers / "ada-4x4.jsonl").answers
+    assert (answer.cells, answer.reason) == ((5,), "mine")
+    assert [error for error in at.errors if "409" not in error] == []
+
+
+def test_fault_45_a_draft_that_was_overtaken_while_another_film_was_shown_can_be_brought_back(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    at = desk(put())
+    one, two = at.page(), at.page()
+    one.click(5)
+    one.press("r")
+    one.page.keyboard.type("mine")
+    one.press("Escape", "n")
+    one.at(2)
+    two.click(1, 2)
+    two.press("Enter")
+    two.at(2)
+    one.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    one.says("1 answered", "#answered")
+    one.press("p")
+    one.at(1)
+    one.says("This film was answered meanwhile in another window")
+    assert one.text("#chosen") == "2 of 16 cells chosen: 1 2 (saved)"
+    one.press("a", "u", "u")
+    assert one.text("#chosen") == "1 of 16 cells chosen: 5"
+    assert one.page.locator("#reason").input_value() == "mine"
+    one.page.locator("#reason").fill("mine, and more")
+    one.press("Escape", "c", "u")
+    assert one.page.locator("#reason").input_value() == "mine, and more", "taking back cells takes back no words"
+    assert given(answers / "ada-4x4.jsonl") == [(1, 2)]
+    assert at.errors == []
+
+
 def test_a_tablet_tap_drag_pinch_and_everything_large_enough_to_be_hit(
     desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
 ) -> None:

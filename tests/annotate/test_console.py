@@ -74,6 +74,17 @@ def test_what_another_window_answered_meanwhile_is_shown_and_kept(sitting: Sitti
     assert "answered: 9" in talk.told
 
 
+def test_a_reason_that_is_no_utf_8_is_kept_as_far_as_it_is_text_and_none_moves_the_cursor(sitting: Sitting) -> None:
+    sitting.save(1, Given(cells=(2,), reason="up\x1b[2J\r\nhere\u202e"))
+    talk = Talk("1", "caf\udce9 at the apex", "back", "back", "quit")
+    with pytest.raises(EOFError):
+        talk.with_(sitting)
+    assert "answered: 2 (up [2J  here )" in talk.told
+    first = sitting.answers()[0]
+    assert first is not None
+    assert first.reason == "caf? at the apex"
+
+
 def test_numbers_are_read_strictly() -> None:
     grid = Grid(4, 4)
     assert cells_in("16 2,2, 1", grid) == (1, 2, 16)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +25,7 @@ import uvicorn
 
 from imil_sim.annotate import Sitting, read_asked, server
 from imil_sim.annotate.gate import Ticket
-from imil_sim.annotate.server import MOST_BODY, MOST_CONNECTIONS, Address, application, config, serve
+from imil_sim.annotate.server import MOST_BODY, Address, application, config, serve
 from imil_sim.annotate.sitting import version
 from imil_sim.errors import UsageError
 from imil_sim.feedback import read_session
@@ -41,13 +42,15 @@ class Reply(NamedTuple):
 class Served:
     """A server in a thread of this process, and requests to it, byte by byte."""
 
-    def __init__(self, sitting: Sitting) -> None:
+    def __init__(self, sitting: Sitting, port: int | None = None) -> None:
+        """``port``: the one that it takes itself to be at."""
         self.sitting = sitting
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.address = Address("127.0.0.1", self.listening.getsockname()[1], TOKEN)
         self.host = f"127.0.0.1:{self.address.port}"
         self.ticket = Ticket()
-        self.server = uvicorn.Server(config(application(sitting, self.address, self.ticket)))
+        believed = Address("127.0.0.1", port or self.address.port, TOKEN)
+        self.server = uvicorn.Server(config(application(sitting, believed, self.ticket)))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]}, daemon=True)
         self.thread.start()
 
@@ -173,6 +176,19 @@ def test_fault_39_the_printed_address_and_its_other_name_are_let_in(gate: Served
     assert gate.raw(f"GET /{TOKEN}/ HTTP/1.0\r\n\r\n".encode()).status == 421
 
 
+def test_fault_39_at_port_80_a_browser_leaves_the_port_out(shown: Sitting) -> None:
+    assert Address("192.168.1.20", 80, TOKEN).hosts == {"192.168.1.20", "192.168.1.20:80"}
+    assert Address("192.168.1.20", 8080, TOKEN).hosts == {"192.168.1.20:8080"}
+    running = Served(shown, port=80)
+    try:
+        for host in ("127.0.0.1", "localhost", "127.0.0.1:80"):
+            assert running.ask("state", host=host, Origin=f"http://{host}").status == 200
+        assert running.ask("state", host=running.host).status == 421
+        assert running.ask("state", host="127.0.0.1", Origin="http://localhost").status == 403
+    finally:
+        running.close()
+
+
 @pytest.mark.parametrize("tail", ["/", "?", "#", "/?#", "/?#@evil.example", "@evil.example", "\\", ",evil.example"])
 def test_fault_40_a_host_that_only_begins_like_ours_is_refused(gate: Served, tail: str) -> None:
     assert gate.ask(host=gate.host + tail).status in (400, 421)
@@ -289,9 +305,12 @@ def test_fault_44_a_body_that_does_not_come_is_not_waited_for(gate: Served, monk
     assert gate.answer(0, b"{", Content_Length="100").status == 408
 
 
-def test_fault_44_of_too_many_connections_some_are_turned_away_and_afterwards_all_is_well(served: Served) -> None:
+def test_fault_44_of_too_many_connections_some_are_turned_away_and_afterwards_all_is_well(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served.server.config, "limit_concurrency", 16)
     half = f"GET /{TOKEN}/state HTTP/1.1\r\nHost: {served.host}\r\n".encode()
-    idle = [socket.create_connection(("127.0.0.1", served.address.port), timeout=10) for _ in range(MOST_CONNECTIONS)]
+    idle = [socket.create_connection(("127.0.0.1", served.address.port), timeout=10) for _ in range(16)]
     for line in idle:
         line.sendall(half)
     assert served.ask("state").status == 503
@@ -299,6 +318,39 @@ def test_fault_44_of_too_many_connections_some_are_turned_away_and_afterwards_al
         line.close()
     statuses = (served.ask("state").status for _ in range(1000))
     assert next(status for status in statuses if status != 503) == 200
+
+
+def test_fault_44_who_asks_nothing_is_hung_up_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    state = f"GET /{TOKEN}/state HTTP/1.1\r\nHost: {served.host}\r\n"
+    beginnings = (b"", b"G", state.encode(), f"{state}\r\n{state}".encode())  # the last one: half a second request
+    lines = [socket.create_connection(("127.0.0.1", served.address.port), timeout=4) for _ in beginnings]
+    for line, sent in zip(lines, beginnings, strict=True):
+        line.sendall(sent)
+    assert hung_up_on(lines[0], b"") == b""
+    assert hung_up_on(lines[1], b"") == b""
+    assert hung_up_on(lines[2], b"X") == b"", "one more byte now and then puts nothing off"
+    assert hung_up_on(lines[3], b"X").startswith(b"HTTP/1.1 200 ")
+    assert served.ask("state").status == 200
+
+
+def hung_up_on(line: socket.socket, drip: bytes) -> bytes:
+    """What came until the other side closed, while it was sent that byte again and again."""
+    got, until = b"", time.monotonic() + 4  # uvicorn itself would close a silent one after 5
+    line.settimeout(0.05 if drip else 4)
+    with closing(line):
+        while time.monotonic() < until:
+            try:
+                line.sendall(drip)
+                part = line.recv(1 << 16)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return got
+            if not part:
+                return got
+            got += part
+    pytest.fail("it is still open")
 
 
 @pytest.mark.parametrize(
@@ -480,7 +532,7 @@ def test_told_to_stop_it_says_what_is_missing_and_has_logged_no_token(
     assert url.rsplit("/", 2)[1] not in rest
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "*"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "*", "0", "0.0", "0x0", "00.0x0", "::ffff:0.0.0.0", "0::0"])
 def test_fault_47_every_address_at_once_is_refused(sitting: Sitting, host: str) -> None:
     with pytest.raises(UsageError, match="is every address of this machine; name the one"):
         serve(sitting, host, 0, lambda address, ticket: pytest.fail(address.url))

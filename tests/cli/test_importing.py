@@ -49,6 +49,31 @@ def test_a_folder_of_masks_becomes_a_session_and_the_same_one_again(call: Call, 
     assert (here / "out/s.jsonl").read_bytes() == before
 
 
+def twice_in(kind: str) -> object:
+    """A file in which one film stands twice."""
+    if kind == "label-studio":
+        mark = {"type": "rectanglelabels", "original_width": 9, "original_height": 9}
+        mark["value"] = {"x": 0, "y": 0, "width": 50, "height": 50}
+        work = {"completed_by": 7, "result": [mark]}
+        return [{"id": 3, "data": {"image": f"{film}.png"}, "annotations": [work] * 2} for film in "ab"]
+    if kind == "coco":
+        images = [{"id": n, "file_name": f"{'aabb'[n]}.png", "height": 9, "width": 9} for n in range(4)]
+        return {"images": images, "annotations": [{"id": 1, "image_id": 0, "bbox": [0, 0, 4, 4]}]}
+    region = {"shape_attributes": {"name": "rect", "x": 0, "y": 0, "width": 4, "height": 4}}
+    return {f"{film}.png{n}": {"filename": f"{film}.png", "regions": [region]} for film in "ab" for n in (1, 2)}
+
+
+@pytest.mark.parametrize("kind", ["label-studio", "coco", "via"])
+def test_a_film_that_stands_twice_in_a_file_is_refused(call: Call, here: Path, kind: str) -> None:
+    (here / "twice.json").write_text(json.dumps(twice_in(kind)))
+    done = call("import", "twice.json", "--to", "s.jsonl", "--grid", "4")
+    assert (done.code, (here / "s.jsonl").exists()) == (2, False)
+    reader = "7" if kind == "label-studio" else "unknown"
+    for film in "ab":
+        assert f'film "{film}" of reader {reader} stands there already; keep one of them' in done.err
+    assert ("have no known size" in done.err) == (kind == "via")  # told beside it
+
+
 def test_several_readers_become_sessions_in_a_folder(call: Call, here: Path) -> None:
     (here / "boxes.csv").write_text(VINDR)
     (here / "sizes.csv").write_text("image_id,width,height\na,100,80\n")

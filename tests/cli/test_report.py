@@ -60,9 +60,7 @@ def test_a_manifest_that_somebody_altered_takes_nothing_outside_the_report(here:
     assert (here / "outside.csv").read_text() == "kept"
 
 
-def test_an_arm_without_a_test_set_that_others_have_is_reported_without_numbers_there(
-    here: Path, call: Any
-) -> None:
+def test_an_arm_without_a_test_set_that_others_have_is_reported_without_numbers_there(here: Path, call: Any) -> None:
     with (here / "tiny.toml").open("a") as study:
         study.write('[arms.more]\ntest_sets.far = { source = "phantom", size = 32, train = 4, test = 8, seed = 1 }\n')
     called = call(*RUN, "--seeds", "1")

@@ -160,3 +160,17 @@ def test_a_torn_line_is_told_and_record_leaves_sessions_beside_the_report(
     assert done.code == 0
     assert "was only half written, and is left out" in done.err
     assert read_session(here / "reports/recorded/sessions/again-seed0.jsonl").header.reader == "replay"
+
+
+def test_sessions_that_cannot_be_written_do_not_cost_the_report(
+    call: Call, here: Path, place: Path, recorded: dict[str, RunResult]
+) -> None:
+    folder = here / "reports/recorded"
+    (folder / "sessions/lesions-seed0.jsonl").mkdir(parents=True)
+    done = call("run", write(here, LESIONS + RANDOM), "--store", str(place / "store"), "--workers", "0")
+    assert done.code == 2
+    assert "1 sessions were not written; the report was:" in done.err
+    assert "lesions, seed 0: session reports/recorded/sessions/lesions-seed0.jsonl cannot be written" in done.err
+    assert (folder / "report.html").exists()
+    assert "report: reports/recorded" in done.out
+    assert read_session(folder / "sessions/random-seed0.jsonl").header.reader == "random-cells"

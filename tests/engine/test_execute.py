@@ -129,6 +129,14 @@ def test_oracles_that_give_equal_answers_share_the_branch(warm: Any, oracles: di
     assert bits(results)["twin", 0][1] == bits(warm.results)["lesions", 0][1]
 
 
+def test_a_question_says_which_consultation_of_its_run_it_belongs_to(warm: Any, oracles: dict[str, Oracle]) -> None:
+    oracles["told"] = Answers(lambda question: Feedback.abstain(question, str(question.consultation)))
+    lab = warm.again()
+    results = lab.carry_out(lab.study('[arms.told]\nfeedback = { oracle = "told", imil_epoch = [1, 2] }'))
+    consultations = results["told", 0].record.consultations
+    assert [{answer.reason for answer in one.answers} for one in consultations] == [{"1"}, {"2"}]
+
+
 def test_answers_that_change_nothing_share_the_baseline(warm: Any) -> None:
     lab = warm.again()
     results = lab.carry_out(lab.study('[arms.all]\nfeedback.oracle = "all-cells"'))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from imil_sim.feedback.grid import Grid
@@ -53,13 +51,21 @@ def test_strictly_everything_that_is_another_is_told_with_its_line() -> None:
     assert session_misfits(wrong, FILMS, Grid(4, 4), strict=False) == ()
 
 
-def test_a_set_is_known_by_its_fingerprint_and_then_no_film_is_looked_at() -> None:
-    def never(image_id: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        raise AssertionError(image_id)
-
-    unseen = dataclasses.replace(FILMS, film=never)
-    same = session(*GOOD.answers, set_fingerprint=FILMS.fingerprint)
-    assert session_misfits(same, unseen, Grid(2, 2), strict=True) == ()
+def test_a_set_is_known_by_its_fingerprint_and_its_answers_are_looked_at_all_the_same() -> None:
+    unhashed = answered("b", 2, image_sha256=None)
+    same = session(answered("a", 1), unhashed, set_fingerprint=FILMS.fingerprint)
+    assert session_misfits(same, FILMS, Grid(2, 2), strict=True) == ()
+    other = session(
+        answered("stranger", 1),
+        answered("a", 2, label=1),
+        answered("b", 3, image_sha256="0" * 64),
+        set_fingerprint=FILMS.fingerprint,
+    )
+    assert session_misfits(other, FILMS, Grid(2, 2), strict=True) == (
+        'line 2: film "stranger" is not in the set set',
+        'line 3: film "a" has label 0, and was recorded with 1',
+        'line 4: film "b" has other pixels than it was recorded with; were the set and its size the same?',
+    )
 
 
 def test_a_session_of_another_set_does_not_fit_even_leniently() -> None:

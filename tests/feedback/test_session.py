@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import io
 import json
@@ -155,6 +156,43 @@ def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path, monkey
         write_header(tmp_path / "new.jsonl", HEADER)
     assert path.read_bytes() == before
     assert not (tmp_path / "new.jsonl").exists()
+
+
+def test_a_header_has_its_name_once_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, write = tmp_path / "s.jsonl", os.write
+
+    class Killed(BaseException):
+        """Nothing that is tidied up after, as after a kill."""
+
+    def half(file: int, data: bytes) -> int:
+        write(file, data[:20])
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", half)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            write_header(path, HEADER)
+    assert len(os.listdir(tmp_path)) == 1  # what was begun, under another name
+    assert not path.exists()
+    write_header(path, HEADER)
+    append_answer(path, ANSWERS[0])
+    assert read_session(path).answers == ANSWERS[:1]
+    assert os.listdir(tmp_path) == ["s.jsonl"]
+
+
+def test_where_no_file_can_have_two_names_a_header_is_written_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    write_header(tmp_path / "s.jsonl", HEADER)
+    with pytest.raises(SessionError, match="is there already"):
+        write_header(tmp_path / "s.jsonl", HEADER)
+    assert read_session(tmp_path / "s.jsonl").header == HEADER
+    assert os.listdir(tmp_path) == ["s.jsonl"]
 
 
 # ------------------------------------------------------------------------------------------------------------ wrong

@@ -82,6 +82,21 @@ def test_a_film_of_several_consultations_gets_the_answer_before_the_same_heat_ma
     assert [numbers(a) for a in (*ask(Replay(str(path)), ONE), *ask(Replay(str(path)), other))] == [(1,), (3,)]
 
 
+def test_before_equal_heat_maps_each_consultation_gets_its_own_answer(path: Path) -> None:
+    write(
+        path,
+        answered(ONE, 1, None, reason="no"),
+        answered(ONE, 2, (2,), consultation=2),
+        answered(ONE, 3, (3,), consultation=3),
+        answered(ONE, 4, (4,), consultation=4, cam_sha256="0" * 64),
+    )
+    asked = [dataclasses.replace(ONE, consultation=number) for number in (1, 2, 3, 4)]
+    given = [ask(Replay(str(path)), question)[0] for question in asked]
+    # Before that heat-map there was no fourth consultation: the last of those before it holds.
+    assert [numbers(feedback) for feedback in given] == [None, (2,), (3,), (3,)]
+    assert given[0].reason == "no"
+
+
 def test_strictly_pixels_label_and_grid_must_agree(path: Path) -> None:
     write(path, answered(ONE, 1, (1,)), answered(TWO, 2, (2,), image_sha256=None, label=None))
     strict, lenient = Replay(str(path)), Replay(str(path), strict=False)

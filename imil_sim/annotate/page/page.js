@@ -11,12 +11,13 @@ const MOST_UNDO = 200;
 
 let state; // what the server told
 let at = -1; // index of the film that is shown
-let draft; // {cells: Set of numbers, reason, seconds, undo: [arrays]}
+let draft; // {cells: Set of numbers, reason, seconds, base: the answer that it was begun on, undo: [{cells, reason}]}
 let pictures; // {film, cam}: the two pictures as arrays of grey values
 let shown; // {film, cam}: the two as canvases, ready to be drawn
 let cursor = 1; // number of the cell that the keyboard is at
 let keyboard = false; // whether the keyboard moved last: only then the cursor is drawn
 let busy = false;
+let sent = 0; // how many answers this window sent
 let sureOfNothing = false; // whether the reader was asked if nothing matters
 const view = { heat: 45, window: 255, level: 128, zoom: 1, x: 0.5, y: 0.5, hidden: false };
 
@@ -32,14 +33,13 @@ async function ask(path, body) {
 async function load() {
   const response = await ask("state");
   if (!response.ok) throw new Error(await response.text());
-  state = await response.json();
-  state.rows = state.row_edges.length - 1;
-  state.cols = state.col_edges.length - 1;
+  const told = await response.json();
+  return { ...told, rows: told.row_edges.length - 1, cols: told.col_edges.length - 1 };
 }
 
 async function start() {
   try {
-    await load();
+    state = await load();
   } catch (error) {
     $("place").textContent = "No questions";
     return notice(`The questions cannot be shown: ${error.message}`, true);
@@ -60,17 +60,22 @@ function unanswered(from) {
   return -1;
 }
 
-// What other windows answered meanwhile; the film that is shown is left alone while the reader is at it.
+// What other windows answered meanwhile; the film that is shown is left alone while the reader is at it, and its draft
+// goes on replacing the answer that it was begun on: so the server still tells that there is another.
 async function refresh() {
-  if (busy || !state) return;
-  const before = state.films[at].answer;
+  if (busy || !draft) return;
+  const before = sent;
+  let told;
   try {
-    await load();
+    told = await load();
   } catch {
     return; // told when an answer is to be saved
   }
-  if (version(before) !== version(state.films[at].answer) && !touched(before)) restore();
+  if (busy || !draft || sent !== before) return; // it may be older than what was saved meanwhile
+  state = told;
+  if (version(draft.base) !== version(state.films[at].answer) && !touched(draft.base)) restore();
   tell();
+  draw();
 }
 
 const version = (answer) => (answer ? answer.version : null);
@@ -113,6 +118,8 @@ async function grey(address) {
 
 const place = (number) => `${location.pathname} ${state.films[number].image_id}`;
 
+const MEANWHILE = "his film was answered meanwhile in another window. That answer is shown; Undo brings yours back.";
+
 // Back to what this window had, if it had something that belongs to the answer on disk; else to that answer.
 function restore() {
   const answer = state.films[at].answer;
@@ -120,15 +127,20 @@ function restore() {
   try {
     kept = JSON.parse(sessionStorage.getItem(place(at)));
   } catch { /* a window without storage loses what was not saved when it is reloaded, and nothing else */ }
-  const found = kept && kept.version === version(answer) ? kept : answer || {};
-  draft = { cells: new Set(found.cells || []), reason: found.reason || "", seconds: found.seconds || 0, undo: [] };
+  const current = kept && kept.version === version(answer);
+  const { cells, reason, seconds } = current ? kept : answer || {};
+  draft = { cells: new Set(cells || []), reason: reason || "", seconds: seconds || 0, base: answer, undo: [] };
   $("reason").value = draft.reason;
   sureOfNothing = false;
+  if (!kept || current || !kept.touched) return;
+  draft.undo = [{ cells: kept.cells, reason: kept.reason }];
+  notice(`T${MEANWHILE}`, true);
 }
 
 function keep() {
   if (!draft) return;
-  const kept = { cells: numbers(), reason: draft.reason, seconds: draft.seconds, version: version(state.films[at].answer) };
+  const { reason, seconds, base } = draft;
+  const kept = { cells: numbers(), reason, seconds, version: version(base), touched: touched(base) };
   try {
     sessionStorage.setItem(place(at), JSON.stringify(kept));
   } catch { /* as in restore */ }
@@ -145,7 +157,8 @@ function touched(answer) {
 // ---------------------------------------------------------------------------------------------------------- answers
 
 function change(cells, remember = true) {
-  if (remember) draft.undo = [...draft.undo.slice(1 - MOST_UNDO), numbers()];
+  // Without its reason: what is taken back is a choice of cells, not what was typed since.
+  if (remember) draft.undo = [...draft.undo.slice(1 - MOST_UNDO), { cells: numbers(), reason: null }];
   draft.cells = new Set(cells);
   sureOfNothing = false;
   notice("");
@@ -163,7 +176,10 @@ function toggle(cell) {
 }
 
 function undo() {
-  if (draft.undo.length) change(draft.undo.pop(), false);
+  if (!draft.undo.length) return;
+  const { cells, reason } = draft.undo.pop();
+  if (reason !== null) $("reason").value = draft.reason = reason;
+  change(cells, false);
 }
 
 function save() {
@@ -179,8 +195,9 @@ async function send(cells) {
   if (busy || !state) return;
   tick();
   const film = state.films[at];
-  const given = { cells, reason: draft.reason, seconds: Math.round(draft.seconds * 100) / 100, replaces: version(film.answer) };
+  const given = { cells, reason: draft.reason, seconds: Math.round(draft.seconds * 100) / 100, replaces: version(draft.base) };
   busy = true;
+  sent += 1;
   tell();
   try {
     const response = await ask(`answers/${at}`, given);
@@ -202,12 +219,12 @@ async function send(cells) {
 
 // Another window was faster: what it saved is shown, and undo brings back what was chosen here.
 function overtaken(film, answer) {
-  const own = numbers();
+  const own = { cells: numbers(), reason: draft.reason };
   film.answer = answer;
   sessionStorage.removeItem(place(at));
   restore();
   draft.undo = [own];
-  notice("Not saved: this film was answered meanwhile in another window. That answer is shown; Undo brings yours back.", true);
+  notice(`Not saved: t${MEANWHILE}`, true);
   draw();
 }
 

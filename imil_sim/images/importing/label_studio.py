@@ -40,6 +40,8 @@ from imil_sim.images.importing.outlines import (
 NAME = "JSON export of Label Studio"
 AREAS = {"rectangle": "rectangle", "ellipse": "ellipse", "polygon": "polygon", "brush": "brush"}
 WITHOUT_AREA = {"keypoint": "point", "vector": "line"}
+NO_MARKS = frozenset({"choices", "textarea", "relation", "rating", "number", "datetime", "taxonomy", "pairwise"})
+"""What is said of a film, or of two marks, and lies nowhere on it."""
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 """What Label Studio puts before the name of a file that was uploaded."""
 
@@ -142,7 +144,7 @@ def _outlines(film: str, where: str, annotation: _Annotation) -> Outlines:
     """What one annotation says.
 
     Raises:
-        DataError: a mark is incomplete.
+        DataError: a mark is incomplete, or of a type that is not known.
     """
     by = annotation.completed_by
     reader = str(by.email or by.id) if isinstance(by, _Person) else "" if by is None else str(by)
@@ -155,8 +157,14 @@ def _outlines(film: str, where: str, annotation: _Annotation) -> Outlines:
         kind = mark.type.removesuffix("labels")
         if kind in WITHOUT_AREA:
             left_out.append(WITHOUT_AREA[kind])
-        if kind not in AREAS:  # a choice, a text, the relation of two marks
             continue
+        if kind in NO_MARKS:
+            continue
+        if kind not in AREAS:  # silence would make "nothing is marked" of an area in a form unknown here
+            raise DataError(
+                f'mark {number}: is of the type "{mark.type[:40]}", which is not known; export rectangles, ellipses, '
+                "polygons or brushes"
+            )
         if mark.original_width is None or mark.original_height is None:
             raise DataError(f"mark {number}: does not tell the size of the film (original_width, original_height)")
         size = mark.original_height, mark.original_width

@@ -107,21 +107,24 @@ class _Making:
         image_id = film_id(one.film, whole_path=self._wanted.whole_path)
         self._left_out.update(one.left_out)
         problems = list(self._film_problems(image_id))
-        if (place := self._places.setdefault((reader, image_id), one.where)) != one.where:
-            problems.append(f'film "{image_id}" of reader {reader} stands at {place} already; keep one of them')
-        drawn: Drawn | None = None
+        if (place := self._places.get((reader, image_id))) is not None:
+            there = "there" if place == one.where else f"at {place}"
+            problems.append(f'film "{image_id}" of reader {reader} stands {there} already; keep one of them')
+        self._places.setdefault((reader, image_id), one.where)
+        drawn, unsized = None, False
         if not one.abstained and (one.boxes or one.polygons or one.mask is not None):
             size = one.size or self._sizes.get(image_id)
+            unsized = size is None
             if size is None:
                 self._unsized.append(image_id)
-                return
-            try:
-                drawn = self._drawn(one, size)
-            except ValueError as error:  # pydantic's is one
-                told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-                problems.append(f'film "{image_id}": {told}')
+            else:
+                try:
+                    drawn = self._drawn(one, size)
+                except ValueError as error:  # pydantic's is one
+                    told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+                    problems.append(f'film "{image_id}": {told}')
         self._problems += [f"{one.where}: {problem}" for problem in problems]
-        if not problems:
+        if not problems and not unsized:
             made = self.answers.setdefault(reader, [])
             made.append(self._answer(one, image_id, drawn, len(made) + 1))
 

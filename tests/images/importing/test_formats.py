@@ -376,6 +376,7 @@ def test_any_bytes_are_a_brush_or_refused(packed: bytes, height: int, width: int
     [
         ([task({"type": "rectanglelabels", "value": {"x": 1, "y": 2}})], "task 1: mark 1: is no whole rectangle"),
         ([task({"type": "polygonlabels", "value": {}})], "is no whole polygon"),
+        ([task({"type": "bitmasklabels", "value": {}})], 'mark 1: is of the type "bitmasklabels", which is not known'),
         ([task({"type": "rectangle", "value": {}, "original_width": None})], "does not tell the size of the film"),
         ([task({"type": "brushlabels", "value": {"format": "png"}})], 'a brush of the format "png"'),
         (
