@@ -63,8 +63,13 @@ def test_only_what_is_needed_is_worked_out() -> None:
     def never(*_: object) -> None:
         raise AssertionError
 
-    guided("black", FILM, KEEP, Surroundings(never, never), np.random.default_rng(0))
-    guided("blur", FILM, KEEP, Surroundings(never, never), np.random.default_rng(0))
+    lazy = Surroundings(never, never)
+    for fill in ("black", "blur"):
+        found = guided(fill, FILM, KEEP, lazy, np.random.default_rng(0))
+        assert (found[KEEP] == FILM[KEEP]).all()
+        assert (found[~KEEP] != FILM[~KEEP]).any()
+    with pytest.raises(AssertionError):  # where the set's brightness is needed it is asked for
+        guided("noise", FILM, KEEP, lazy, np.random.default_rng(0))
 
 
 def test_a_study_can_name_every_fill() -> None:

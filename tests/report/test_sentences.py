@@ -255,8 +255,9 @@ def test_arms_that_predict_the_very_same_are_told_so(synthetic: Any) -> None:
 
 def test_different_environments_and_further_sets_are_told(synthetic: Any) -> None:
     told = screen(*synthetic(ARMS, 5, 40, environments={"lesions": {"torch": "2.12"}}, test_sets={"other": 20}))
-    of(told, "different environments", "torch 2.12 (5 runs), 2.13.0 (15 runs)")
-    of(told, "On the further test set other (20 test images), secondary and without a claim")
+    mixed = of(told, "different environments", "torch 2.12 (5 runs), 2.13.0 (15 runs)")
+    further = of(told, "On the further test set other (20 test images), secondary and without a claim")
+    assert (mixed.tone, further.tone) == ("caution", "plain")
 
 
 def test_fifty_arms_fit_on_a_screen(synthetic: Any) -> None:
