@@ -82,7 +82,7 @@ class Sitting:
         """The session as it stands; None where nothing has been answered.
 
         Raises:
-            UsageError: it belongs to other classes.
+            UsageError: it belongs to other classes, or answers about other pixels or labels of these films.
             OracleError: there is no such desk.
             SessionError: what lies there is no session.
         """
@@ -91,6 +91,11 @@ class Sitting:
             raise UsageError(
                 f"{self.path} was recorded with the classes {', '.join(session.header.class_names)}, these questions "
                 f"have {', '.join(self.asked.class_names)}; name another folder or reader in the study"
+            )
+        if session and (others := [film.image_id for film in self.asked.films if _is_of_another(session, film)]):
+            raise UsageError(
+                f"{self.path} holds answers about other pixels or another label of {len(others)} of these films, the "
+                f'first "{others[0]}"; they are kept: name another folder or reader in the study'
             )
         return session
 
@@ -123,7 +128,7 @@ class Sitting:
 
     def _standing(self, session: Session | None, film: AskedFilm) -> SessionAnswer | None:
         found = standing_answer(session, film.image_id, film.cam_sha256) if session else None
-        # An answer about other pixels, or another label, is none; the oracle would name it and end the run.
+        # An answer that does not say about which pixels is none; the oracle would name it and end the run.
         return found if found and (found.image_sha256, found.label) == (film.image_sha256, film.label) else None
 
     def _begun(self) -> Session:
@@ -192,6 +197,14 @@ class Sitting:
         if self.asked.state in states:
             return states.index(self.asked.state) + 1
         return max((answer.consultation for answer in session.answers), default=1)
+
+
+def _is_of_another(session: Session, film: AskedFilm) -> bool:
+    """Whether an answer about the film is known to be about other pixels, or another label."""
+    return any(
+        answer.image_sha256 not in (None, film.image_sha256) or answer.label not in (None, film.label)
+        for answer in session.about(film.image_id)
+    )
 
 
 def _says(answer: SessionAnswer) -> tuple[tuple[int, ...] | None, str]:

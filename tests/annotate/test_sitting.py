@@ -119,9 +119,29 @@ def test_what_the_header_no_longer_knows_of_all_its_answers_becomes_unknown(sitt
     assert session.answers == (first, second)
 
 
-def test_an_answer_about_other_pixels_is_none_and_makes_room_for_one(sitting: Sitting) -> None:
+@pytest.mark.parametrize("what", ["pixels", "label"])
+def test_an_answer_about_another_film_of_that_name_is_kept_and_told_before_anybody_answers(
+    sitting: Sitting, put: Put, what: str
+) -> None:
+    first = sitting.save(0, given(1))
+    pixels = sitting.asked.films[0].image_sha256
+    old, new = (
+        (pixels, "0" * 64) if what == "pixels" else (f'"label":{first.label}', f'"label":{1 - (first.label or 0)}')
+    )
+    text = sitting.path.read_text().replace(old, new)
+    assert text != sitting.path.read_text()
+    sitting.path.write_text(text)
+    with pytest.raises(UsageError, match=r"other pixels or another label of 1 of these films, the first .* kept"):
+        sit(put())
+    with pytest.raises(UsageError, match="kept"):
+        sitting.save(0, given(2))
+    assert sitting.path.read_text() == text
+
+
+def test_an_answer_that_does_not_say_about_which_pixels_makes_room_for_one_that_does(sitting: Sitting) -> None:
     sitting.save(0, given(1))
-    sitting.path.write_text(sitting.path.read_text().replace(sitting.asked.films[0].image_sha256, "0" * 64))
+    pixels = sitting.asked.films[0].image_sha256
+    sitting.path.write_text(sitting.path.read_text().replace(f'"{pixels}"', "null", 1))
     assert sitting.answers()[0] is None
     answer = sitting.save(0, given(2))
     assert read_session(sitting.path).answers == (answer,)

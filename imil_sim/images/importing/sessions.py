@@ -147,7 +147,7 @@ class _Making:
         scale = (width, height) if one.fractions else (1, 1)
         shapes = [[(x * scale[0], y * scale[1]) for x, y in polygon] for polygon in one.polygons]
         corners = [[(x0 * scale[0], y0 * scale[1]), (x1 * scale[0], y1 * scale[1])] for x0, y0, x1, y1 in one.boxes]
-        inside = [_within(points, width, height) for points in shapes]
+        inside = [_cut(points, width, height) for points in shapes]
         boxes: list[Box] = []
         for points in corners:
             (left, top), (right, bottom) = _within(points, width, height)
@@ -247,6 +247,34 @@ def _within(points: Sequence[Point], width: int, height: int) -> list[Point]:
     if x.max() < 0 or y.max() < 0 or x.min() > width or y.min() > height:
         raise ValueError(f"the area {_told(points)} lies outside the film of {width} x {height} pixels")
     return [(min(max(px, 0), width), min(max(py, 0), height)) for px, py in points]
+
+
+def _cut(polygon: Sequence[Point], width: int, height: int) -> list[Point]:
+    """The part of a polygon within the film (Sutherland and Hodgman 1974): one edge of the film after the other.
+
+    Where a polygon that is not convex falls into parts, they stay joined along the edge.
+
+    Raises:
+        ValueError: no part of it lies within.
+    """
+    kept = list(polygon)
+    for axis, limit, sign in ((0, 0, 1), (0, width, -1), (1, 0, 1), (1, height, -1)):
+        kept = list(_beyond(kept, axis, limit, sign))
+    if not kept:
+        raise ValueError(f"the area {_told(polygon)} lies outside the film of {width} x {height} pixels")
+    return kept
+
+
+def _beyond(polygon: Sequence[Point], axis: int, limit: float, sign: int) -> Iterator[Point]:
+    """The corners of what lies on the film's side of one of its edges."""
+    for last, corner in zip([*polygon[-1:], *polygon[:-1]], polygon, strict=True):
+        was, is_in = (sign * (point[axis] - limit) >= 0 for point in (last, corner))
+        if was != is_in:
+            share = (limit - last[axis]) / (corner[axis] - last[axis])
+            across = last[1 - axis] + share * (corner[1 - axis] - last[1 - axis])
+            yield (limit, across) if axis == 0 else (across, limit)
+        if is_in:
+            yield corner
 
 
 def _told(points: Sequence[Point]) -> str:

@@ -67,11 +67,22 @@ def test_what_reaches_beyond_the_film_is_cut_and_what_lies_outside_is_refused() 
     drawn = imported.sessions["unknown"].answers[0].drawn
     assert drawn is not None
     assert drawn.boxes == ((0, 0, 50, 25),)
-    assert drawn.polygons == (((150, 80), (200, 80), (200, 100)),)
+    # The side from (150, 80) to (230, 130) leaves the film at y = 100, where x = 182; its corner (200, 100) stays.
+    assert drawn.polygons == (((200, 100), (182, 100), (150, 80), (200, 80)),)
     assert "on 1 films marks reached beyond the edge" in imported.warnings[0]
     for outside in ({"boxes": ((201, 0, 210, 9),)}, {"polygons": (((0, -2), (9, -1)),)}, {"boxes": ((-9, 0, 0, 9),)}):
         with pytest.raises(SessionError, match=r'entry TB/a\.png: film "a": the (area|box) .*200 x 100'):
             made(one(**outside))
+
+
+def test_a_polygon_is_cut_at_the_edge_and_its_corners_are_not_moved() -> None:
+    """Of a triangle with one corner far beyond the left edge a trapezium is left within, not a smaller triangle."""
+    imported = sessions_of([one(polygons=(((-400, 50), (60, 0), (60, 100)),))], WANTED)
+    drawn = imported.sessions["unknown"].answers[0].drawn
+    assert drawn is not None
+    ((*corners,),) = drawn.polygons
+    low, high = 50 - 50 * 400 / 460, 50 + 50 * 400 / 460
+    assert sorted(corners) == [(0, pytest.approx(low)), (0, pytest.approx(high)), (60, 0), (60, 100)]
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
