@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_threshold, remark
+from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_threshold, remark, strongest
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,9 @@ class CamCold:
         means = self._means(question)
         if not means.any():
             return Feedback.abstain(question, "the heat-map is zero everywhere")
-        cells = np.zeros(means.size, dtype=np.bool_)
-        cells[np.lexsort((rng.random(means.size), means.ravel()))[: int(other.cells.sum())]] = True
+        cells = strongest(-means, int(other.cells.sum()), rng)
         note = remark(f"as many cells as {self.like} chose, the coldest", other)
-        return Feedback(question.image_id, cells.reshape(means.shape), note=note)
+        return Feedback(question.image_id, cells, note=note)
 
     def _means(self, question: Question) -> NDArray[np.float64]:
         return question.grid.means(question.cam if self.heat == "predicted" else question.cam_true)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -49,6 +51,22 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"IMIL_SIM_DATA is {folder!r}, which is not a folder", pytrace=False)
     return path
+
+
+@pytest.fixture(scope="session")
+def script() -> Callable[[str], ModuleType]:
+    """Gives the module of a script beside the packages, such as ``docs/make_study_tables.py``."""
+
+    def load(path: str) -> ModuleType:
+        place = Path(__file__).parents[1] / path
+        spec = importlib.util.spec_from_file_location(place.stem, place)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

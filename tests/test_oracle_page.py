@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import get_args
@@ -23,14 +23,9 @@ TOP = 'name = "page"\nimages.source = "phantom"\n'
 
 
 @pytest.fixture(scope="module")
-def writer() -> ModuleType:
+def writer(script: Callable[[str], ModuleType]) -> ModuleType:
     """The script that writes the table."""
-    spec = importlib.util.spec_from_file_location("make_oracle_tables", ROOT / "docs" / "make_oracle_tables.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/make_oracle_tables.py")
 
 
 def test_the_table_is_that_of_the_cards(writer: ModuleType) -> None:

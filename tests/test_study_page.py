@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -18,14 +18,9 @@ PAGE = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def writer() -> ModuleType:
+def writer(script: Callable[[str], ModuleType]) -> ModuleType:
     """The script that writes the tables."""
-    spec = importlib.util.spec_from_file_location("make_study_tables", ROOT / "docs" / "make_study_tables.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/make_study_tables.py")
 
 
 def test_the_tables_are_those_of_the_specs(writer: ModuleType) -> None:

@@ -19,7 +19,7 @@ from imil_sim.feedback.answers import abstains_too, check_probability, covered_c
 from imil_sim.feedback.ask import ask, ask_together
 from imil_sim.feedback.blackout import blackout
 from imil_sim.feedback.desk import Desk, standing_answer
-from imil_sim.feedback.grid import Cell, Grid, check_threshold, chosen, largest_region
+from imil_sim.feedback.grid import Cell, Grid, check_threshold, chosen, largest_region, strongest
 from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
 from imil_sim.feedback.recipe import OracleRecipe, apart
 from imil_sim.feedback.recorded import Films, session_misfits
@@ -63,4 +63,5 @@ __all__ = [
     "session_misfits",
     "standing_answer",
     "staple",
+    "strongest",
 ]

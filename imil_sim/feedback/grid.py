@@ -238,6 +238,13 @@ def check_threshold(threshold: float) -> None:
         raise ValueError(f"threshold is the share of a cell that must be covered, above 0 and up to 1, not {threshold}")
 
 
+def strongest(values: NDArray[np.floating], count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """The ``count`` cells of the highest values, True in their shape; equal ones in an order drawn at random."""
+    cells = np.zeros(values.size, dtype=np.bool_)
+    cells[np.lexsort((rng.random(values.size), -values.ravel()))[:count]] = True
+    return cells.reshape(values.shape)
+
+
 def largest_region(cells: NDArray[np.bool_], coverage: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(rows, cols): of the chosen cells, the one connected region with the most coverage.
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from imil_sim.errors import UsageError
-from imil_sim.feedback.grid import Cell, Grid, chosen, largest_region
+from imil_sim.feedback.grid import Cell, Grid, chosen, largest_region, strongest
 
 
 @dataclass(frozen=True)
@@ -264,3 +264,12 @@ def test_wrong_arguments_are_named() -> None:
         grid.cells_from_numbers([7])
     with pytest.raises(ValueError, match="no cell"):
         grid.number(Cell(0, 3))
+
+
+def test_the_strongest_cells_are_those_of_the_highest_values_and_chance_decides_between_equals() -> None:
+    values = np.array([[0.2, 0.9], [0.5, 0.2]])
+    assert strongest(values, 2, np.random.default_rng(0)).tolist() == [[False, True], [True, False]]
+    drawn = [strongest(values, 3, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(cells.sum() == 3 and cells[0, 1] and cells[1, 0] for cells in drawn)
+    assert {bool(cells[0, 0]) for cells in drawn} == {True, False}
+    assert strongest(values, 3, np.random.default_rng(7)).tolist() == drawn[7].tolist()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import io
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -345,14 +346,9 @@ def test_any_bytes_are_a_session_or_refused(lines: list[bytes]) -> None:
 
 
 @pytest.fixture
-def docs() -> Any:
+def docs(script: Callable[[str], ModuleType]) -> Any:
     """The writer of the published schema."""
-    spec = importlib.util.spec_from_file_location("writer", Path(__file__).parents[2] / "docs/make_session_schema.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/make_session_schema.py")
 
 
 def test_the_published_schema_and_page_are_current(docs: Any) -> None:
