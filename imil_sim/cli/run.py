@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -62,13 +63,20 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
     print_results(told, results)
     say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
     statuses = {result.record.status for result in results}
-    if "waiting" in statuses:
-        place = where.store.resolve()
-        say(f"\nanswer the questions with `imil-sim annotate {place}/questions/...`, then run the same command again")
+    if questions := _waiting(results):
+        say("\nanswer the questions, then run the same command again:")
+        for entry in questions:
+            say(f"imil-sim annotate {where.store.resolve() / entry}")
     say(f"\nreport: {page}")
     if study.record:  # last: what no session can hold must not cost the report
         write_sessions(study, results, library, folder / "sessions")
     return 1 if "failed" in statuses else 3 if "waiting" in statuses else 0
+
+
+def _waiting(results: Sequence[RunResult]) -> list[str]:
+    """Where in the store the questions lie that runs wait for, each once."""
+    reasons = " ".join(result.record.reason for result in results if result.record.status == "waiting")
+    return list(dict.fromkeys(re.findall(r"questions/[0-9a-f]{64}", reasons)))
 
 
 def library_of(study: Study, where: Where) -> ImageLibrary:

@@ -73,7 +73,7 @@ def test_a_run_waits_for_a_person_and_the_same_command_resumes_when_she_has_answ
     assert len(lines) == 1
     assert "3 of 3 questions are not answered yet, the first: film " in lines[0]
     assert lines[0].endswith(f"by ada, in answers/ada-4x4.jsonl. The questions lie in {where} of the store")
-    assert f"answer the questions with `imil-sim annotate {desk / 'store'}/questions/...`" in waiting.out
+    assert f"then run the same command again:\nimil-sim annotate {desk / 'store' / where}\n" in waiting.out
     before = {path.name for path in (desk / "store" / "stages").iterdir()}
 
     begun = answer(questions, "6 7 10 11", "the apex")
