@@ -14,13 +14,14 @@ IDENTITY := $(shell "$(PYTHON)" -c 'import os, sys; print(".".join(map(str, sys.
 INSTALLED := $(shell cat $(STAMP) 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format kill-test bench install clean
+.PHONY: help demo test check format gate kill-test bench install clean
 
 help:
 	@echo 'make demo      the whole loop on procedural films; ends with its report and a table'
 	@echo 'make test      lint, types and tests (PYTEST_ARGS="-k grid" for a few)'
 	@echo 'make check     lint and types only'
 	@echo 'make format    rewrite the sources as the linter wants them'
+	@echo 'make gate      the study ci: what must hold between its arms holds (a minute)'
 	@echo 'make kill-test kills a study at 30 random moments, resumes it and compares the bytes (about ten minutes)'
 	@echo 'make bench     what it costs: speed, planning, sharing, overhead, reports, beside Lightning (half an hour, idle machine)'
 	@echo 'make install   only make .venv; the others do so themselves, once'
@@ -45,6 +46,10 @@ format: $(STAMP)
 
 kill-test: $(STAMP)
 	@$(BIN)/python tests/kill/killing.py --kills 30
+
+# A baseline of this machine, made on the way, since bits are only comparable here: what is checked are the expectations.
+gate: $(STAMP)
+	@$(BIN)/imil-sim check ci --baseline .venv/gate.json --update
 
 # A benchmark that misses its target says so; those after it are measured all the same.
 bench: $(STAMP) $(LIGHTNING)/installed.txt
