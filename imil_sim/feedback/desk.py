@@ -65,7 +65,7 @@ class Desk:
             SessionError: what lies there is no session.
         """
         path = self.path(grid)
-        if not path.exists():
+        if not path.exists() or not path.stat().st_size:  # an empty file: somebody was killed before the first line
             return None
         session = read_session(path)
         if session.grid != grid:
@@ -80,9 +80,9 @@ class Desk:
 
 
 def standing_answer(
-    session: Session, image_id: str, cam_sha256: str, consultation: int | None = None
+    session: Session, image_id: str, cam_sha256: str | None, consultation: int | None = None
 ) -> SessionAnswer | None:
-    """The answer about a film that holds before that heat-map; None where there is none.
+    """The answer about a film that holds before that heat-map (None: unknown); None where there is none.
 
     Of several, from several consultations, the one given before the very same heat-map; of several such the one of
     that ``consultation``, where it is given, else the last of them; where there is no such heat-map, the last of all.

@@ -11,6 +11,7 @@ A film is known by `film_sha256` at the study's size, a heat-map by `cam_sha256`
 from __future__ import annotations
 
 import datetime
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -26,8 +27,14 @@ VERSION: Literal[1] = 1
 """Of the format; a change that an older reader would misread raises it."""
 
 MOST_CELLS_A_SIDE = 1000
+MOST_ID = 512
+"""Characters of a film's id."""
+MOST_NAME = 200
+"""Characters of the name of a reader or a class."""
 MOST_REASON = 10_000
 """Characters of a reader's words about a film."""
+
+_UNSHOWN = "holds a line break or another character that cannot be printed"
 
 
 def id_problem(image_id: str) -> str:
@@ -36,11 +43,28 @@ def id_problem(image_id: str) -> str:
     An id may hold ``/`` between its parts, as those of a folder source do.
     """
     parts = image_id.split("/")
-    if not image_id.isprintable() or "\\" in image_id:
+    if len(image_id) > MOST_ID:
+        return f"is longer than {MOST_ID} characters"
+    if not _can_be_shown(image_id) or "\\" in image_id:
         return "holds a backslash or a character that cannot be printed"
     if any(part in ("", ".", "..") for part in parts):
         return "is a path, not a name: it is empty, absolute, a web address, or has parts like '..'"
     return ""
+
+
+def name_problem(name: str) -> str:
+    """Why ``name`` can be the name of no reader and no class; empty where it can."""
+    if not 1 <= len(name) <= MOST_NAME:
+        return f"is empty, or longer than {MOST_NAME} characters"
+    return "" if _can_be_shown(name) else _UNSHOWN
+
+
+def _can_be_shown(text: str) -> bool:
+    """Whether text can stand in a line: no control, no mark that turns the writing around, but any kind of space.
+
+    Screenshots have a narrow no-break space in their names on some systems.
+    """
+    return all(character.isprintable() or unicodedata.category(character) == "Zs" for character in text)
 
 
 def _an_id(image_id: str) -> str:
@@ -50,15 +74,15 @@ def _an_id(image_id: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("holds a line break or another character that cannot be printed")
+    if not _can_be_shown(text):
+        raise ValueError(_UNSHOWN)
     return text
 
 
-ImageId = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_an_id)]
+ImageId = Annotated[str, StringConstraints(min_length=1, max_length=MOST_ID), AfterValidator(_an_id)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Line = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=MOST_NAME), AfterValidator(_one_line)]
 _Side = Annotated[int, Field(ge=1, le=MOST_CELLS_A_SIDE)]
 _Pixels = Annotated[int, Field(ge=1, le=100_000)]
 _Class = Annotated[int, Field(ge=0, le=10_000)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,22 +26,14 @@ def write_header(path: Path, header: Header) -> None:
     Raises:
         SessionError: there is a file of that name already, or it cannot be written.
     """
-    beside = _beside(path)
     try:
-        made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        try:
-            _write_whole(made, line_of(header))
-        finally:
-            os.close(made)
-        _named(beside, path)
-        _settle(path.parent)
+        with _new_beside(path, line_of(header)) as beside:
+            _named(beside, path)
+            _settle(path.parent)
     except FileExistsError:
         raise SessionError(f"session {path} is there already; go on with it, or name another file") from None
     except OSError as error:
         raise SessionError(f"session {path} cannot be written: {error.strerror}; nothing was kept of it") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def append_answer(path: Path, answer: SessionAnswer) -> Session:
@@ -64,22 +58,19 @@ def append_answer(path: Path, answer: SessionAnswer) -> Session:
 def write_session(path: Path, session: Session) -> None:
     """The whole session under that name, at once: a reader sees the file of before or the new one, nothing between.
 
-    Equal sessions give equal bytes.
+    Equal sessions give equal bytes. A file that was there keeps its permissions, and a link goes on leading to it.
 
     Raises:
         SessionError: it cannot be written.
     """
-    beside = _beside(path)
     try:
-        with beside.open("wb") as file:
-            file.write(session_bytes(session))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        _settle(path.parent)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise SessionError(f"session {path} cannot be written: {error.strerror}; name another place") from error
+        target = path.resolve()
+        with _new_beside(target, session_bytes(session), like=target) as beside:
+            beside.replace(target)
+            _settle(target.parent)
+    except (OSError, RuntimeError) as error:  # the latter: links that lead in a circle
+        told = error.strerror if isinstance(error, OSError) else error
+        raise SessionError(f"session {path} cannot be written: {told}; name another place") from error
 
 
 def session_bytes(session: Session) -> bytes:
@@ -92,24 +83,44 @@ def line_of(part: Header | SessionAnswer) -> bytes:
     return part.model_dump_json().encode() + b"\n"
 
 
-def _beside(path: Path) -> Path:
-    """Where a file is written before it has its name."""
-    return path.with_name(f".{path.name}.{os.getpid()}.new")
+@contextmanager
+def _new_beside(path: Path, content: bytes, like: Path | None = None) -> Iterator[Path]:
+    """A new file beside ``path`` with that content, on disk; gone at the end, unless it was given another name.
+
+    Its name cannot be guessed and must be free, so nobody can have laid a link there that leads elsewhere. Its
+    permissions are those of ``like``, if that is there; otherwise those that this process gives to new files.
+    """
+    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.new")
+    made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            if like is not None and like.exists():
+                os.fchmod(made, stat.S_IMODE(like.stat().st_mode))
+            _write_whole(made, content)
+        finally:
+            os.close(made)
+        yield beside
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def _named(beside: Path, path: Path) -> None:
-    """Give a whole file its name, which nobody else has.
+    """Give a whole file its name, which nobody else has; an empty file of that name is as good as none.
 
     Raises:
         FileExistsError: somebody has.
     """
+    # Two who begin one session in the same instant are kept apart by the lock of the desk's folder.
+    if path.is_file() and not path.is_symlink() and not path.stat().st_size:
+        beside.replace(path)
+        return
     try:
         os.link(beside, path)
     except OSError as error:
         if error.errno not in _WITHOUT_LINKS:
             raise
-        # Two who begin one session in the same instant are kept apart by the lock of the desk's folder.
-        if path.exists():
+        if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
         beside.replace(path)
 

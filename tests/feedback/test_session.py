@@ -6,6 +6,8 @@ import errno
 import io
 import json
 import os
+import secrets
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,9 @@ from jsonschema import Draft202012Validator
 
 from imil_sim.errors import SessionError
 from imil_sim.feedback import session_read
+from imil_sim.feedback.desk import Desk
 from imil_sim.feedback.drawn import Drawn
+from imil_sim.feedback.grid import Grid
 from imil_sim.feedback.session import Header, Session, SessionAnswer, id_problem, session_schema
 from imil_sim.feedback.session_read import parse_session, read_session
 from imil_sim.feedback.session_write import append_answer, line_of, session_bytes, write_header, write_session
@@ -86,6 +90,68 @@ def test_an_answer_once_given_stays(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     with pytest.raises(SessionError, match=r"cannot be written: No such file"):
         append_answer(tmp_path / "none.jsonl", ANSWERS[0])
+
+
+def test_a_session_written_again_keeps_its_permissions_and_its_link(tmp_path: Path) -> None:
+    there, link = tmp_path / "there.jsonl", tmp_path / "link.jsonl"
+    there.touch(mode=0o600)
+    link.symlink_to("there.jsonl")
+    write_session(link, SESSION)
+    assert link.is_symlink()
+    assert there.read_bytes() == session_bytes(SESSION)
+    assert stat.S_IMODE(there.stat().st_mode) == 0o600
+    link.unlink()
+    link.symlink_to("link.jsonl")
+    with pytest.raises(SessionError, match=r"link\.jsonl cannot be written: .*[Ll]oop"):
+        write_session(link, SESSION)
+
+
+def test_a_new_session_is_as_open_as_the_process_makes_new_files(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_session(tmp_path / "a.jsonl", SESSION)
+        write_header(tmp_path / "b.jsonl", HEADER)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.jsonl", "b.jsonl")} == {0o600}
+
+
+def test_a_link_that_lies_where_a_session_is_written_first_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / ".s.jsonl.guessed.new").symlink_to("victim")
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    with pytest.raises(SessionError, match="File exists"):
+        write_session(tmp_path / "s.jsonl", SESSION)
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_an_empty_file_is_a_session_that_nobody_has_begun(tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl").touch()
+    write_header(tmp_path / "s.jsonl", HEADER)
+    assert read_session(tmp_path / "s.jsonl").header == HEADER
+    (tmp_path / "ann-2x2.jsonl").touch()
+    assert Desk("ann", str(tmp_path)).session(Grid(2, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("image_id", "problem"),
+    [
+        ("Screenshot 2026-11-24 at 9.41\u202fAM", ""),
+        ("R\u00f6ntgen\u00a01", ""),
+        ("a" * 512, ""),
+        ("a" * 513, "is longer than 512 characters"),
+        ("a\u202eb", "cannot be printed"),
+        ("a\x7fb", "cannot be printed"),
+        ("../a", "is a path"),
+    ],
+)
+def test_what_can_be_the_id_of_a_film(image_id: str, problem: str) -> None:
+    assert problem in id_problem(image_id)
+    assert bool(id_problem(image_id)) == bool(problem)
+    if not problem:
+        assert read(header() + answer(image_id=image_id)).answers[0].image_id == image_id
 
 
 def test_two_windows_that_answer_at_once_leave_one_answer_a_film(tmp_path: Path) -> None:
@@ -174,12 +240,13 @@ def test_a_header_has_its_name_once_it_is_whole(tmp_path: Path, monkeypatch: pyt
         patch.setattr(Path, "unlink", lambda *_, **__: None)
         with pytest.raises(Killed):
             write_header(path, HEADER)
-    assert len(os.listdir(tmp_path)) == 1  # what was begun, under another name
+    begun = os.listdir(tmp_path)
+    assert [name.startswith(".s.jsonl.") for name in begun] == [True]  # under another name, a hidden one
     assert not path.exists()
     write_header(path, HEADER)
     append_answer(path, ANSWERS[0])
     assert read_session(path).answers == ANSWERS[:1]
-    assert os.listdir(tmp_path) == ["s.jsonl"]
+    assert sorted(os.listdir(tmp_path)) == [*begun, "s.jsonl"]
 
 
 def test_where_no_file_can_have_two_names_a_header_is_written_too(
