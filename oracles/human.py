@@ -22,7 +22,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from imil_sim.errors import AwaitsAnswers
-from imil_sim.feedback import Desk, Feedback, OracleError, Question, Session, SessionAnswer, standing_answer
+from imil_sim.feedback import (
+    Desk,
+    Feedback,
+    Films,
+    Grid,
+    OracleError,
+    Question,
+    Session,
+    SessionAnswer,
+    standing_answer,
+    unnameable,
+)
 
 SKIPPED = "the reader skipped the film"
 
@@ -59,6 +70,24 @@ class Human:
         if found.cells is None:
             return Feedback.abstain(question, found.reason or SKIPPED)
         return Feedback(question.image_id, question.grid.cells_from_numbers(found.cells), note=found.reason)
+
+    @property
+    def answerable(self) -> frozenset[str] | None:
+        """None: a person may be asked about whichever film."""
+        return None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """None; what is wrong with the answers ends the run, and is named."""
+        return ()
+
+    def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
+        """Films and classes that no session can name: nobody could answer about them."""
+        return unnameable(films)
+
+    def attended(self, grid: Grid) -> Session | None:
+        """What the person has answered on that grid; see `imil_sim.feedback.recorded.AttendedOracle`."""
+        return self._desk.session(grid)
 
     @property
     def _desk(self) -> Desk:

@@ -39,6 +39,7 @@ from imil_sim.feedback import (
     Question,
     Session,
     SessionAnswer,
+    answerable_by,
     cells_on,
     check_threshold,
     read_session,
@@ -83,8 +84,11 @@ class Replay:
 
     @property
     def answerable(self) -> frozenset[str] | None:
-        """The films of the session with ``missing = "restrict"``; otherwise whichever."""
-        return self.recorded.image_ids if self.missing == "restrict" else None
+        """The films of the session with ``missing = "restrict"``, and those of the fallback; otherwise whichever."""
+        others = frozenset[str]() if self.fallback is None else answerable_by(self.fallback.make())
+        if others is None or self.missing not in ("restrict", "fallback"):
+            return None
+        return self.recorded.image_ids | others
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
 from imil_sim.engine.steps import STAGE
 from imil_sim.errors import OracleError, SessionError, listed
-from imil_sim.feedback import Session, make_oracle
+from imil_sim.feedback import Grid, Session, make_oracle
 from imil_sim.feedback.divergence import divergence
+from imil_sim.feedback.recorded import AttendedOracle, within
 from imil_sim.feedback.recording import recorded_session
 from imil_sim.feedback.session_write import write_session
 from imil_sim.report.tables import Replayed
@@ -59,39 +60,58 @@ def _recorded_by(study: Study, result: RunResult, library: ImageLibrary) -> Sess
     Raises:
         SessionError: a session cannot hold it.
     """
-    record = result.record
+    record, feedback = result.record, result.record.spec.arm.feedback
     return recorded_session(
         record,
         library.films(record.spec.arm.images),
         [result.cams(number) for number in range(1, len(record.consultations) + 1)],
         _states(result),
         f"study {study.name}, arm {result.arm}, seed {result.seed}",
+        None if feedback is None else _attended(feedback),
     )
+
+
+def _attended(feedback: FeedbackSpec) -> Session | None:
+    """The session of the person who answered; None where an oracle did.
+
+    Raises:
+        SessionError: it has gone, or is no session any more.
+    """
+    try:
+        oracle = make_oracle(feedback.oracle, feedback.options)
+        if not isinstance(oracle, AttendedOracle):
+            return None
+        attended = oracle.attended(Grid(*feedback.grid_size))
+    except OracleError as error:
+        raise SessionError(str(error)) from error
+    if attended is None:
+        raise SessionError(f"the answers that {feedback.oracle} was given have gone; put them back, or replay the run")
+    return attended
 
 
 def replayed_runs(results: Sequence[RunResult]) -> list[Replayed]:
     """How far the questions of runs are the recorded ones, where a session was replayed that is still there."""
-    sessions: dict[str, Session | None] = {}
+    sessions: dict[str, list[Session]] = {}
     found = []
     for result in results:
         feedback = result.record.spec.arm.feedback
         if feedback is None or result.record.status != "done":
             continue
         if result.arm not in sessions:
-            sessions[result.arm] = _session_of(feedback)
-        if (session := sessions[result.arm]) is not None:
+            sessions[result.arm] = _sessions_of(feedback)
+        for session in sessions[result.arm]:
             compared = divergence(session, result.record.consultations)
-            found.append(Replayed(result.arm, result.seed, compared))
+            found.append(Replayed(result.arm, result.seed, session.header.reader, compared))
     return found
 
 
-def _session_of(feedback: FeedbackSpec) -> Session | None:
-    """The session that an oracle replays; None for one that replays none, or whose session has gone since."""
+def _sessions_of(feedback: FeedbackSpec) -> list[Session]:
+    """The sessions that an oracle, and whoever it asks, replays; none where one has gone since."""
     with suppress(OracleError):
-        session = getattr(make_oracle(feedback.oracle, feedback.options), "recorded", None)
-        if isinstance(session, Session):
-            return session
-    return None
+        oracles = within(make_oracle(feedback.oracle, feedback.options))
+        replayed = [getattr(oracle, "recorded", None) for oracle in oracles]
+        return [session for session in replayed if isinstance(session, Session)]
+    return []
 
 
 def _states(result: RunResult) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import MOST_LISTED, DataError, OracleError, StudyError, UsageError, gathered, listed
 from imil_sim.feedback import Grid, make_oracle
-from imil_sim.feedback.recorded import RecordedOracle
+from imil_sim.feedback.recorded import misfits, unnameable, warnings_of
 from imil_sim.study.spec import ArmSpec, FeedbackSpec, ModelSpec, canonical
 from imil_sim.study.study import Study
 from imil_sim.training.cam import grad_cam
@@ -29,7 +29,11 @@ def check_study(study: Study, library: ImageLibrary) -> None:
     check_arms(study)
     for _, run in study.runs():
         library.of_run(run)
-    problems = gathered((f"arms.{name}", told) for name, arm in study.arms.items() for told in _misfits(arm, library))
+    problems = gathered(
+        (f"arms.{name}", told)
+        for name, arm in study.arms.items()
+        for told in _misfits(arm, library, record=study.record)
+    )
     if problems:
         raise StudyError(f"study {study.name} cannot be run:{listed(problems)}")
 
@@ -80,22 +84,25 @@ def _oracle_problem(feedback: FeedbackSpec) -> str:
 def warnings_of_records(study: Study) -> list[str]:
     """What the user should be told of the answers that were recorded for the study's oracles."""
     oracles = [make_oracle(arm.feedback.oracle, arm.feedback.options) for arm in study.arms.values() if arm.feedback]
-    return [told for oracle in oracles if isinstance(oracle, RecordedOracle) for told in oracle.warnings]
+    return [told for oracle in oracles for told in warnings_of(oracle)]
 
 
-def _misfits(arm: ArmSpec, library: ImageLibrary) -> Iterator[str]:
-    """Why the answers that were recorded for an arm's oracle do not belong to its images."""
+def _misfits(arm: ArmSpec, library: ImageLibrary, *, record: bool) -> Iterator[str]:
+    """Why recorded answers do not belong to an arm's images, and why its own answers could not be recorded."""
     if arm.feedback is None:
         return
     oracle = make_oracle(arm.feedback.oracle, arm.feedback.options)
-    if not isinstance(oracle, RecordedOracle):
-        return
-    found = oracle.misfits(library.films(arm.images), Grid(*arm.feedback.grid_size))
-    told = [*found[:MOST_LISTED], *([f"and {len(found) - MOST_LISTED} more"] if len(found) > MOST_LISTED else [])]
-    if told:
-        yield f"feedback.oracle: {arm.feedback.oracle} was recorded about something else:{listed(told)}".replace(
-            "\n", "\n    "
-        )
+    films = library.films(arm.images)
+    if found := misfits(oracle, films, Grid(*arm.feedback.grid_size)):
+        yield _told(f"feedback.oracle: {arm.feedback.oracle} does not fit these images:", found)
+    if record and (found := unnameable(films)):
+        yield _told("record = true: no session can hold these; give them other names, or set record = false:", found)
+
+
+def _told(what: str, found: Sequence[str]) -> str:
+    """A problem with its parts below it, the first few of them."""
+    more = [f"and {len(found) - MOST_LISTED} more"] if len(found) > MOST_LISTED else []
+    return f"{what}{listed([*found[:MOST_LISTED], *more])}".replace("\n", "\n    ")
 
 
 def _model_problem(spec: ModelSpec, size: int, beside: Path) -> str:

@@ -22,7 +22,7 @@ from imil_sim.feedback.desk import Desk, standing_answer
 from imil_sim.feedback.grid import Cell, Grid, check_threshold, chosen, largest_region, strongest
 from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
 from imil_sim.feedback.recipe import OracleRecipe, apart
-from imil_sim.feedback.recorded import Films, session_misfits
+from imil_sim.feedback.recorded import Films, answerable_by, session_misfits, unnameable
 from imil_sim.feedback.recut import cells_on
 from imil_sim.feedback.registry import make_oracle
 from imil_sim.feedback.session import Session, SessionAnswer
@@ -45,6 +45,7 @@ __all__ = [
     "SessionAnswer",
     "SessionError",
     "abstains_too",
+    "answerable_by",
     "apart",
     "ask",
     "ask_together",
@@ -64,4 +65,5 @@ __all__ = [
     "standing_answer",
     "staple",
     "strongest",
+    "unnameable",
 ]

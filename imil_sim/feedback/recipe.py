@@ -64,7 +64,7 @@ class OracleRecipe:
     @property
     def depth(self) -> int:
         """How many oracles stand inside one another here: 1 for one that asks no other."""
-        return 1 + max((recipe.depth for recipe in _recipes_of(self.make())), default=0)
+        return 1 + max((recipe.depth for recipe in recipes_of(self.make())), default=0)
 
     def __str__(self) -> str:
         return self.oracle
@@ -119,14 +119,14 @@ def apart(rngs: Sequence[np.random.Generator], readers: int) -> list[list[np.ran
     return [[_seeded([*pair, reader]) for pair in numbers] for reader in range(1, readers + 1)]
 
 
-def _seeded(numbers: list[int]) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(numbers))
-
-
-def _recipes_of(oracle: Oracle) -> list[OracleRecipe]:
-    """The recipes among the options of an oracle."""
+def recipes_of(oracle: Oracle) -> list[OracleRecipe]:
+    """The oracles that an oracle asks: the recipes among its options, in their order."""
     found: list[OracleRecipe] = []
     for option in fields(oracle):  # type: ignore[arg-type]  # an oracle is a dataclass; a Protocol cannot say so
         value = getattr(oracle, option.name)
         found += [part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, OracleRecipe)]
     return found
+
+
+def _seeded(numbers: list[int]) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(numbers))

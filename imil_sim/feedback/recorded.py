@@ -1,6 +1,7 @@
 """Oracles whose answers were recorded: which films they can answer about, and whether they belong to an image set.
 
-Both are optional, and looked for only on the oracle that a study names, not on one inside another's options.
+Both are optional. What an oracle asks, the oracles in its options, is looked at too: a noisy reader of a session can
+answer about the films of that session.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from imil_sim.feedback.grid import Grid
 from imil_sim.feedback.question import Oracle, film_sha256
-from imil_sim.feedback.session import Session, SessionAnswer
+from imil_sim.feedback.recipe import recipes_of
+from imil_sim.feedback.session import Session, SessionAnswer, id_problem, name_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class RecordedOracle(Protocol):
 
     @property
     def answerable(self) -> frozenset[str] | None:
-        """Ids of the only films it may be asked about; None: whichever. Others are not selected, however wrong."""
+        """Ids of the only films it may be asked about; None: whichever. Others are not selected, however wrong.
+
+        It speaks for the oracles in its options too.
+        """
         ...
 
     @property
@@ -50,10 +55,64 @@ class RecordedOracle(Protocol):
         ...
 
 
+@runtime_checkable
+class AttendedOracle(Protocol):
+    """What an oracle may offer beside `Oracle.answer`, if it is a person, whose own session says more than a run's."""
+
+    def attended(self, grid: Grid) -> Session | None:
+        """What the person answered on that grid; None: nothing yet.
+
+        Raises:
+            OracleError: the folder of the answers cannot be used.
+            SessionError: what lies there is no session.
+        """
+        ...
+
+
+def within(oracle: Oracle) -> Iterator[Oracle]:
+    """The oracle, and every one that it asks, and so on inwards; each made anew."""
+    yield oracle
+    for recipe in recipes_of(oracle):
+        yield from within(recipe.make())
+
+
+def answerable_by(oracle: Oracle) -> frozenset[str] | None:
+    """Ids of the only films that the oracle, and whoever it asks, may be asked about; None: whichever.
+
+    Of several that it asks, those that all of them may be asked about: whom it asks about which film is its own affair.
+    """
+    if isinstance(oracle, RecordedOracle):
+        return oracle.answerable
+    inner = [answerable_by(recipe.make()) for recipe in recipes_of(oracle)]
+    bounds = [films for films in inner if films is not None]
+    return frozenset.intersection(*bounds) if bounds else None
+
+
 def unanswerable(oracle: Oracle, ids: Iterable[str]) -> frozenset[str]:
-    """Those of ``ids`` that the oracle must not be asked about; none, unless it says which films it can answer."""
-    answerable = oracle.answerable if isinstance(oracle, RecordedOracle) else None
+    """Those of ``ids`` that the oracle must not be asked about; none, unless one says which films it can answer."""
+    answerable = answerable_by(oracle)
     return frozenset() if answerable is None else frozenset(ids) - answerable
+
+
+def misfits(oracle: Oracle, films: Films, grid: Grid) -> tuple[str, ...]:
+    """Why recorded answers that the oracle needs do not belong to these films on this grid; empty where they do."""
+    found = (part.misfits(films, grid) for part in within(oracle) if isinstance(part, RecordedOracle))
+    return tuple(dict.fromkeys(told for several in found for told in several))
+
+
+def warnings_of(oracle: Oracle) -> tuple[str, ...]:
+    """What the user should be told of the records that the oracle needs, before a study runs."""
+    found = (part.warnings for part in within(oracle) if isinstance(part, RecordedOracle))
+    return tuple(dict.fromkeys(told for several in found for told in several))
+
+
+def unnameable(films: Films) -> tuple[str, ...]:
+    """Which films and classes no session can name, and why; empty where it can name all of them."""
+    problems = [
+        *(f"class {name!r:.80} {problem}" for name in films.class_names if (problem := name_problem(name))),
+        *(f"film {image_id!r:.80} {problem}" for image_id in films.labels if (problem := id_problem(image_id))),
+    ]
+    return tuple(problems)
 
 
 def session_misfits(session: Session, films: Films, grid: Grid, *, strict: bool) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from imil_sim.errors import SessionError, listed
+from imil_sim.feedback.desk import standing_answer
 from imil_sim.feedback.question import film_sha256
 from imil_sim.feedback.recorded import Films
 from imil_sim.feedback.session import MOST_REASON, Header, Session, SessionAnswer
@@ -24,10 +25,12 @@ def recorded_session(
     cams: Sequence[NDArray[np.uint8] | None],
     states: Sequence[str],
     source: str,
+    attended: Session | None = None,
 ) -> Session | None:
     """The session of the oracle of a run; None where the run consulted nobody.
 
-    It holds no date and no durations: a simulated reader takes none, and equal runs leave equal bytes.
+    A simulated reader has no date and takes no time, so equal runs leave equal bytes. Of a person the role, the date,
+    the instructions and the seconds of each answer are those of the person's own session.
 
     Args:
         record: of a run that is done.
@@ -35,6 +38,7 @@ def recorded_session(
         cams: for each consultation the heat-maps shown (k, height, width), 0 to 255; None where they are not kept.
         states: key of the model's state at each consultation; empty: unknown.
         source: what the session says of where it comes from.
+        attended: where the oracle is a person, the session that the answers were taken from.
 
     Raises:
         SessionError: an id, a name or an answer is none that a session can hold; all of it is told.
@@ -46,8 +50,10 @@ def recorded_session(
     header: Header | None = None
     try:
         header = Header(
-            reader=str(feedback.options.get("reader", feedback.oracle)),  # an oracle that is a person says who
-            role="oracle",
+            reader=feedback.oracle if attended is None else attended.header.reader,
+            role="oracle" if attended is None else attended.header.role,
+            date=None if attended is None else attended.header.date,
+            instructions="" if attended is None else attended.header.instructions,
             set_name=films.name,
             set_fingerprint=films.fingerprint,
             film_size=(record.spec.arm.images.size, record.spec.arm.images.size),
@@ -64,7 +70,8 @@ def recorded_session(
         for place, answer in enumerate(consultation.answers):
             cam, order = None if shown is None else film_sha256(shown[place]), order + 1
             try:
-                answers.append(_recorded(answer, order, number, films, cam))
+                seconds = None if attended is None else _seconds(attended, answer, cam)
+                answers.append(_recorded(answer, order, number, films, cam, seconds))
             except ValidationError as error:
                 problems |= {f"film {answer.image_id[:60]!r}: {told}; {_cure(told)}": None for told in _told(error)}
     if problems or header is None:
@@ -88,7 +95,15 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MOST_REASON else f"{text[: MOST_REASON - len(CUT)]}{CUT}"
 
 
-def _recorded(answer: Answer, order: int, consultation: int, films: Films, cam: str | None) -> SessionAnswer:
+def _seconds(attended: Session, answer: Answer, cam: str | None) -> float | None:
+    """How long the person took for an answer; None where the person's session says otherwise by now."""
+    found = standing_answer(attended, answer.image_id, cam)
+    return found.seconds if found is not None and found.cells == answer.cells else None
+
+
+def _recorded(
+    answer: Answer, order: int, consultation: int, films: Films, cam: str | None, seconds: float | None
+) -> SessionAnswer:
     return SessionAnswer(
         order=order,
         consultation=consultation,
@@ -102,4 +117,5 @@ def _recorded(answer: Answer, order: int, consultation: int, films: Films, cam: 
         cells=answer.cells,
         # An abstention may have a remark beside its reason; an answer has only a remark.
         reason=_shortened("; ".join(text for text in (answer.reason, answer.note) if text)),
+        seconds=seconds,
     )

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 
 from imil_sim.cli.run import Where, library_of, results_of
@@ -150,6 +152,41 @@ def test_a_session_that_does_not_belong_to_the_study_ends_it_before_it_trains(
         assert told in done.err
         assert "Traceback" not in done.err
     assert not list((here / "store").glob("stages/*"))
+
+
+def test_a_session_inside_another_oracle_is_looked_at_and_restricts_it_as_well(
+    call: Call, here: Path, session: Path, tmp_path: Path
+) -> None:
+    (here / "s.jsonl").write_bytes(session.read_bytes().replace(b"[4,4]", b"[8,8]", 1))
+    inner = '{{ oracle = "replay", options = {{ session = "{}", missing = "restrict" }} }}'
+    arm = '[arms.noisy]\nfeedback = {{ oracle = "noisy", options = {{ like = {}, miss = 0.5 }} }}\n'
+    done = call("run", write(here, arm.format(inner.format("s.jsonl"))), "--store", "store", "--workers", "0")
+    assert done.code == 2
+    assert "line 1: recorded on a grid of 8 x 8, asked about on 4 x 4" in done.err
+    result = run(tmp_path, "store", arm.format(inner.format(session)), seeds="[2]")["noisy"]
+    found = divergence(read_session(session), result.record.consultations)
+    assert (result.record.status, found.coverage) == ("done", 1)
+    assert found.n_asked > 0
+
+
+def test_what_no_session_can_name_is_told_before_a_study_records_or_asks_a_person(call: Call, here: Path) -> None:
+    for row in range(8):
+        noise = np.random.default_rng(row).integers(0, 255, (64, 64), np.uint8)
+        cv2.imwrite(str(here / f"{row}\x7f.png"), noise)
+    rows = "".join(f"{row}\x7f.png,{'normal' if row % 2 else 'TB'}\n" for row in range(8))
+    (here / "table.csv").write_text("image,label\n" + rows)
+    images = 'source = "manifest"\npath = "table.csv"\nsize = 32\n'
+    top = TOP.format(seeds=1).replace('source = "phantom"\nsize = 32\ntrain = 16\ntest = 6\n', images)
+    for record, oracle, refused in (
+        ("true", 'oracle = "random-cells", options.count = 2', True),
+        ("false", f'oracle = "human", options = {{ reader = "ann", folder = "{here}" }}', True),
+        ("false", 'oracle = "random-cells", options.count = 2', False),
+    ):
+        text = top.replace("record = true", f"record = {record}") + f"[arms.a]\nfeedback = {{ {oracle} }}\n"
+        (here / "study.toml").write_text(text)
+        done = call("run", "study.toml", "--store", "store", "--workers", "0")
+        told = "film '0\\x7f' holds a backslash or a character that cannot be printed"
+        assert (done.code, told in done.err) == ((2, True) if refused else (0, False)), done.err
 
 
 def test_a_torn_line_is_told_and_record_leaves_sessions_beside_the_report(

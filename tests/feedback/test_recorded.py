@@ -1,10 +1,15 @@
 from __future__ import annotations
 
-import numpy as np
+import dataclasses
 
+import numpy as np
+import pytest
+
+from imil_sim.feedback import registry
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.question import film_sha256
-from imil_sim.feedback.recorded import Films, session_misfits, unanswerable
+from imil_sim.feedback.question import Feedback, Question, film_sha256
+from imil_sim.feedback.recipe import OracleRecipe
+from imil_sim.feedback.recorded import Films, misfits, session_misfits, unanswerable, unnameable, warnings_of
 from imil_sim.feedback.session import Header, Session, SessionAnswer
 from oracles.all_cells import AllCells
 
@@ -87,3 +92,64 @@ def test_an_oracle_that_says_nothing_of_films_is_asked_about_any() -> None:
 
     assert unanswerable(AllCells(), ["a", "b"]) == frozenset()
     assert unanswerable(Only(), ["a", "b", "c"]) == {"b", "c"}  # type: ignore[arg-type]  # never asked here
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+    """An oracle with recorded answers about the films named."""
+
+    films: str
+
+    @property
+    def answerable(self) -> frozenset[str] | None:
+        return frozenset(self.films)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (f"torn {self.films}",)
+
+    def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
+        return (f"{self.films} on {grid.rows} x {grid.cols}",)
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrapper:
+    """An oracle that asks others."""
+
+    readers: tuple[OracleRecipe, ...]
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = {"recorded": Recorded, "wrapper": Wrapper, "all-cells": AllCells}
+    monkeypatch.setattr(registry, "load", classes.__getitem__)
+
+
+@pytest.mark.usefixtures("_installed")
+def test_what_an_oracle_asks_within_it_has_its_say_too() -> None:
+    ab, bc = OracleRecipe("recorded", {"films": "ab"}), OracleRecipe("recorded", {"films": "bc"})
+    inner = OracleRecipe(
+        "wrapper", {"readers": [{"oracle": "all-cells"}, {"oracle": "recorded", "options": {"films": "bc"}}]}
+    )
+    outer = Wrapper((ab, inner))
+    assert unanswerable(outer, "abcd") == frozenset("acd")
+    assert unanswerable(Wrapper((ab, bc)), "abcd") == frozenset("acd")
+    assert unanswerable(Wrapper((OracleRecipe("all-cells"),)), "abcd") == frozenset()
+    assert misfits(outer, FILMS, Grid(2, 3)) == ("ab on 2 x 3", "bc on 2 x 3")
+    assert warnings_of(outer) == ("torn ab", "torn bc")
+
+
+def test_films_and_classes_that_no_session_can_name_are_told() -> None:
+    strange = Films("set", "f" * 64, ("normal", "T\nB", ""), {"a\x7f": 0, "b": 1}, PIXELS.__getitem__)
+    assert unnameable(FILMS) == ()
+    assert unnameable(strange) == (
+        "class 'T\\nB' holds a line break or another character that cannot be printed",
+        "class '' is empty, or longer than 200 characters",
+        "film 'a\\x7f' holds a backslash or a character that cannot be printed",
+    )

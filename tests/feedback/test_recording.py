@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 import pytest
 
 from imil_sim.errors import SessionError
 from imil_sim.feedback.recorded import Films
 from imil_sim.feedback.recording import recorded_session
-from imil_sim.feedback.session import MOST_REASON
+from imil_sim.feedback.session import MOST_REASON, Header, Session, SessionAnswer
 from imil_sim.study.record import Answer, Consultation, RunRecord
 from imil_sim.study.spec import RunSpec
 
@@ -56,3 +58,29 @@ def test_what_no_session_can_hold_is_named_with_its_film_and_the_cure() -> None:
         "  - film 'c': cells must be ascending numbers, each once; mend what the oracle answers, or set record = false",
     ]
     assert caught.value.exit_code == 2
+
+
+def test_of_a_person_the_session_says_who_when_and_how_long() -> None:
+    person = Session(
+        Header(reader="ann", role="resident", date=datetime.date(2026, 1, 2), instructions="Look.", grid=(2, 2)),
+        (
+            SessionAnswer(order=1, image_id="a", cells=(1,), seconds=7.5),
+            SessionAnswer(order=2, image_id="b", cells=(2,), seconds=9),  # changed since the run
+            SessionAnswer(order=3, image_id="c", abstained=True, cells=None, seconds=3),
+        ),
+    )
+    asked = answer("a"), answer("b"), answer("c", cells=None, reason="blurred", effect="none")
+    made = recorded_session(record(*asked), films("a", "b", "c"), [None], (), "s", person)
+    assert made is not None
+    head = made.header
+    assert (head.reader, head.role, head.date, head.instructions) == (
+        "ann",
+        "resident",
+        datetime.date(2026, 1, 2),
+        "Look.",
+    )
+    assert [one.seconds for one in made.answers] == [7.5, None, 3]
+    simulated = recorded_session(record(*asked), films("a", "b", "c"), [None], (), "s")
+    assert simulated is not None
+    assert (simulated.header.reader, simulated.header.role, simulated.header.date) == ("lesions", "oracle", None)
+    assert {one.seconds for one in simulated.answers} == {None}

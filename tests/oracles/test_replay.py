@@ -146,6 +146,10 @@ def test_what_becomes_of_a_film_without_an_answer(path: Path) -> None:
     assert numbers(two) == numbers(expected)
     assert Replay(str(path)).answerable is None
     assert Replay(str(path), missing="restrict").answerable == {ONE.image_id}
+    write(path.with_name("second.jsonl"), answered(TWO, 1, (1,)))
+    second = OracleRecipe("replay", {"session": str(path.with_name("second.jsonl")), "missing": "restrict"})
+    assert Replay(str(path), missing="fallback", fallback=second).answerable == {ONE.image_id, TWO.image_id}
+    assert Replay(str(path), missing="fallback", fallback=OracleRecipe("lung-fields")).answerable is None
 
 
 def test_a_session_that_is_none_is_told_before_anything_runs(path: Path) -> None:

@@ -12,19 +12,22 @@ from imil_sim.report.tables.wording import grouped
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A run whose oracle replayed a session, and how far its questions are the recorded ones."""
+    """A run whose oracle, or one that it asks, replayed a session, and how far its questions are the recorded ones."""
 
     arm: str
     seed: int
+    reader: str
+    """Whose session it is."""
     divergence: Divergence
 
 
 def replayed_table(runs: Sequence[Replayed]) -> Table | None:
-    """One row a run: coverage of its questions by the session, and divergence from it; None without such a run."""
+    """One row a run and session: coverage of its questions by it, and divergence from it; None without such a run."""
     if not runs:
         return None
     columns = (
         Column("Run"),
+        Column("Reader", explained="whose session was replayed"),
         Column("Asked", explained="films that the run asked about"),
         Column("Recorded", explained="films that the session has an answer about, abstentions included"),
         Column("Shared", explained="films that are both"),
@@ -34,14 +37,14 @@ def replayed_table(runs: Sequence[Replayed]) -> Table | None:
     )
     rows = tuple(
         (
-            f"{run.arm}, seed {run.seed}", of.n_asked, of.n_recorded, of.n_shared, of.coverage, of.overlap,
+            f"{run.arm}, seed {run.seed}", run.reader, of.n_asked, of.n_recorded, of.n_shared, of.coverage, of.overlap,
             of.rank_correlation,
         )
         for run in runs
         for of in [run.divergence]
     )  # fmt: skip
     missing = [
-        (f"{run.arm}, seed {run.seed}", f"No rank correlation: {run.divergence.no_rank_correlation}")
+        (f"{run.arm}, seed {run.seed} ({run.reader})", f"No rank correlation: {run.divergence.no_rank_correlation}")
         for run in runs
         if run.divergence.rank_correlation is None
     ]

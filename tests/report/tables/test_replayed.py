@@ -5,15 +5,15 @@ from imil_sim.report.tables import Replayed, replayed_table
 
 
 def test_coverage_and_divergence_of_every_replayed_run() -> None:
-    near = Replayed("resident", 0, Divergence(20, 20, 15, 0.5))
-    far = Replayed("resident", 1, Divergence(20, 20, 2, None, "only 2 films are shared, fewer than 3"))
+    near = Replayed("resident", 0, "ann", Divergence(20, 20, 15, 0.5))
+    far = Replayed("resident", 1, "ann", Divergence(20, 20, 2, None, "only 2 films are shared, fewer than 3"))
     table = replayed_table([near, far])
     assert table is not None
     assert table.rows == (
-        ("resident, seed 0", 20, 20, 15, 0.75, 15 / 25, 0.5),
-        ("resident, seed 1", 20, 20, 2, 0.1, 2 / 38, None),
+        ("resident, seed 0", "ann", 20, 20, 15, 0.75, 15 / 25, 0.5),
+        ("resident, seed 1", "ann", 20, 20, 2, 0.1, 2 / 38, None),
     )
-    assert "resident, seed 1" in table.notes[1]
+    assert "resident, seed 1 (ann)" in table.notes[1]
     assert "only 2 films are shared" in table.notes[1]
 
 
