@@ -5,7 +5,8 @@ one without feedback; what differs between the two is a fault of the harness.
 What it may know: nothing.
 What it needs: nothing. Option: `reason`, what the record says about why.
 Where it is wrong: everywhere, on purpose. It is not `all-cells`, which answers and changes nothing either: films that
-were answered about are not asked about again at a second consultation, films that were abstained from are.
+were answered about are not asked about again at a second consultation (unless the study has `revisit`), films that were
+abstained from are.
 Source: the control "abstain" of imil-sim; not in Rao et al. 2024.
 """
 

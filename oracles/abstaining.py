@@ -4,12 +4,14 @@ What it simulates: a reader to whom skipping is allowed. How sure a reader is of
 it is the model's confidence in its mistake: a film that a model takes for the other class without a doubt is likely to
 look like the other class to a person, too. Films with a confidence of at least `unsure_above` are skipped, each with
 probability `skip`; the others are answered as the other oracle answers.
-What it may know: whatever the other oracle knows, through its answer, and the model's confidence. Where the other one
-abstains, so does this one.
+What it may know: whatever the other oracle knows, through its answer, and the model's confidence.
+Where the other one abstains: so does this one, whatever the confidence, and on the skipped films besides. So it answers
+about fewer films than the other one.
 What it needs: `like`, the other oracle: its name, or a table with its options. Options: `unsure_above`, a confidence (0
 makes every film a doubtful one, so that films are skipped at random); `skip`, a probability.
 Where it is wrong: models are sure for reasons of their own (a marker, the edge of the film), which trouble no reader;
-and films the model was surest of are the first to be asked about, so a low `unsure_above` skips nearly all of them.
+and films the model was surest of are the first to be asked about, unless the study selects otherwise, so a low
+`unsure_above` skips nearly all of them.
 Source: a control of imil-sim; the option to reject of Chow 1970.
 """
 
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probability, remark
+from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probabilities, remark
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,7 @@ class Abstaining:
     """Probability that a film in doubt is skipped, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_probability("unsure_above", self.unsure_above)
-        check_probability("skip", self.skip)
+        check_probabilities(unsure_above=self.unsure_above, skip=self.skip)
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The answer in a consultation of this one question."""

@@ -15,7 +15,8 @@ columns of its width and height. A line without coordinates says that the film w
 Options beside these: `reader`, to take only the lines with that name in `reader_column` (as in the VinDr sets, whose
 films have three readers each), else all boxes of a film count together; `threshold`, the share of a cell that the boxes
 must cover (the best-covered cell is always chosen); `no_box`, what to answer about a film that was read and has no box:
-`"lung-fields"`, as the oracle `lesions` does with a normal film, `"nothing"`, or `"abstain"`.
+`"lung-fields"`, as the oracle `lesions` does with a normal film (an abstention where there is no lung mask),
+`"nothing"`, or `"abstain"`.
 A film that is not in the file is an abstention. A line that is no box ends the study before it trains, and is named.
 Where it is wrong: a box is larger than its finding, the more so the more it slants; and the reader saw the film, not
 this model's heat-map.

@@ -2,10 +2,13 @@
 
 What it simulates: an interface, or a patience, that allows `cells` cells a film. An answer that needs more is cut down
 to that many; the others stay as they are.
-What it may know: whatever the other oracle knows, through its answer. Where the other one abstains, so does this one.
+What it may know: whatever the other oracle knows, through its answer.
+Where the other one abstains: so does this one. Where it chose every cell, and left the film as it was, this one changes
+the film.
 What it needs: `like`, the other oracle: its name, or a table with its options. Options: `cells`, how many it may
 choose; `keep`, which cells stay: `"central"`, those nearest to the middle of the answer's largest connected region, as
-somebody clicks who begins at the heart of the finding; or `"random"`, any of them with equal chances.
+somebody clicks who begins at the heart of the finding (counted in cells; of equally near ones the first in reading
+order); or `"random"`, any of them with equal chances.
 Where it is wrong: a clinician with few clicks would use them where they matter most, and neither rule knows where that
 is.
 Source: a control of imil-sim; not in Rao et al. 2024, whose residents could choose as many cells as they liked.

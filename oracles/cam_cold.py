@@ -2,13 +2,17 @@
 
 What it simulates: a reader who turns the heat-map round. Against a model that follows a marker in a corner this is good
 advice without any knowledge of the chest; against one that looks at the right place it is the worst.
-What it may know: the heat-map that is shown to the reader (Grad-CAM); not the label, the lungs or the lesions.
+What it may know: the heat-map that is shown to the reader, of the predicted class (Grad-CAM); with `heat = "true"` that
+of the true class instead, and so the label; not the lungs or the lesions. With `like`, how many cells the other oracle
+chose for this film.
 What it needs: nothing. Options: `threshold`, how cold a cell must be on average beside the warmest cell to be chosen
 (0.5: less than half as warm, just the cells that `cam-hot` does not choose); or `like`, another oracle (its name, or a
-table with its options), to choose as many cells as that one does for this film, the coldest first, and to abstain where
-it abstains; `heat = "true"` takes the heat-map of the true class instead of the predicted one. Cells that are equally
-cold (many are, at zero) are taken in an order drawn at random. A heat-map that is zero everywhere says nothing about
-what the model ignores, and is an abstention.
+table with its options), to choose as many cells as that one does for this film, the coldest first; `heat`, whose
+heat-map, the `"predicted"` class's or the `"true"` one's. With `like`, cells that are equally cold (many are, at zero)
+are taken in an order drawn at random.
+Where the other one abstains: so does this one. A heat-map that is zero everywhere says nothing about what the model
+ignores, and is an abstention too, with `like` also where the other oracle answers; one that is equally warm everywhere
+gives no cell without `like`.
 Where it is wrong: cells that are cold together, beside the film's edge as a rule, are seldom what matters; without
 `like` it keeps most of the film.
 Source: the control "cam-cold" of imil-sim; Grad-CAM of Selvaraju et al. 2017.

@@ -2,12 +2,16 @@
 
 What it simulates: a reader who confirms the heat-map. Nothing is learned from it but what the model believes already;
 if it helps as much as a clinician does, blacking out was worth more than the advice.
-What it may know: the heat-map that is shown to the reader (Grad-CAM); not the label, the lungs or the lesions.
+What it may know: the heat-map that is shown to the reader, of the predicted class (Grad-CAM); with `heat = "true"` that
+of the true class instead, and so the label; not the lungs or the lesions. With `like`, how many cells the other oracle
+chose for this film.
 What it needs: nothing. Options: `threshold`, how warm a cell must be on average beside the warmest cell to be chosen
 (0.5: half as warm); or `like`, another oracle (its name, or a table with its options), to choose as many cells as that
-one does for this film, the warmest first, and to abstain where it abstains; `heat = "true"` takes the heat-map of the
-true class instead of the predicted one. Cells that are equally warm are taken in an order drawn at random. A heat-map
-that is zero everywhere shows nothing to agree with, and is an abstention.
+one does for this film, the warmest first; `heat`, whose heat-map, the `"predicted"` class's or the `"true"` one's. With
+`like`, cells that are equally warm are taken in an order drawn at random.
+Where the other one abstains: so does this one. A heat-map that is zero everywhere shows nothing to agree with, and is
+an abstention too, with `like` also where the other oracle answers; one that is equally warm everywhere gives all cells
+without `like`.
 Where it is wrong: a Grad-CAM at the last block is coarser than most grids, so its edges are those of an enlarged
 picture of 7 x 7 or less.
 Source: the control "cam-hot" of imil-sim; Grad-CAM of Selvaraju et al. 2017.

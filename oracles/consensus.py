@@ -2,10 +2,12 @@
 
 What it simulates: a panel that reads every film independently and whose answers are put together by a rule, cell by
 cell: `"union"`, what any of them chose; `"intersection"`, what all of them chose; `"majority"`, what more than half of
-them chose; `"staple"`, what most likely matters given how good each reader turns out to be, estimated from all the
-films of the consultation together.
-What it may know: whatever the readers know, through their answers. A reader who abstains from a film has no vote on it;
-where all abstain, so does this oracle.
+them chose (of two, both); `"staple"`, what most likely matters given how good each reader turns out to be, estimated
+from all the films of the consultation together.
+What it may know: whatever the readers know, through their answers.
+Where readers abstain: they have no vote on the film, and the rule is applied to those who have, were it a single one
+(the note says how many); only where all abstain, so does this oracle. So it may answer about more films than any one
+of its readers.
 What it needs: `readers`, two oracles or more, each a name or a table with its options; the same one may stand there
 twice, and its two answers are drawn independently. Option: `rule`.
 Where it is wrong: real readers make the same mistakes (they went to the same schools, and the same films are hard), and

@@ -5,8 +5,8 @@ at `most` at most: with that probability each chosen cell is exchanged for a cel
 equal chances. The number of cells stays what it was, so a tired answer differs in which cells it keeps and in nothing
 else. The first answer of every consultation is without error.
 What it may know: whatever the other oracle knows, through its answer, and which question of the consultation this is
-(the surest misprediction comes first, unless the study selects otherwise). Where the other one abstains, so does this
-one.
+(the surest misprediction comes first, unless the study selects otherwise).
+Where the other one abstains: so does this one.
 What it needs: `like`, the other oracle: its name, or a table with its options. Options: `growth`, how much the rate of
 error grows with each question; `most`, where it stops growing.
 Where it is wrong: people tire by the clock, not by the count, take breaks, and a difficult film costs more; a second
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probability, remark
+from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probabilities, remark
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class Fatigue:
     """The rate it never exceeds, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_probability("growth", self.growth)
-        check_probability("most", self.most)
+        check_probabilities(growth=self.growth, most=self.most)
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The answer in a consultation of this one question."""

@@ -71,16 +71,6 @@ class Human:
             return Feedback.abstain(question, found.reason or SKIPPED)
         return Feedback(question.image_id, question.grid.cells_from_numbers(found.cells), note=found.reason)
 
-    @property
-    def answerable(self) -> frozenset[str] | None:
-        """None: a person may be asked about whichever film."""
-        return None
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """None; what is wrong with the answers ends the run, and is named."""
-        return ()
-
     def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
         """Films and classes that no session can name: nobody could answer about them."""
         return unnameable(films)

@@ -2,11 +2,12 @@
 
 What it simulates: the opposite advice. What the other oracle keeps is blacked out, and what it blacks out is kept. If
 this helps as much as the other one does, it was not the choice of cells that helped.
-What it may know: whatever the other oracle knows, through its answer. Where the other one abstains, so does this one.
+What it may know: whatever the other oracle knows, through its answer.
+Where the other one abstains: so does this one.
 What it needs: `like`, the other oracle: its name, or a table with its options.
 Where it is wrong: it keeps another number of cells than the other oracle does (beside one that keeps few it keeps
 many), so it differs in how much of the film is left, too; `random-cells` and `swapped` do not. The opposite of "all
-cells" is "nothing matters", and leaves the film as it was.
+cells" is "nothing matters", and either leaves the film as it was.
 Source: the control "inverted" of imil-sim; not in Rao et al. 2024.
 """
 

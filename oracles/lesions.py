@@ -3,8 +3,9 @@
 What it simulates: somebody who sees every finding and marks exactly the cells it lies in. On a normal film there is
 nothing to mark, and the answer is the lung fields: "nothing here is diseased, so look at both lungs".
 What it may know: the true label, the lesion mask and the lung mask; not the model.
-What it needs: a mask called `lesion` on diseased films and one called `lung` on normal films. What is
-outlined is answered with, whatever the class; of films without an outline the first class of the set is the normal one.
+What it needs: a mask called `lesion` on diseased films and one called `lung` on normal films (the harness estimates it
+where the set has none, which the note then says); a normal film without it is an abstention. What is outlined is
+answered with, whatever the class; of films without an outline the first class of the set is the normal one.
 A diseased film without an outline (in the Shenzhen set 6 of 336, whose finding was marked as a point or not at all)
 is not a normal film: the finding is there, only nobody drew it. So it abstains, and the film stays as it was; that
 the lungs matter would be another oracle's answer in this one's name. `no_outline = "lung-fields"` chooses it all the

@@ -7,10 +7,10 @@ from the film, which is then said in the note of the answer. Without either it a
 Options: `threshold`, the share of a cell that the lungs must cover (the best-covered cell is always chosen);
 `single_region`, to keep only the connected region with the most lung in it, mostly one lung where the grid is fine;
 `side`, one lung instead of both: `"left"` and `"right"` as the patient says it (the left lung is on the right of the
-film), or `"missed"`, the lung in which the heat-map of the prediction is colder on average, as a clinician switches the
-model's focus to the other side; `zone`, the upper, middle or lower third of the height of what is left; `margin`, by
-which share of the film's height the lungs looked at are widened (so that pleura and hilum are in) or, below 0,
-narrowed, before a zone is cut out of them.
+film), or `"missed"`, the lung in which the heat-map of the prediction is colder on average (the left one where they are
+equal), as a clinician switches the model's focus to the other side; `zone`, the upper, middle or lower third of the
+height of what is left; `margin`, by which share of the film's height the lungs looked at are widened (so that pleura
+and hilum are in) or, below 0, narrowed, before a zone is cut out of them.
 Where it is wrong: on findings outside the lung mask (effusions and consolidations at the base, lymph nodes at the
 hilum), and whenever the estimate is; on a coarse grid it keeps much that is not lung. Lungs that touch in the mask, or
 of which only one is there, are told apart by the middle of the film, which is not the middle of a turned patient.

@@ -6,8 +6,11 @@ cell: `shift`, the probability that the whole answer is moved by one cell, up, d
 probability that a chosen cell is left out; and `false_cell`, the probability that any other cell is chosen. The
 probabilities hold exactly, cell by cell; of 16 cells, 3 of them chosen, `miss = 0.1` and `false_cell = 0.05` take away
 0.3 and add 0.65 cells on average.
-What it may know: whatever the other oracle knows, through its answer. Where the other one abstains, so does this one.
-What it needs: `like`, the other oracle: its name, or a table with its options.
+What it may know: whatever the other oracle knows, through its answer.
+Where the other one abstains: so does this one. Where it chose every cell, or none, this one may not, and the film
+changes.
+What it needs: `like`, the other oracle: its name, or a table with its options. Options: `miss`, `false_cell` and
+`shift`, as said.
 Where it is wrong: people do not err evenly: they miss small and faint findings, and add cells beside those they chose.
 An answer of which every cell was missed says "nothing matters", and leaves the film as it was.
 Source: label noise of Angluin & Laird 1988, cell by cell; not in Rao et al. 2024.
@@ -21,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probability, remark
+from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probabilities, remark
 
 DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """Up, down, left, right: (rows, columns)."""
@@ -41,8 +44,7 @@ class Noisy:
     """Probability that the answer is moved by one cell, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        for name in ("miss", "false_cell", "shift"):
-            check_probability(name, getattr(self, name))
+        check_probabilities(miss=self.miss, false_cell=self.false_cell, shift=self.shift)
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The answer in a consultation of this one question."""
@@ -60,8 +62,9 @@ class Noisy:
         moves, direction, luck = rng.random(), int(rng.integers(len(DIRECTIONS))), rng.random(other.cells.shape)
         cells = moved(other.cells, *DIRECTIONS[direction]) if moves < self.shift else other.cells
         wrong = luck < np.where(cells, self.miss, self.false_cell)
-        note = f"{self.like} with mistakes" if wrong.any() or cells is not other.cells else f"{self.like} as it was"
-        return Feedback(other.image_id, cells ^ wrong, note=remark(note, other))
+        given = cells ^ wrong
+        note = f"{self.like} as it was" if np.array_equal(given, other.cells) else f"{self.like} with mistakes"
+        return Feedback(other.image_id, given, note=remark(note, other))
 
 
 def moved(cells: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:

@@ -2,8 +2,8 @@
 
 What it simulates: several readers who divide the films of a consultation among themselves: the first question goes to
 the first reader, the second to the second, and so on in turn. Each answers as in an arm of its own.
-What it may know: whatever the reader whose turn it is knows. Where that reader abstains, so does this oracle; nobody
-steps in.
+What it may know: whatever the reader whose turn it is knows.
+Where that reader abstains: so does this oracle; nobody steps in.
 What it needs: `readers`, two oracles or more, each a name or a table with its options.
 Where it is wrong: departments divide the work by who is there and who knows most about the case, not in turn. Readers
 who look at the whole consultation (`fatigue`, `lazy`, `swapped`) see the films that were given to them, and no others;

@@ -3,10 +3,10 @@
 What it simulates: feedback without knowledge, the control against which every other oracle is measured. With `like`
 it chooses, film by film, as many cells as another oracle does, so that the two differ in *which* cells they keep and
 not in how much of the film is left.
-What it may know: the grid; with `like`, how many cells the other oracle chose for this film. Where the other one
-abstains, so does this one.
-What it needs: exactly one of the options `count` (cells a film) and `like` (the other oracle: its name, or a table
-with its options).
+What it may know: the grid; with `like`, how many cells the other oracle chose for this film.
+Where the other one abstains: so does this one.
+What it needs: exactly one of the options `count` (cells a film, at most those of the grid) and `like` (the other
+oracle: its name, or a table with its options).
 Where it is wrong: its cells lie scattered, where a clinician's hang together; it matches the number of cells, not
 their pixels, which differ by a row where the grid does not divide the film evenly.
 Source: the control "random-cells" of imil-sim; not in Rao et al. 2024.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imil_sim.feedback import Feedback, OracleError, OracleRecipe, Question, abstains_too, remark
+from imil_sim.feedback import Feedback, Films, Grid, OracleError, OracleRecipe, Question, abstains_too, remark
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ class RandomCells:
             raise ValueError('exactly one of "count" (cells a film) and "like" (an oracle) is needed')
         if self.count is not None and self.count < 1:
             raise ValueError(f"count must be at least 1, not {self.count}")
+
+    def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
+        """That the grid has fewer cells than `count`, where it has."""
+        told = "" if self.count is None else _too_many(self.count, grid)
+        return (told,) if told else ()
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The answer in a consultation of this one question.
@@ -67,12 +72,18 @@ class RandomCells:
         return Feedback(question.image_id, _draw(question, int(other.cells.sum()), rng), note=note)
 
 
+def _too_many(count: int, grid: Grid) -> str:
+    """That the grid has fewer cells; empty where it has not."""
+    cells = grid.rows * grid.cols
+    if count <= cells:
+        return ""
+    told = f"count = {count}, but a grid of {grid.rows} x {grid.cols} has only {cells} cells"
+    return f"{told}; use a smaller count or a finer grid_size"
+
+
 def _draw(question: Question, count: int, rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    if told := _too_many(count, question.grid):
+        raise OracleError(f"random-cells: {told}")
     cells = np.zeros(question.grid.rows * question.grid.cols, dtype=np.bool_)
-    if count > cells.size:
-        raise OracleError(
-            f"random-cells: count = {count}, but a grid of {question.grid.rows} x {question.grid.cols} has only "
-            f"{cells.size} cells. Use a smaller count or a finer grid_size."
-        )
     cells[rng.choice(cells.size, size=count, replace=False)] = True
     return cells.reshape(question.grid.shape)

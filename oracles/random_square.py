@@ -2,15 +2,18 @@
 
 What it simulates: an augmentation in place of advice. The same films are changed at the same time, but what is taken
 away is one square anywhere, as CutOut takes it from every film of every batch.
-What it may know: the size of the film.
-What it needs: nothing. Options: `square`, the side of the square as a share of the film's side (50 of 224 pixels, as
-the paper's CutOut); `threshold`, the share of a cell that the square must cover for the cell to be blacked out (the
-best-covered cell always is); `like`, another oracle (its name, or a table with its options), to abstain on the films
-on which that one abstains, so that the same films are changed and no others.
+What it may know: the size of the film; with `like`, whether the other oracle answers about it.
+What it needs: nothing. Options: `square`, the side of the square as a share of the film's longer side (50 of 224
+pixels, as the paper's CutOut); `threshold`, the share of a cell that the square must cover for the cell to be blacked
+out (the best-covered cell always is); `like`, another oracle (its name, or a table with its options), of which it takes
+which films are answered about, and not how many cells.
+Where the other one abstains: so does this one. Where it chose every cell, or none, and its film stays as it was, this
+one's changes.
 Where it is wrong: an answer is made of cells, so the square is rounded to them: its centre is drawn over all pixels, as
 CutOut draws it, and the cells of which it covers half are taken away. On a grid of 4 x 4 that is one cell of 56 pixels
 as a rule, in place of a square of 50; on a fine grid it comes close. It keeps nearly all of the film, where a clinician
-keeps little.
+keeps little. Where the square leaves no cell (on a grid of one, always) the answer is "nothing matters", and the film
+stays as it was.
 Source: the control "cutout on the same images" of imil-sim; CutOut of DeVries & Taylor 2017.
 """
 

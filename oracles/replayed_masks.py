@@ -49,6 +49,8 @@ class ReplayedMasks:
 
     def __post_init__(self) -> None:
         check_threshold(self.threshold)
+        if ".." in PurePosixPath(f"film{self.suffix}.png").parts or "\\" in self.suffix or "\0" in self.suffix:
+            raise ValueError(f"suffix {self.suffix!r} leads out of the folder of masks; put that into folder")
         if not self._root().is_dir():
             raise OracleError(f'replayed-masks: folder "{self.folder}" is a file; name the folder that holds the masks')
 

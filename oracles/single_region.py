@@ -3,7 +3,8 @@
 What it simulates: the instruction to prefer one single region. Of the cells the other oracle chose only one connected
 region stays, the one with the most cells; of equal ones the first in reading order. Cells that share a side are
 connected, cells that share only a corner are not.
-What it may know: whatever the other oracle knows, through its answer. Where the other one abstains, so does this one.
+What it may know: whatever the other oracle knows, through its answer.
+Where the other one abstains: so does this one.
 What it needs: `like`, the other oracle: its name, or a table with its options.
 Where it is wrong: a resident picks the region that matters most, not the one that is largest. An oracle that answers
 from a mask has an option of the same name, which weighs regions by how much of the mask lies in them.

@@ -2,8 +2,10 @@
 
 What it simulates: somebody who answers a film without looking, with probability `probability`, and as well as the other
 oracle otherwise. An answer without looking has as many cells as the other oracle's, drawn at random, so it differs in
-which cells it keeps and not in how much of the film is left. With probability 1 it is `random-cells`.
-What it may know: whatever the other oracle knows, through its answer. Where the other one abstains, so does this one.
+which cells it keeps and not in how much of the film is left. With probability 1 it is `random-cells` with `like`, drawn
+anew.
+What it may know: whatever the other oracle knows, through its answer.
+Where the other one abstains: so does this one.
 What it needs: `like`, the other oracle: its name, or a table with its options. Option: `probability`.
 Where it is wrong: whoever points without looking would point as often at a diseased film without an outline as at any
 other, and choose a number of cells of their own.

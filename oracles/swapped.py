@@ -3,13 +3,13 @@
 What it simulates: a clinician whose answers were mixed up between the films of one consultation. All answers are real
 answers, of the usual number and shape; only that they belong to this film is taken away. So an arm with it tells the
 worth of *which film* an answer is about, where `random-cells` takes away which cells, too.
-What it may know: what the other oracle answers about every film of the consultation. Where the other one abstains, so
-does this one; the films it answered about exchange their answers among themselves, in a circle drawn at random, so
-that nobody keeps its own and every answer is given once.
+What it may know: what the other oracle answers about every film of the consultation.
+Where the other one abstains: so does this one. The films it answered about exchange their answers among themselves, in
+a circle drawn at random, so that nobody keeps its own and every answer is given once. If there is only one of them,
+nobody is left to swap with, and that film is an abstention too: this one then answers about none.
 What it needs: `like`, the other oracle: its name, or a table with its options.
 Where it is wrong: chest films are alike, and another film's lungs lie mostly where this one's do: on a coarse grid the
-answer is often the same as its own, which the note of the answer then says. A consultation in which only one film was
-answered about leaves nobody to swap with, and is an abstention.
+answer is often the same as its own, which the note of the answer then says.
 Source: the control "swapped" of imil-sim; not in Rao et al. 2024.
 """
 

@@ -23,7 +23,7 @@ def check_study(study: Study, library: ImageLibrary) -> None:
     """Nothing, if every run of the study can begin: oracles, grids, models, and then the images are looked at.
 
     Raises:
-        StudyError: something in the arms is wrong, or recorded answers are about other images; all of it is listed.
+        StudyError: something in the arms is wrong, or an oracle does not fit the images; all of it is listed.
         DataError: the images cannot be used.
     """
     check_arms(study)
@@ -88,13 +88,13 @@ def warnings_of_records(study: Study) -> list[str]:
 
 
 def _misfits(arm: ArmSpec, library: ImageLibrary, *, record: bool) -> Iterator[str]:
-    """Why recorded answers do not belong to an arm's images, and why its own answers could not be recorded."""
+    """Why an arm's oracle cannot be asked about its images, and why its answers could not be recorded."""
     if arm.feedback is None:
         return
     oracle = make_oracle(arm.feedback.oracle, arm.feedback.options)
     films = library.films(arm.images)
     if found := misfits(oracle, films, Grid(*arm.feedback.grid_size)):
-        yield _told(f"feedback.oracle: {arm.feedback.oracle} does not fit these images:", found)
+        yield _told(f"feedback.oracle: {arm.feedback.oracle} does not fit the images or the grid:", found)
     if record and (found := unnameable(films)):
         yield _told("record = true: no session can hold these; give them other names, or set record = false:", found)
 

@@ -15,7 +15,14 @@ whether it keeps the promises of an oracle.
 
 from imil_sim.errors import OracleError, OracleFailure, SessionError
 from imil_sim.feedback.agreement import staple
-from imil_sim.feedback.answers import abstains_too, check_probability, covered_cells, note_if_estimated, remark
+from imil_sim.feedback.answers import (
+    abstains_too,
+    check_probabilities,
+    check_probability,
+    covered_cells,
+    note_if_estimated,
+    remark,
+)
 from imil_sim.feedback.ask import ask, ask_together
 from imil_sim.feedback.blackout import blackout
 from imil_sim.feedback.desk import Desk, standing_answer
@@ -51,6 +58,7 @@ __all__ = [
     "ask_together",
     "blackout",
     "cells_on",
+    "check_probabilities",
     "check_probability",
     "check_threshold",
     "chosen",

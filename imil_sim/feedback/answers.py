@@ -55,5 +55,17 @@ def check_probability(name: str, value: float) -> None:
     Raises:
         ValueError: it is not.
     """
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is a probability from 0 to 1, not {value}")
+    check_probabilities(**{name: value})
+
+
+def check_probabilities(**options: float) -> None:
+    """Nothing, if every one of the options is a probability in [0, 1].
+
+    Raises:
+        ValueError: some are not; all of them are named.
+    """
+    wrong = {name: value for name, value in options.items() if not 0 <= value <= 1}
+    if wrong:
+        raise ValueError(
+            "; ".join(f"{name} is a probability from 0 to 1, not {value}" for name, value in wrong.items())
+        )

@@ -1,7 +1,7 @@
-"""Oracles whose answers were recorded: which films they can answer about, and whether they belong to an image set.
+"""Oracles that do not fit every image set and grid, as those whose answers were recorded.
 
-Both are optional. What an oracle asks, the oracles in its options, is looked at too: a noisy reader of a session can
-answer about the films of that session.
+What they offer beside `Oracle.answer` is optional. The oracles in an oracle's options are looked at too: a noisy reader
+of a session can answer about the films of that session.
 """
 
 from __future__ import annotations
@@ -34,7 +34,16 @@ class Films:
 
 
 @runtime_checkable
-class RecordedOracle(Protocol):
+class ParticularOracle(Protocol):
+    """What an oracle may offer beside `Oracle.answer`, if it does not fit every image set or grid."""
+
+    def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
+        """Why it cannot be asked about these films on this grid; empty where it can. Looked at before training."""
+        ...
+
+
+@runtime_checkable
+class RecordedOracle(ParticularOracle, Protocol):
     """What an oracle may offer beside `Oracle.answer`, if its answers were recorded."""
 
     @property
@@ -48,10 +57,6 @@ class RecordedOracle(Protocol):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should be told of the record before a study runs."""
-        ...
-
-    def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
-        """Why its answers do not belong to these films on this grid; empty where they do. Asked before training."""
         ...
 
 
@@ -95,8 +100,8 @@ def unanswerable(oracle: Oracle, ids: Iterable[str]) -> frozenset[str]:
 
 
 def misfits(oracle: Oracle, films: Films, grid: Grid) -> tuple[str, ...]:
-    """Why recorded answers that the oracle needs do not belong to these films on this grid; empty where they do."""
-    found = (part.misfits(films, grid) for part in within(oracle) if isinstance(part, RecordedOracle))
+    """Why the oracle, or one that it asks, cannot be asked about these films on this grid; empty where they can."""
+    found = (part.misfits(films, grid) for part in within(oracle) if isinstance(part, ParticularOracle))
     return tuple(dict.fromkeys(told for several in found for told in several))
 
 

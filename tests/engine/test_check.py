@@ -69,3 +69,18 @@ def test_weights_that_cannot_be_fetched_are_told(lab: Any, monkeypatch: pytest.M
     monkeypatch.setattr(check, "build", build)
     message = told(lab, '[arms.a]\nmodel = { name = "resnet18", weights = "DEFAULT" }\nfeedback.oracle = "lesions"')
     assert "no route to host; fetch them once with a network, or give a local weights file" in message
+
+
+def test_more_cells_than_the_grid_has_are_told_before_training_within_another_oracle_too(lab: Any) -> None:
+    message = told(
+        lab,
+        """
+        [arms.a]
+        feedback = { oracle = "random-cells", options.count = 17 }
+        [arms.b]
+        feedback = { oracle = "inverted", options.like = { oracle = "random-cells", options = { count = 10 } }, grid_size = 3 }
+        """,
+    )
+    assert "arms.a: feedback.oracle: random-cells does not fit the images or the grid:" in message
+    assert "count = 17, but a grid of 4 x 4 has only 16 cells; use a smaller count or a finer grid_size" in message
+    assert "count = 10, but a grid of 3 x 3 has only 9 cells" in message

@@ -41,6 +41,12 @@ def test_equally_cold_cells_are_taken_at_random(film: Any, asked: Any, numbers: 
     assert abs(counts[1:] - 20).max() < 4 * 4.4
 
 
+def test_a_map_that_is_equally_warm_everywhere_is_all_hot_and_not_cold(film: Any, asked: Any, numbers: Any) -> None:
+    even = film(cam=np.full((8, 8), 0.5, dtype=np.float32))
+    assert numbers(asked(CamHot(), even)) == [tuple(range(1, 17))]
+    assert numbers(asked(CamCold(), even)) == [()]
+
+
 def test_a_cold_map_is_an_abstention(film: Any, asked: Any) -> None:
     answers = asked(CamCold(), film(cam=np.zeros((8, 8), dtype=np.float32)))
     assert answers[0].reason == "the heat-map is zero everywhere"

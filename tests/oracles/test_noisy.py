@@ -67,6 +67,15 @@ def test_the_answer_is_moved_with_its_probability_in_every_direction_alike(answe
         assert close(int(there.sum()), FILMS, shift / 4)
 
 
+def test_a_moved_answer_has_mistakes_at_the_same_rates(answers: Any) -> None:
+    given = answers(miss=0.3, false_cell=0.1, shift=1.0)
+    # Each of four answers is as likely, and mistakes are made of the one that was moved.
+    places = [np.roll(CELLS, step, axis=axis) for step in (1, -1) for axis in (0, 1)]
+    expected = np.where(places, 0.7, 0.1).mean(axis=0)
+    for row, col in np.ndindex(4, 4):
+        assert close(int(given[:, row, col].sum()), FILMS, expected[row, col])
+
+
 def test_moved_cells_stop_at_the_edge() -> None:
     grid = Grid(2, 3)
     assert grid.numbers(moved(grid.cells_from_numbers((1, 2, 4)), 0, 1)) == (2, 3, 5)
@@ -87,6 +96,11 @@ def test_without_mistakes_it_is_the_other_oracle(film: Any, asked: Any, numbers:
     assert answers[0].note == "lesions as it was"
     wrong = asked(Noisy(LESIONS, miss=1.0, false_cell=0.0), film("a", (1, 16)))
     assert (numbers(wrong), wrong[0].note) == ([()], "lesions with mistakes")
+
+
+def test_an_answer_is_as_it_was_where_moving_it_moved_nothing(film: Any, asked: Any) -> None:
+    (answer,) = asked(Noisy(LESIONS, miss=0.0, false_cell=0.0, shift=1.0), film("a", (1,), grid=Grid(1, 1)))
+    assert (answer.cells.tolist(), answer.note) == ([[True]], "lesions as it was")
 
 
 def test_noise_upon_noise_is_drawn_anew(film: Any, asked: Any) -> None:

@@ -42,6 +42,15 @@ def test_on_a_coarse_grid_it_leaves_out_one_cell_or_what_it_covers_half(asked: A
     assert {int((~answer.cells).sum()) for answer in asked(RandomSquare(square=1.0), *films)} > {4, 16}
 
 
+def test_of_a_grid_of_one_cell_nothing_is_left(film: Any, asked: Any) -> None:
+    assert not asked(RandomSquare(), film("a", (1,), grid=Grid(1, 1)))[0].cells.any()
+
+
+def test_it_takes_from_the_other_one_which_films_and_not_how_many_cells(film: Any, asked: Any) -> None:
+    films = [film("a", range(1, 17)), film("b", (1, 2, 3))]
+    assert [answer.cells.sum() for answer in asked(RandomSquare(like=OracleRecipe("lesions")), *films)] == [15, 15]
+
+
 def test_it_abstains_where_the_other_one_does(film: Any, asked: Any) -> None:
     answers = asked(RandomSquare(like=OracleRecipe("lesions")), film("a", (1,)), film("b", None))
     assert answers[0].cells.sum() == 15

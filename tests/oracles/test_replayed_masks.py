@@ -154,6 +154,12 @@ def test_an_id_that_leads_out_of_the_folder_is_refused(tmp_path: Path, image_id:
         answer(tmp_path / "masks", image_id)
 
 
+@pytest.mark.parametrize("suffix", ["/../../film", "\\film", "\0"])
+def test_a_suffix_that_leads_out_of_the_folder_is_told_before_any_training(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(OracleError, match=r"suffix .* leads out of the folder of masks; put that into folder"):
+        make_oracle("replayed-masks", {"folder": str(tmp_path), "suffix": suffix})
+
+
 def test_a_folder_that_is_not_there_is_told_before_any_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
