@@ -7,13 +7,16 @@ one module outside the command line whose imports stand inside functions.
     def test_feedback_still_helps(imil_study, imil_check):
         imil_check(imil_study("ci"))
 
-The baseline of that test in ``tests/test_gate.py`` lies in ``tests/test_gate/test_feedback_still_helps.json``.
+The baseline of that test in ``tests/test_gate.py`` lies in ``tests/test_gate/test_feedback_still_helps.json``. That of
+a test in a class, or of a parametrised one, has the class and the parameters in its name, and twelve digits behind them
+that tell it from every other: ``TestGate_test_it_small-3f0c9be1d2a7.json``.
 ``--force-regen`` writes it anew and fails the test, ``--regen-all`` writes it anew and passes, as pytest-regressions
 has them; where that is installed the options are its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +38,9 @@ _OPTIONS = (
     ("--regen-all", "write the baselines of imil-sim anew, and pass"),
     ("--human", "run the tests that need a person who answers"),
 )
+
+LONGEST = 100
+"""Characters of a test's name in that of its baseline; a parametrised test may have hundreds, a file may not."""
 
 _HUMAN = "needs a person who answers; run pytest with --human while one is there"
 
@@ -153,7 +159,8 @@ def imil_phantom() -> Callable[..., ImageSet]:
 def imil_check(request: pytest.FixtureRequest) -> Callable[..., None]:
     """``imil_check(imil_study("ci"))``: fails the test unless the study is as its baseline says; see `imil-sim check`.
 
-    The baseline lies beside the test, in a folder named for its file, and is named for the test, or ``basename``.
+    The baseline lies beside the test, in a folder named for its file, and is named for the test, or ``basename``. Tests
+    that name one ``basename`` share its baseline; a test that checks two studies names one for each.
     """
 
     def check(run: StudyRun, basename: str | None = None) -> None:
@@ -178,8 +185,23 @@ def _store(config: pytest.Config, folders: pytest.TempPathFactory) -> Path:
 
 def _baseline_path(request: pytest.FixtureRequest, basename: str | None) -> Path:
     test = cast("pytest.Item", request.node)
-    name = basename if basename is not None else re.sub(r"[^\w-]+", "_", test.name).strip("_")
+    name = basename if basename is not None else _file_name(test)
     return test.path.with_suffix("") / f"{name}.json"
+
+
+def _file_name(test: pytest.Item) -> str:
+    """A name for a file of the test that no other test of its module has, on any file system.
+
+    It is the test's own name where that is plain. In any other, what a file's name should not hold becomes an
+    underscore, and the digits keep apart what that makes equal, or what differs in upper and lower case alone.
+    """
+    # Not the node id as it stands: pytest-xdist adds the group of a test to it.
+    parts = [node.name for node in test.listchain() if node.path == test.path and not isinstance(node, pytest.File)]
+    whole = "::".join(parts)
+    if re.fullmatch("[a-z0-9_]+", whole):
+        return whole
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", whole).strip("_")[:LONGEST]
+    return f"{readable}-{hashlib.sha256(whole.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
 def _compare(run: StudyRun, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -145,23 +146,43 @@ def test_what_fails_by_itself_is_not_made_a_baseline(pytester: pytest.Pytester) 
 
 @pytest.mark.usefixtures("quick")
 def test_each_test_has_a_baseline_of_its_own_named_for_it(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        test_it=f"""
-        import pytest
-        STUDY = {STUDY!r}
+    many = f"""
+import pytest
+STUDY = {STUDY!r}
 
-        @pytest.mark.parametrize("which", ["a/b", "c"])
-        def test_many(which, imil_study, imil_check):
-            imil_check(imil_study(STUDY))
+@pytest.mark.parametrize("which", ["a/b", "a_b", "A_b", pytest.param(0, id="b" * 300)])
+def test_many(which, imil_study, imil_check):
+    imil_check(imil_study(STUDY))
 
-        def test_named(imil_study, imil_check):
-            imil_check(imil_study(STUDY), basename="other")
-        """
-    )
-    pytester.runpytest_inprocess(*PLUGIN, "--regen-all").assert_outcomes(passed=3)
-    assert sorted(path.name for path in (pytester.path / "test_it").iterdir()) == [
-        "other.json", "test_many_a_b.json", "test_many_c.json",
+def test_many_a_b(imil_study, imil_check):
+    imil_check(imil_study(STUDY))
+
+class TestOne:
+    def test_many_a_b(self, imil_study, imil_check):
+        imil_check(imil_study(STUDY))
+
+class TestOther(TestOne):
+    class TestInner(TestOne):
+        pass
+
+def test_named(imil_study, imil_check):
+    imil_check(imil_study(STUDY), basename="other")
+"""
+    for folder in ("one", "two"):
+        (pytester.mkdir(folder) / "test_it.py").write_text(many)
+    options = (*PLUGIN, "--import-mode=importlib")
+    pytester.runpytest_inprocess(*options, "--regen-all").assert_outcomes(passed=18)
+    names = {folder: sorted(path.name for path in (pytester.path / folder / "test_it").iterdir()) for folder in
+             ("one", "two")}  # fmt: skip
+    assert names["one"] == names["two"]
+    assert [re.sub(r"-[0-9a-f]{12}\.", "-DIGITS.", name) for name in names["one"]] == [
+        "TestOne_test_many_a_b-DIGITS.json", "TestOther_TestInner_test_many_a_b-DIGITS.json",
+        "TestOther_test_many_a_b-DIGITS.json", "other.json", "test_many_A_b-DIGITS.json", "test_many_a_b-DIGITS.json",
+        "test_many_a_b-DIGITS.json", "test_many_a_b.json", f"test_many_{'b' * 90}-DIGITS.json",
     ]  # fmt: skip
+    assert len({name.lower() for name in names["one"]}) == 9  # also where A is a
+    # A test by itself finds the baseline that it wrote among others
+    pytester.runpytest_inprocess(*options, "one/test_it.py::TestOne").assert_outcomes(passed=1)
 
 
 def test_a_test_that_needs_a_person_is_skipped_with_the_reason(pytester: pytest.Pytester) -> None:

@@ -13,6 +13,7 @@ from imil_sim.report import figures
 from imil_sim.report.analysis import METRICS, Analysis, SetAnalysis, SweepTrend
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import DoseLine
+from imil_sim.report.planned import has_runs_to_come
 from imil_sim.report.stats import Estimate, Metric, compare
 from imil_sim.report.sweeps import CONSULTATIONS, POINT, point_names
 from imil_sim.report.tables import overlap
@@ -75,10 +76,11 @@ def _forests(analysis: Analysis, main: SetAnalysis) -> Iterator[Picture]:
     for metric in DRAWN:
         planned = main.planned.get(metric, ())
         if planned:
-            placebo = placebo_of(analysis, main, metric)
             yield figures.forest(
-                planned, analysis.arms, name=f"forest-{metric}", placebo=placebo, margin=margins.get(metric)
-            )
+                planned, analysis.arms, name=f"forest-{metric}", placebo=placebo_of(analysis, main, metric),
+                margin=margins.get(metric),
+                to_come={(one.arm, one.reference) for one in planned if has_runs_to_come(analysis, one)},
+            )  # fmt: skip
 
 
 def _slopes(analysis: Analysis, main: SetAnalysis) -> Iterator[Picture]:

@@ -94,7 +94,7 @@ def _kind(analysis: Analysis, of: SetAnalysis, comparison: Comparison) -> Kind:
         return "same"
     if known.n_seeds < FEWEST_SEEDS or known.why_absent:
         return "bare"
-    if _to_come(analysis, comparison):
+    if has_runs_to_come(analysis, comparison):
         return "early"
     return "claim" if comparison.p_adjusted < ALPHA else "hedged"
 
@@ -118,7 +118,7 @@ def _verdict(analysis: Analysis, of: SetAnalysis, found: Sequence[_Sorted], cann
         of_all = f"None of the {total} planned comparisons" if total > 1 else "The planned comparison"
         text = f"{of_all} shows {'a' if total > 1 else 'no'} difference in {metric}"
     if left := total - len(settled):
-        yet = " yet" if any(_to_come(analysis, one.comparison) for one in found) else ""
+        yet = " yet" if any(has_runs_to_come(analysis, one.comparison) for one in found) else ""
         text += f", and {left} of them allow{'s' * (left == 1)} no claim{yet}"
     if not claims and (could := could_have_seen(of, settled)):
         text += f"; {could} could have been seen"
@@ -126,7 +126,7 @@ def _verdict(analysis: Analysis, of: SetAnalysis, found: Sequence[_Sorted], cann
 
 
 def _no_claim(analysis: Analysis, found: Sequence[_Sorted], cannot: Sequence[Statement]) -> Statement:
-    to_come = [one.comparison for one in found if _to_come(analysis, one.comparison)]
+    to_come = [one.comparison for one in found if has_runs_to_come(analysis, one.comparison)]
     lead = f"No claim can be made{' yet' if to_come else ''}"
     if _is_about(found, cannot):
         text = cannot[0].text
@@ -455,7 +455,7 @@ def _is_placebo(analysis: Analysis, of: Comparison) -> bool:
     return _pair(analysis, of) == (analysis.placebo, analysis.study.reference)
 
 
-def _to_come(analysis: Analysis, of: Comparison) -> bool:
+def has_runs_to_come(analysis: Analysis, of: Comparison) -> bool:
     """Whether a run of either arm is missing or waits for answers; one that failed will not come."""
     return any(_is_to_come(analysis, arm, seed) for arm in _pair(analysis, of) for seed in analysis.seeds)
 

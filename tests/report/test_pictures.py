@@ -66,3 +66,22 @@ def test_points_that_differ_in_several_things_have_a_figure_and_no_slope(
 def test_the_margin_of_the_study_file_is_in_the_forest_of_its_metric_only(drawn: dict[str, Picture]) -> None:
     assert "±0.07" in drawn["forest-auroc"].caption
     assert "±" not in drawn["forest-accuracy"].caption
+
+
+@pytest.mark.parametrize(
+    ("status", "is_open"),
+    [
+        ({"waiting": {("lesions", 5): "a reader"}}, True),
+        ({"missing": [("lesions", 5)]}, True),
+        ({"failed": {("lesions", 5): "no"}}, False),  # that one will not come
+    ],
+)
+def test_a_forest_decides_nothing_of_arms_with_runs_to_come(synthetic: Any, status: Any, is_open: bool) -> None:
+    of = analyse(*synthetic({"baseline": 0.0, "lesions": 0.15, "inverted": 0.15}, seeds=6, images=100, **status))
+    assert max(one.p_adjusted for one in of.sets["main"].planned["auroc"]) < 0.05
+    rows = [run_row(run.arm, run.record, (run.predictions or {}).get("main")) for run in of.runs.values() if run.record]
+    forests = pictures_of(of, {"main": results_table(rows)})["differences"]
+    assert [picture.name for picture in forests] == ["forest-auroc", "forest-accuracy"]
+    for picture in forests:
+        assert ("runs are still to come: lesions." in picture.caption) == is_open
+        assert ("1 of them differs" in picture.alt) == is_open

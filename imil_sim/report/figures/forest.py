@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +24,9 @@ GAP = 0.05
 ALPHA = 0.05
 DASHES: style.Dashes = (0, (2.5, 1.5))
 
+Pair: TypeAlias = tuple[int, int]
+"""A comparison by its arm and its reference, both by place."""
+
 
 def forest(
     comparisons: Sequence[Comparison],
@@ -31,10 +35,12 @@ def forest(
     name: str,
     placebo: Estimate | None = None,
     margin: float | None = None,
+    to_come: Collection[Pair] = (),
 ) -> Picture:
     """One row a comparison: interval A thick, B and C thin, the estimate a diamond, adjusted p at the right.
 
-    Where every seed has a split of its own, the thick interval is B, the primary one there.
+    A diamond is filled where the comparison is decided: its adjusted p is below `ALPHA`, and no run of its arms is
+    still to come. Where every seed has a split of its own, the thick interval is B, the primary one there.
 
     Args:
         comparisons: all of one metric.
@@ -42,6 +48,7 @@ def forest(
         name: of the picture, a-z, 0-9 and hyphens.
         placebo: the placebo arm minus the reference; its primary interval is a gray band.
         margin: of equivalence, in units of the metric: a hatched band from minus to plus.
+        to_come: the comparisons whose arms have runs to come; whatever their p is now, they decide nothing.
 
     Raises:
         ValueError: there is no comparison, or they are of several metrics.
@@ -50,6 +57,8 @@ def forest(
         raise ValueError("a forest shows one comparison or more, all of one metric")
     metric = style.METRICS[comparisons[0].metric]
     rows = _names_of_rows(comparisons, arms)
+    decided = [c.p_adjusted < ALPHA and (c.arm, c.reference) not in to_come for c in comparisons]
+    waiting = [row for row, c in zip(rows, comparisons, strict=True) if (c.arm, c.reference) in to_come]
     against = _against(comparisons, arms)
     with style.own_settings():
         figure = style.blank(HEAD + ROW * len(rows) + FOOT)
@@ -58,7 +67,7 @@ def forest(
         _bands(axes, placebo, margin)
         axes.axvline(0, color=style.DARK, linewidth=0.8)
         for place, comparison in enumerate(comparisons):
-            _row(axes, place, comparison)
+            _row(axes, place, comparison, decided=decided[place])
         _limits(axes, comparisons, placebo, margin)
         axes.set_yticks(range(len(rows)), style.labels(rows, NAMES - 0.1))
         axes.tick_params(axis="y", length=0)
@@ -67,28 +76,28 @@ def forest(
         _numbers(figure, comparisons)
         _legend(figure, comparisons, placebo, margin)
         return style.picture_of(
-            figure, name=name, caption=_caption(metric, against, comparisons, placebo, margin),
-            alt=_alt(metric, against, rows, comparisons), table=_table(name, metric, rows, comparisons),
+            figure, name=name, caption=_caption(metric, against, comparisons, placebo, margin, waiting),
+            alt=_alt(metric, against, rows, comparisons, decided, waiting),
+            table=_table(name, metric, rows, comparisons),
         )  # fmt: skip
 
 
 # -------------------------------------------------------------------------------------------------------------- drawn
 
 
-def _row(axes: Axes, place: int, of: Comparison) -> None:
+def _row(axes: Axes, place: int, of: Comparison, *, decided: bool) -> None:
     """Intervals below one another, so that a narrow one is never hidden behind a wide one."""
     beside: tuple[tuple[Estimate, float, style.Dashes], ...] = ((of.b, 0.2, "-"), (of.c, 0.34, DASHES))
     for estimate, lower, dashes in beside:
         if estimate is not of.primary and not estimate.why_absent:
             at = place + lower
             axes.hlines(at, estimate.low, estimate.high, colors=style.MIDDLE, linewidths=0.9, linestyles=dashes)
-    clear = of.p_adjusted < ALPHA
-    colour = style.ACCENT if clear else style.DARK
+    colour = style.ACCENT if decided else style.DARK
     if not of.primary.why_absent:
         axes.hlines(place, of.primary.low, of.primary.high, colors=colour, linewidths=2.6)
     axes.plot(
         [of.primary.value], [place], marker="D", markersize=5.5, linestyle="", color=colour, zorder=4,
-        markerfacecolor=colour if clear else "white", markeredgewidth=1.1,
+        markerfacecolor=colour if decided else "white", markeredgewidth=1.1,
     )  # fmt: skip
 
 
@@ -175,11 +184,18 @@ def _names_of_rows(of: Sequence[Comparison], arms: Sequence[str]) -> list[str]:
 
 
 def _caption(
-    metric: str, against: str | None, of: Sequence[Comparison], placebo: Estimate | None, margin: float | None
+    metric: str,
+    against: str | None,
+    of: Sequence[Comparison],
+    placebo: Estimate | None,
+    margin: float | None,
+    waiting: Sequence[str],
 ) -> str:
     from_what = f"from {against}" if against else "between the two arms named"
     told = [f"Paired differences in {metric} {from_what}, mean over seeds, with {of[0].primary.level:.0%} intervals."]
-    told.append("Filled and blue where the adjusted p is below 0.05.")
+    told.append(f"Filled and blue where the adjusted p is below {ALPHA:g}.")
+    if waiting:
+        told.append(f"Open whatever the p, for runs are still to come: {style.listed(waiting)}.")
     if placebo is not None and not placebo.why_absent:
         told.append("Gray band: the same interval of the placebo arm, which forks and replaces nothing.")
     if margin is not None:
@@ -187,11 +203,18 @@ def _caption(
     return " ".join(told)
 
 
-def _alt(metric: str, against: str | None, rows: Sequence[str], of: Sequence[Comparison]) -> str:
+def _alt(
+    metric: str,
+    against: str | None,
+    rows: Sequence[str],
+    of: Sequence[Comparison],
+    decided: Sequence[bool],
+    waiting: Sequence[str],
+) -> str:
     clear = [
         f"{row} {style.signed(c.primary.value)} {style.interval(c.primary.low, c.primary.high)}"
-        for row, c in zip(rows, of, strict=True)
-        if c.p_adjusted < ALPHA
+        for row, c, settled in zip(rows, of, decided, strict=True)
+        if settled
     ]
     known = [(c.primary.value, row) for row, c in zip(rows, of, strict=True) if not math.isnan(c.primary.value)]
     from_what = f" from {against}" if against else ""
@@ -199,10 +222,12 @@ def _alt(metric: str, against: str | None, rows: Sequence[str], of: Sequence[Com
     if known:
         (least, low), (most, high) = min(known), max(known)
         told += f" The estimates run from {style.signed(least)} ({low}) to {style.signed(most)} ({high})."
-    if not clear:
-        return f"{told} None differs from 0 after adjustment."
-    verb = "differs" if len(clear) == 1 else "differ"
-    return f"{told} {len(clear)} of them {verb} from 0 after adjustment: {style.listed(clear)}."
+    if clear:
+        verb = "differs" if len(clear) == 1 else "differ"
+        told += f" {len(clear)} of them {verb} from 0 after adjustment: {style.listed(clear)}."
+    elif len(waiting) < len(of):
+        told += f" None {'of the others ' if waiting else ''}differs from 0 after adjustment."
+    return f"{told} Runs are still to come of {style.listed(waiting)}." if waiting else told
 
 
 def _table(name: str, metric: str, rows: Sequence[str], of: Sequence[Comparison]) -> Table:

@@ -46,6 +46,21 @@ def test_marks_are_where_the_numbers_say(seen: Any) -> None:
     assert picture.table.rows[0][:4] == ("better", found[0].a.value, found[0].a.low, found[0].a.high)
 
 
+def test_while_runs_are_to_come_a_comparison_is_not_decided(seen: Any) -> None:
+    found = comparisons()
+    found = (found[0], replace(found[0], arm=2))  # both far below 0.05
+    picture = forest(found, ARMS, name="forest", to_come={(1, 0)})
+    diamonds = [line for line in seen.figure.axes[0].lines if line.get_marker() == "D"]
+    assert [line.get_markerfacecolor() != "white" for line in diamonds] == [False, True]
+    assert diamonds[0].get_color() != diamonds[1].get_color()
+    assert "Open whatever the p, for runs are still to come: better." in picture.caption
+    assert "1 of them differs from 0 after adjustment: same" in picture.alt
+    assert picture.alt.endswith("Runs are still to come of better.")
+    alone = forest(found, ARMS, name="forest", to_come={(1, 0), (2, 0)})
+    assert "after adjustment" not in alone.alt
+    assert "to come" not in forest(found, ARMS, name="forest").caption
+
+
 def test_a_row_without_interval_says_why(seen: Any) -> None:
     picture = forest(comparisons(seeds=3), ARMS, name="forest")
     assert thick(seen.figure.axes[0]) == []
