@@ -5,6 +5,7 @@ browser and `imil_sim.annotate.console` in a terminal.
 """
 
 from imil_sim.annotate.asked import Asked, AskedFilm, read_asked
-from imil_sim.annotate.sitting import Given, Sitting, Stale
+from imil_sim.annotate.drafts import Given
+from imil_sim.annotate.sitting import Sitting, Stale
 
 __all__ = ["Asked", "AskedFilm", "Given", "Sitting", "Stale", "read_asked"]

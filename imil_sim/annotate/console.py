@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.annotate.asked import Asked, AskedFilm
-from imil_sim.annotate.sitting import INSTRUCTIONS, MOST_REASON, Given, Sitting, Stale, version
+from imil_sim.annotate.drafts import Given
+from imil_sim.annotate.sitting import INSTRUCTIONS, Sitting, Stale, version
 from imil_sim.feedback import Grid
+from imil_sim.feedback.session import MOST_REASON
 
 SIDE = 640
 """Pixels, of the longer side of each of the two pictures of a film."""
 PROMPT = "cells (5 6 9, none, all, skip, back, quit): "
+REASON = "reason (or nothing): "
 _GAP = 16
 
 
@@ -33,7 +36,7 @@ def converse(
 
     Args:
         sitting: what is asked, and whom.
-        ask: gives the line that the person types after a prompt.
+        ask: gives the line that the person types after a prompt; what cannot be decoded in it as surrogates (PEP 383).
         say: tells the person a line.
         show: shows the person a PNG.
 
@@ -60,7 +63,7 @@ def converse(
             if cells == "back":
                 number = max(number - 1, 0)
                 continue
-            reason = _unicode(ask("reason (or nothing): ")).strip()[:MOST_REASON]
+            reason = _line(REASON, ask, say).strip()[:MOST_REASON]
             chosen = None if isinstance(cells, str) else cells
             given = Given(
                 cells=chosen, reason=reason, seconds=round(monotonic() - started, 1), replaces=version(before)
@@ -120,7 +123,7 @@ def _next(sitting: Sitting, start: int) -> int | None:
 def _cells(grid: Grid, ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[int, ...] | str:
     """What the person types, asked until it can be understood: cells, ``skip`` or ``back``."""
     while True:
-        typed = ask(PROMPT).strip().lower()
+        typed = _line(PROMPT, ask, say).strip().lower()
         if typed == "quit":
             raise EOFError
         if typed in ("skip", "back"):
@@ -131,9 +134,13 @@ def _cells(grid: Grid, ask: Callable[[str], str], say: Callable[[str], None]) ->
             say(str(error))
 
 
-def _unicode(typed: str) -> str:
-    """The line with a question mark for each byte that was no UTF-8, which Python keeps as half a surrogate pair."""
-    return typed.encode("utf-8", "replace").decode("utf-8")
+def _line(prompt: str, ask: Callable[[str], str], say: Callable[[str], None]) -> str:
+    """What the person types, asked until it is text: a byte that is none would be kept as half a surrogate pair."""
+    while True:
+        typed = ask(prompt)
+        if not any("\ud800" <= character <= "\udfff" for character in typed):
+            return typed
+        say("that line held characters that cannot be read here, nothing of it was kept; type it again")
 
 
 def _printable(text: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
@@ -32,22 +34,42 @@ _PATH = re.compile(rb"/([a-z]+(/[0-9]{1,6})?(\.[a-z]+)?)?")
 """Every address of the page; whatever is encoded, nested or dotted otherwise is none."""
 
 
+TICKET_SECONDS = 30.0
+"""How long a ticket is good for: a browser that is not running yet needs a few seconds on a slow machine."""
+
+
 class Ticket:
-    """Opens the page once.
+    """Opens the page once, within `TICKET_SECONDS` of its making.
 
     A browser is started with an address on its command line, which every user of this machine may read. It gets the
-    address of the ticket, which leads it to the page and is worth nothing afterwards.
+    address of the ticket, which leads it to the page and is worth nothing afterwards. The address that is printed holds
+    the token instead, which neither expires nor is spent: nobody else reads this terminal, and who is asked may open it
+    minutes later, from another device through a tunnel, or again after closing the window.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.secret = secrets.token_urlsafe(32)
-        self._spent = False
+        self._clock, self._until, self._spent = clock, clock() + TICKET_SECONDS, False
 
-    def take(self, offered: bytes) -> bool:
-        """Whether it was offered, and for the first time."""
-        fits = not self._spent and secrets.compare_digest(offered, self.secret.encode())
-        self._spent = self._spent or fits
-        return fits
+    def fits(self, offered: bytes) -> bool:
+        """Whether this ticket was offered, be it good or not."""
+        return secrets.compare_digest(offered, self.secret.encode())
+
+    def take(self) -> str:
+        """Spends it; why it opens nothing, or an empty text where it opens the page."""
+        if self._spent:
+            return (
+                "This address was used already. Was it you? Then open the address that is printed in the terminal. If "
+                "it was not, somebody else on this machine has the page open: end imil-sim annotate with Ctrl-C, and "
+                "run the command again."
+            )
+        if self._clock() > self._until:
+            return (
+                f"This address is too old: it was good for {TICKET_SECONDS:.0f} seconds. Open the address that is "
+                "printed in the terminal, or run the command again."
+            )
+        self._spent = True
+        return ""
 
 
 @dataclass(frozen=True)
@@ -88,9 +110,14 @@ class Gate:
         """What is answered to a request that does not pass; None where it does."""
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
         if len(hosts) != 1 or hosts[0] not in self.hosts:
-            return refused(421, "This page has another address; open the one that imil-sim printed.")
-        if self.ticket.take(token):
-            return RedirectResponse(f"/{self.token}/", 303)
+            return refused(
+                421,
+                "This page has another address; open the one that imil-sim printed. A tunnel to it needs the same port "
+                "at both ends.",
+            )
+        if self.ticket.fits(token):
+            why = self.ticket.take()
+            return refused(403, why) if why else RedirectResponse(f"/{self.token}/", 303)
         if not secrets.compare_digest(token, self.token.encode()):
             return refused(403, "The token is missing or wrong; open the address that imil-sim printed.")
         expected = [f"http://{hosts[0]}"]

@@ -29,10 +29,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from imil_sim.annotate.drafts import Given
 from imil_sim.annotate.gate import Gate, Ticket, refused
-from imil_sim.annotate.sitting import INSTRUCTIONS, MOST_REASON, Given, Sitting, Stale, version
+from imil_sim.annotate.sitting import INSTRUCTIONS, Sitting, Stale, version
 from imil_sim.errors import ImilSimError, UsageError
 from imil_sim.feedback import SessionAnswer
+from imil_sim.feedback.session import MOST_REASON
 from imil_sim.feedback.strict_json import JsonFault, parse_json
 
 MOST_BODY = 1 << 20
@@ -73,6 +75,7 @@ class Pages:
             Route("/film/{number:int}.png", self._film, methods=["GET"]),
             Route("/cam/{number:int}.png", self._cam, methods=["GET"]),
             Route("/answers/{number:int}", self._answer, methods=["POST"]),
+            Route("/drafts/{number:int}", self._draft, methods=["POST"]),
             Route("/{name}", self._asset, methods=["GET"]),
         ]
         made = Starlette(routes=routes, exception_handlers={_Refused: _told})
@@ -99,7 +102,7 @@ class Pages:
 
     async def _state(self, request: Request) -> Response:
         try:
-            answers = self._sitting.answers()
+            answers, drafts = self._sitting.answers(), self._sitting.drafts()
         except ImilSimError as error:
             raise _Refused(500, str(error)) from error
         asked = self._sitting.asked
@@ -121,8 +124,9 @@ class Pages:
                     "predicted": film.predicted,
                     "confidence": film.confidence,
                     "answer": _shown(answer),
+                    "draft": draft and draft.model_dump(mode="json"),
                 }
-                for film, answer in zip(asked.films, answers, strict=True)
+                for film, answer, draft in zip(asked.films, answers, drafts, strict=True)
             ],
         }
         return JSONResponse(told)
@@ -140,6 +144,17 @@ class Pages:
         except ImilSimError as error:
             raise _Refused(500, str(error)) from error
         return JSONResponse({"answer": _shown(answer)})
+
+    async def _draft(self, request: Request) -> Response:
+        number = self._number(request)
+        given = _parsed(await _body(request))
+        try:
+            kept = self._sitting.keep_draft(number, given)
+        except UsageError as error:
+            raise _Refused(422, str(error)) from error
+        except ImilSimError as error:
+            raise _Refused(500, str(error)) from error
+        return JSONResponse({"kept": kept})
 
 
 async def _told(request: Request, error: Exception) -> Response:
@@ -225,8 +240,35 @@ def application(sitting: Sitting, address: Address, ticket: Ticket) -> ASGIApp:
     return Gate(Pages(sitting).application(), address.hosts, address.token, ticket)
 
 
+def usual_spelling(host: str) -> str:
+    """The host as a browser writes it, however it was typed: ``127.1`` is 127.0.0.1, ``LocalHost.`` is localhost.
+
+    A browser rewrites an address before it asks for it (URL standard, section 3.5), and the gate lets in exactly what
+    was printed. Names are not looked up.
+
+    Raises:
+        UsageError: no browser can open it.
+    """
+    try:
+        name = host.encode("idna").decode("ascii").lower().removesuffix(".")
+    except UnicodeError as error:
+        raise UsageError(f'--host "{host}" is neither an address nor a name: {error}; name another --host') from error
+    if "%" in name:
+        raise UsageError(
+            f'--host "{host}" names a network card behind the %, which no browser can open; name another address of '
+            "this machine"
+        )
+    try:
+        place = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
+    except OSError:
+        return name  # a name
+    found = ipaddress.ip_address(place[0])
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).compressed
+
+
 def is_loopback(host: str) -> bool:
-    """Whether nobody outside of this machine can reach an address."""
+    """Whether nobody outside of this machine can reach an address in its `usual_spelling`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -246,6 +288,7 @@ def serve(sitting: Sitting, host: str, port: int, on_ready: Callable[[Address, T
         UsageError: nobody can listen there.
         KeyboardInterrupt: the process was told to stop.
     """
+    host = usual_spelling(host)
     with closing(_listening(host, port)) as listening:
         address = Address(host, listening.getsockname()[1], secrets.token_urlsafe(32))
         ticket = Ticket()

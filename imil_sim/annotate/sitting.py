@@ -11,21 +11,19 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ValidationError
 
 from imil_sim.annotate.asked import Asked, AskedFilm
-from imil_sim.errors import UsageError
+from imil_sim.annotate.drafts import Draft, Given, read_drafts, write_drafts
+from imil_sim.errors import UsageError, listed
 from imil_sim.feedback import Desk, Session, SessionAnswer, SessionError, standing_answer
 from imil_sim.feedback.session import Header
 from imil_sim.feedback.session_write import append_answer, line_of, write_header, write_session
-from imil_sim.study.spec import Spec
 
-MOST_REASON = 10_000
 INSTRUCTIONS = (
     "The model gave a wrong class to this film and was sure of it. Choose the cells that matter for the true class; "
     "prefer a single connected region. All other cells will be blacked out in training. No cell chosen says that "
@@ -33,21 +31,6 @@ INSTRUCTIONS = (
     "focused on ... so I switched the focus towards ..."
 )
 """What the reader is told; it stands on the page, and word by word in the session."""
-
-
-class Given(Spec):
-    """One answer as the reader gives it."""
-
-    cells: tuple[int, ...] | None = Field(description="Numbers of the cells, ascending; null: the film is skipped.")
-    reason: Annotated[str, StringConstraints(max_length=MOST_REASON)] = ""
-    seconds: Annotated[float, Field(ge=0, le=10**7)] | None = None
-    replaces: str | None = Field(None, description="Version of the answer that it replaces; null: there was none.")
-
-    @model_validator(mode="after")
-    def _cells_ascend(self) -> Given:
-        if self.cells is not None and list(self.cells) != sorted(set(self.cells)):
-            raise ValueError("cells must be ascending numbers, each once")
-        return self
 
 
 class Stale(Exception):
@@ -69,9 +52,11 @@ class Sitting:
 
     asked: Asked
     desk: Desk
+    role: str = ""
+    """What the reader is: radiologist, resident, ...; empty: unknown."""
 
     def __post_init__(self) -> None:
-        _ = self.session()  # what is wrong with the desk is told before anybody answers
+        _ = self._header(), self.session()  # what is wrong with the desk is told before anybody answers
 
     @property
     def path(self) -> Path:
@@ -82,11 +67,17 @@ class Sitting:
         """The session as it stands; None where nothing has been answered.
 
         Raises:
-            UsageError: it belongs to other classes, or answers about other pixels or labels of these films.
+            UsageError: it belongs to another role or other classes, or answers about other pixels or labels of these
+                films.
             OracleError: there is no such desk.
             SessionError: what lies there is no session.
         """
         session = self.desk.session(self.asked.grid)
+        if session and self.role and session.header.role not in ("", self.role):
+            raise UsageError(
+                f'{self.path} is the session of a reader whose role is "{session.header.role}", not "{self.role}"; '
+                "leave --role out to go on with it, or name another folder or reader in the study"
+            )
         if session and session.header.class_names not in ((), self.asked.class_names):
             raise UsageError(
                 f"{self.path} was recorded with the classes {', '.join(session.header.class_names)}, these questions "
@@ -98,6 +89,15 @@ class Sitting:
                 f'first "{others[0]}"; they are kept: name another folder or reader in the study'
             )
         return session
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader should know of the session before going on with it."""
+        session = self.session()
+        if session:
+            return session.warnings
+        if self.path.exists():
+            return (f"session {self.path} is empty, its writer was stopped before the first line; it is begun anew",)
+        return ()
 
     def answers(self) -> tuple[SessionAnswer | None, ...]:
         """What the oracle would find now, film by film; None where it would still wait."""
@@ -114,29 +114,75 @@ class Sitting:
             SessionError: it cannot be written; the session is as it was.
             UsageError: a cell lies outside the grid; or as `session`.
         """
-        film, most = self.asked.films[number], self.asked.grid.rows * self.asked.grid.cols
-        if given.cells and not 1 <= given.cells[0] <= given.cells[-1] <= most:
-            raise UsageError(f"cells are numbers from 1 to {most}, not {given.cells[0]} to {given.cells[-1]}")
+        film = self._asked_for(number, given)
         with _alone(self.desk.place):
             session = self._begun()
             there = self._standing(session, film)
-            if version(there) != given.replaces:
-                if there is not None and _says(there) == (given.cells, given.reason):
-                    return there
+            if version(there) == given.replaces:
+                there = self._write(session, film, given)
+            elif there is None or _says(there) != (given.cells, given.reason):
                 raise Stale(there)
-            return self._write(session, film, given, there)
+            with suppress(SessionError):  # the answer is on disk; a draft that stays belongs to another version of it
+                self._put_draft(film, None)
+            return there
+
+    def drafts(self) -> tuple[Given | None, ...]:
+        """What was chosen and not saved, film by film; a draft that cannot be read is none."""
+        found = {(draft.image_id, draft.cam_sha256): draft.given for draft in read_drafts(self._drafts)}
+        return tuple(found.get((film.image_id, film.cam_sha256)) for film in self.asked.films)
+
+    def keep_draft(self, number: int, given: Given) -> bool:
+        """Keep what was chosen and not saved, in place of what was kept before; without cells nothing is.
+
+        Gives whether it was kept: a draft that was begun on another answer than the one that is there is not, lest one
+        that arrives late outlives the answer that it became.
+
+        Raises:
+            SessionError: it cannot be written.
+            UsageError: a cell lies outside the grid; or as `session`.
+        """
+        film = self._asked_for(number, given)
+        with _alone(self.desk.place):
+            if version(self._standing(self.session(), film)) != given.replaces:
+                return False
+            self._put_draft(film, None if given.cells is None else given)
+            return True
+
+    @property
+    def _drafts(self) -> Path:
+        return self.path.with_name(f".{self.path.stem}.drafts.json")
+
+    def _put_draft(self, film: AskedFilm, given: Given | None) -> None:
+        drafts = read_drafts(self._drafts)
+        kept = [draft for draft in drafts if (draft.image_id, draft.cam_sha256) != (film.image_id, film.cam_sha256)]
+        if given is not None:
+            kept.append(Draft(image_id=film.image_id, cam_sha256=film.cam_sha256, given=given))
+        if kept != list(drafts):
+            write_drafts(self._drafts, tuple(kept))
+
+    def _asked_for(self, number: int, given: Given) -> AskedFilm:
+        """The film with that index, once the cells are known to lie on its grid."""
+        most = self.asked.grid.rows * self.asked.grid.cols
+        if given.cells and not 1 <= given.cells[0] <= given.cells[-1] <= most:
+            raise UsageError(f"cells are numbers from 1 to {most}, not {given.cells[0]} to {given.cells[-1]}")
+        return self.asked.films[number]
 
     def _standing(self, session: Session | None, film: AskedFilm) -> SessionAnswer | None:
         found = standing_answer(session, film.image_id, film.cam_sha256) if session else None
         # An answer that does not say about which pixels is none; the oracle would name it and end the run.
         return found if found and (found.image_sha256, found.label) == (film.image_sha256, film.label) else None
 
-    def _begun(self) -> Session:
-        """The session with this consultation in its header."""
-        asked, session = self.asked, self.session()
-        if session is None:
-            header = Header(
+    def _header(self) -> Header:
+        """Of a session that is begun now.
+
+        Raises:
+            UsageError: the role, or a name that the questions give, cannot stand in a session.
+        """
+        asked = self.asked
+        try:
+            return Header(
                 reader=self.desk.reader,
+                role=self.role,
                 date=datetime.date.today(),
                 set_name=asked.set_name,
                 set_fingerprint=asked.set_fingerprint,
@@ -147,6 +193,18 @@ class Sitting:
                 instructions=INSTRUCTIONS,
                 source="imil-sim annotate",
             )
+        except ValidationError as error:
+            wrong = (
+                f"{'.'.join(map(str, one['loc']))} {str(one['input'])[:40]!a}: {one['msg']}"
+                for one in error.errors(include_url=False)
+            )
+            raise UsageError(f"the session of {self.desk.reader} cannot be begun:{listed(wrong)}") from error
+
+    def _begun(self) -> Session:
+        """The session with this consultation in its header."""
+        session = self.session()
+        if session is None:
+            header = self._header()
             write_header(self.path, header)
             return Session(header)
         if changed := self._changed(session):
@@ -155,8 +213,10 @@ class Sitting:
         return session
 
     def _changed(self, session: Session) -> dict[str, object]:
-        """What these questions make of an older header: one state more, and unknown where it says something else."""
+        """What this sitting makes of an older header: a state and a role more, unknown where it says something else."""
         asked, header, changed = self.asked, session.header, dict[str, object]()
+        if self.role and not header.role:
+            changed["role"] = self.role
         if asked.state not in header.states and (header.states or not session.answers):
             changed["states"] = (*header.states, asked.state)
         if header.set_fingerprint not in (None, asked.set_fingerprint):
@@ -167,7 +227,7 @@ class Sitting:
             changed["film_size"] = None
         return changed
 
-    def _write(self, session: Session, film: AskedFilm, given: Given, there: SessionAnswer | None) -> SessionAnswer:
+    def _write(self, session: Session, film: AskedFilm, given: Given) -> SessionAnswer:
         consultation = self._consultation(session)
         answer = SessionAnswer(
             order=max((other.order for other in session.answers), default=0) + 1,

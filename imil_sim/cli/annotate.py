@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 import webbrowser
@@ -13,28 +14,32 @@ from rich.console import Console
 from imil_sim.annotate import Sitting, read_asked
 from imil_sim.annotate.console import converse
 from imil_sim.annotate.gate import Ticket
-from imil_sim.annotate.server import Address, is_loopback, serve
+from imil_sim.annotate.server import Address, is_loopback, serve, usual_spelling
 
 WAITING = 3
 
 
-def annotate(folder: Path, *, reader: str | None, host: str, port: int, browser: bool, in_console: bool) -> int:
+def annotate(
+    folder: Path, *, reader: str | None, role: str, host: str, port: int, browser: bool, in_console: bool
+) -> int:
     """Show the questions in a folder to a person; gives the exit code: 0 where all are answered, else 3.
 
     Raises:
         ImilSimError: the questions, or the place of the answers, cannot be used.
     """
+    _forgive()
     say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
     warn = partial(Console(stderr=True).print, style="yellow", markup=False, highlight=False, soft_wrap=True)
     asked = read_asked(folder)
-    sitting = Sitting(asked, asked.desk_of(reader))
-    for warning in _warnings(sitting):
+    sitting = Sitting(asked, asked.desk_of(reader), role)
+    for warning in sitting.warnings():
         warn(f"warning: {warning}")
     say(f"{len(asked.films)} questions for {sitting.desk.reader}; the answers are written to {sitting.path}")
     try:
         if in_console:
             converse(sitting, input, say, _show if browser else lambda picture: None)
         else:
+            host = usual_spelling(host)
             if not is_loopback(host):
                 warn(
                     f"warning: {host} may be reached from other machines, and what is sent is not encrypted; films and "
@@ -46,9 +51,11 @@ def annotate(folder: Path, *, reader: str | None, host: str, port: int, browser:
     return _told(sitting, say)
 
 
-def _warnings(sitting: Sitting) -> tuple[str, ...]:
-    session = sitting.session()
-    return session.warnings if session else ()
+def _forgive() -> None:
+    """No byte that is typed, and no name that this terminal has no letters for, ends the sitting."""
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
 
 
 def _ready(say: partial[None], browser: bool, address: Address, ticket: Ticket) -> None:
@@ -68,5 +75,5 @@ def _told(sitting: Sitting, say: partial[None]) -> int:
     if missing:
         say(f"{missing} of {len(answers)} questions are not answered yet; the same command goes on")
         return WAITING
-    say(f"all {len(answers)} questions are answered; the command `imil-sim run` that waited for them goes on")
+    say(f"all {len(answers)} questions are answered; the same `imil-sim run` command as before goes on with them")
     return 0

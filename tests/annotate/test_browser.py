@@ -43,8 +43,8 @@ class Desk:
         self.running: subprocess.Popen[str] | None = None
         self.contexts: list[Any] = []
 
-    def start(self) -> None:
-        command = [sys.executable, "-m", "imil_sim", "annotate", str(self.questions), "--no-browser"]
+    def start(self, *more: str) -> None:
+        command = [sys.executable, "-m", "imil_sim", "annotate", str(self.questions), "--no-browser", *more]
         self.running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self.running.stdout is not None
         for line in self.running.stdout:
@@ -122,6 +122,10 @@ class Page:
     def says(self, text: str, where: str = "body") -> None:
         """Wait until the page says so."""
         self.page.locator(where).filter(has_text=text).first.wait_for()
+
+    def kept(self) -> Any:
+        """``with page.kept()``: wait until the server has what was chosen within."""
+        return self.page.expect_response(lambda response: "/drafts/" in response.url)
 
     def text(self, where: str) -> str:
         return str(self.page.locator(where).inner_text())
@@ -204,17 +208,21 @@ def test_a_reader_answers_twenty_questions_and_the_study_goes_on_as_if_they_had_
     page.at(13)
     assert given(session) == expected
 
-    page.press("a")
+    with page.kept():
+        page.press("a")
     assert at.stop() == -signal.SIGKILL
     page.press("Enter")
-    page.says("Not saved: the server does not answer")
+    page.says("Not saved. The server does not answer.")
+    page.says("so is what you chose and wrote here: the new page shows it")
     assert given(session) == expected
     at.start()
     page.open()
     page.at(13)
     assert page.text("#answered") == "12 answered"
+    page.says("This was chosen here before and is not saved yet.")
+    assert page.text("#chosen") == "all cells chosen"
 
-    page.press("a", "Enter")
+    page.press("Enter")
     page.at(14)
     page.press("s")
     page.at(15)
@@ -373,6 +381,84 @@ def test_a_tablet_tap_drag_pinch_and_everything_large_enough_to_be_hit(
         1180,
     ]
     assert (at.errors, at.elsewhere) == ([], [])
+
+
+def test_after_the_server_has_stopped_the_old_page_says_what_is_kept_and_the_new_one_has_it(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    at = desk(put())
+    page = at.page()
+    page.click(5)
+    with page.kept():
+        page.press("r", "m")
+    at.stop()
+    page.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    page.says("The server does not answer. Where it has stopped, run the same imil-sim annotate command again")
+    page.says("so is what you chose and wrote here: the new page shows it", "#notice")
+    page.press("Escape")
+    page.click(6)
+    page.says("What you changed here since is kept by this window only", "#notice")
+    at.start()
+    other = at.page()  # of another browser, at another port
+    other.at(1)
+    assert other.text("#chosen") == "1 of 16 cells chosen: 5"
+    assert other.page.locator("#reason").input_value() == "m"
+    other.press("Enter")
+    other.at(2)
+    (answer,) = read_session(answers / "ada-4x4.jsonl").answers
+    assert (answer.cells, answer.reason) == ((5,), "m")
+    assert [one.name for one in answers.iterdir()] == ["ada-4x4.jsonl"], "a draft that was saved is gone"
+    assert page.page.evaluate("localStorage.length") == 0, "nothing outlives the window in the browser"
+    assert [error for error in at.errors if "ERR_CONNECTION_REFUSED" not in error] == []
+
+
+def test_a_page_of_an_earlier_start_at_the_same_port_says_so(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    at = desk(put())
+    page = at.page()
+    with page.kept():
+        page.click(5)
+    at.stop()
+    at.start("--port", at.url.split(":")[2].split("/")[0])
+    page.press("Enter")
+    page.says("Not saved. The server was started again: open the address that it printed then.", "#notice")
+    page.says("so is what you chose and wrote here: the new page shows it", "#notice")
+    page.open()
+    assert page.text("#chosen") == "1 of 16 cells chosen: 5"
+    assert not (answers / "ada-4x4.jsonl").exists()
+
+
+def test_skipping_what_was_chosen_is_asked_back_and_after_the_mouse_the_keys_are_for_the_film(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    at = desk(put())
+    page = at.page()
+    page.click(5)
+    page.press("s")  # typed for a reason, say
+    page.says("Cells are chosen. Skip once more to give no answer all the same", "#notice")
+    assert page.text("#skip") == "Yes, skip it"
+    page.page.get_by_role("button", name="Invert").click()
+    assert page.text("#skip") == "Skip"
+    page.press("Enter")
+    page.at(2)
+    page.click(5)
+    page.press("s", "s")
+    page.at(3)
+    assert given(answers / "ada-4x4.jsonl") == [tuple(cell for cell in range(1, 17) if cell != 5), None]
+    assert at.errors == []
+
+
+def test_the_help_shows_its_beginning_in_a_low_window_and_the_sliders_say_their_units(
+    desk: Callable[[Path], Desk], put: Callable[..., Path]
+) -> None:
+    page = desk(put()).page(1280, 600)
+    page.press("?")
+    page.says("How to answer", "dialog[open]")
+    assert page.page.evaluate("document.getElementById('help').scrollTop") == 0
+    page.press("Escape", "h", "+")
+    said = [page.page.locator(f"#{name}").get_attribute("aria-valuetext") for name in ("heat", "zoom")]
+    assert said == ["off", "125%"]
 
 
 def test_how_it_is_looked_at_changes_what_is_seen_and_not_what_is_answered(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -9,7 +12,7 @@ import pytest
 
 from imil_sim.annotate import Given, Sitting
 from imil_sim.annotate.console import Misread, cells_in, converse, drawn
-from imil_sim.feedback import Grid
+from imil_sim.feedback import Grid, read_session
 
 
 class Talk:
@@ -74,15 +77,41 @@ def test_what_another_window_answered_meanwhile_is_shown_and_kept(sitting: Sitti
     assert "answered: 9" in talk.told
 
 
-def test_a_reason_that_is_no_utf_8_is_kept_as_far_as_it_is_text_and_none_moves_the_cursor(sitting: Sitting) -> None:
+def test_a_line_that_is_no_text_is_asked_for_again_and_no_reason_moves_the_cursor(sitting: Sitting) -> None:
     sitting.save(1, Given(cells=(2,), reason="up\x1b[2J\r\nhere\u202e"))
-    talk = Talk("1", "caf\udce9 at the apex", "back", "back", "quit")
+    talk = Talk("1\udcff", "1", "caf\udce9", "at the apex", "back", "back", "quit")
     with pytest.raises(EOFError):
         talk.with_(sitting)
     assert "answered: 2 (up [2J  here )" in talk.told
     first = sitting.answers()[0]
     assert first is not None
-    assert first.reason == "caf? at the apex"
+    assert first.reason == "at the apex"
+    assert sum("that line held characters that cannot be read" in line for line in talk.told) == 2
+
+
+def test_no_byte_that_is_typed_and_no_letter_that_the_terminal_has_not_ends_the_sitting(
+    put: Callable[..., Path], answers: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "imil_sim",
+        "annotate",
+        str(put(ids=("\u00e4rztin",))),
+        "--console",
+        "--no-browser",
+    ]
+    done = subprocess.run(
+        command,
+        input=b"caf\xe9\n6\n\xff\nthe apex\nquit\n",
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+    )
+    assert (done.returncode, done.stderr) == (3, b"")
+    assert done.stdout.count(b"that line held characters that cannot be read") == 2
+    assert b'film 1 of 7, "\\xe4rztin"' in done.stdout
+    (answer,) = read_session(answers / "ada-4x4.jsonl").answers
+    assert (answer.image_id, answer.cells, answer.reason) == ("\u00e4rztin", (6,), "the apex")
 
 
 def test_numbers_are_read_strictly() -> None:

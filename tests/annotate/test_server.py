@@ -24,8 +24,8 @@ import pytest
 import uvicorn
 
 from imil_sim.annotate import Sitting, read_asked, server
-from imil_sim.annotate.gate import Ticket
-from imil_sim.annotate.server import MOST_BODY, Address, application, config, serve
+from imil_sim.annotate.gate import TICKET_SECONDS, Ticket
+from imil_sim.annotate.server import MOST_BODY, Address, application, config, serve, usual_spelling
 from imil_sim.annotate.sitting import version
 from imil_sim.errors import UsageError
 from imil_sim.feedback import read_session
@@ -42,13 +42,13 @@ class Reply(NamedTuple):
 class Served:
     """A server in a thread of this process, and requests to it, byte by byte."""
 
-    def __init__(self, sitting: Sitting, port: int | None = None) -> None:
+    def __init__(self, sitting: Sitting, port: int | None = None, ticket: Ticket | None = None) -> None:
         """``port``: the one that it takes itself to be at."""
         self.sitting = sitting
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.address = Address("127.0.0.1", self.listening.getsockname()[1], TOKEN)
         self.host = f"127.0.0.1:{self.address.port}"
-        self.ticket = Ticket()
+        self.ticket = ticket or Ticket()
         believed = Address("127.0.0.1", port or self.address.port, TOKEN)
         self.server = uvicorn.Server(config(application(sitting, believed, self.ticket)))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]}, daemon=True)
@@ -243,6 +243,25 @@ def test_fault_42_the_ticket_of_a_browser_opens_the_page_once(served: Served) ->
     first, again = served.ask(token=secret), served.ask(token=secret)
     assert (first.status, first.headers["location"]) == (303, f"/{TOKEN}/")
     assert (again.status, "location" in again.headers) == (403, False)
+    assert b"used already. Was it you?" in again.body
+    assert b"somebody else on this machine" in again.body
+
+
+def test_fault_42_a_ticket_grows_old_and_the_printed_address_does_not(sitting: Sitting) -> None:
+    clock = [100.0]
+    running = Served(sitting, ticket=Ticket(lambda: clock[0]))
+    try:
+        clock[0] += TICKET_SECONDS + 0.1
+        late = running.ask(token=running.ticket.secret)
+        assert (late.status, "location" in late.headers) == (403, False)
+        assert b"too old: it was good for 30 seconds. Open the address that is printed" in late.body
+        clock[0] += 300
+        assert [running.ask().status for _ in range(2)] == [200, 200]
+    finally:
+        running.close()
+    young = Ticket(lambda: clock[0])
+    clock[0] += TICKET_SECONDS - 0.1
+    assert young.take() == ""
 
 
 @pytest.mark.parametrize(
@@ -415,6 +434,27 @@ def test_an_answer_that_cannot_be_written_is_not_acknowledged(served: Served, an
     assert b"line 1" in told.body
 
 
+def test_what_is_not_saved_yet_is_kept_until_it_is(served: Served, put: Callable[..., Path]) -> None:
+    def draft(number: int, given: Any) -> Reply:
+        body = json.dumps(given).encode()
+        headers = {"Origin": f"http://{served.host}", "Content_Type": "application/json"}
+        return served.ask(f"drafts/{number}", method="POST", body=body, Content_Length=str(len(body)), **headers)
+
+    assert json.loads(draft(0, GIVEN).body) == {"kept": True}
+    assert json.loads(draft(1, GIVEN).body) == {"kept": True}
+    assert draft(1, {**GIVEN, "cells": None}).status == 200
+    state = json.loads(served.ask("state").body)["films"]
+    assert [film["draft"] for film in state] == [GIVEN] + [None] * 6
+    assert [film["answer"] for film in state] == [None] * 7, "it is no answer"
+    assert draft(0, {**GIVEN, "cells": [17]}).status == 422
+    assert draft(7, GIVEN).status == 404
+    assert served.ask("drafts/0").status == 405
+    assert served.answer(0, GIVEN).status == 200
+    assert json.loads(served.ask("state").body)["films"][0]["draft"] is None
+    assert json.loads(draft(0, {**GIVEN, "cells": [2]}).body) == {"kept": False}, "it came too late"
+    assert json.loads(served.ask("state").body)["films"][0]["draft"] is None
+
+
 # ------------------------------------------------------------------------------------------------------ what goes out
 
 
@@ -543,3 +583,39 @@ def test_an_address_that_is_taken_or_none_of_ours_is_told(sitting: Sitting) -> N
         for host, port in (("127.0.0.1", taken.getsockname()[1]), ("192.0.2.1", 0)):
             with pytest.raises(UsageError, match="nobody can listen at"):
                 serve(sitting, host, port, lambda address, ticket: pytest.fail(address.url))
+
+
+@pytest.mark.parametrize(
+    ("typed", "usual"),
+    [
+        ("127.1", "127.0.0.1"),
+        ("0x7f.1", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("127.0.0.1.", "127.0.0.1"),
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+        ("\uff11\uff12\uff17.0.0.1", "127.0.0.1"),
+        ("0:0:0:0:0:0:0:1", "::1"),
+        ("LocalHost.", "localhost"),
+        ("M\u00fcnchen.example", "xn--mnchen-3ya.example"),
+        ("192.168.1.20", "192.168.1.20"),
+    ],
+)
+def test_fault_39_a_host_is_printed_and_let_in_as_a_browser_writes_it(typed: str, usual: str) -> None:
+    assert usual_spelling(typed) == usual
+
+
+@pytest.mark.parametrize(("host", "told"), [("fe80::1%lo", "network card"), ("a..b", "neither an address nor a name")])
+def test_a_host_that_no_browser_can_open_is_refused(sitting: Sitting, host: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        serve(sitting, host, 0, lambda address, ticket: pytest.fail(address.url))
+
+
+def test_fault_39_an_odd_spelling_of_loopback_is_served_under_its_usual_name_only(
+    sitting: Sitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses: list[Address] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
+    serve(sitting, "0x7f.1", 0, lambda address, ticket: addresses.append(address))
+    (address,) = addresses
+    assert address.url.startswith(f"http://127.0.0.1:{address.port}/")
+    assert address.hosts == {f"127.0.0.1:{address.port}", f"localhost:{address.port}"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from imil_sim.annotate import Given, Sitting, Stale, read_asked
+from imil_sim.annotate.drafts import MOST_DRAFTS, Draft, read_drafts, write_drafts
 from imil_sim.annotate.sitting import INSTRUCTIONS, version
 from imil_sim.errors import SessionError, UsageError
 from imil_sim.feedback import read_session
@@ -145,3 +148,80 @@ def test_an_answer_that_does_not_say_about_which_pixels_makes_room_for_one_that_
     assert sitting.answers()[0] is None
     answer = sitting.save(0, given(2))
     assert read_session(sitting.path).answers == (answer,)
+
+
+def test_what_is_not_saved_is_kept_for_the_next_start_and_no_longer_than_it_is_needed(
+    sitting: Sitting, put: Put, answers: Path
+) -> None:
+    assert sitting.keep_draft(0, given(1, 6, reason="the apex"))
+    assert sitting.keep_draft(1, given(reason="no cell yet"))
+    assert sitting.keep_draft(0, given(1, 6, 7, reason="the apex"))
+    (file,) = answers.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = sit(put())  # another start
+    assert again.drafts() == (given(1, 6, 7, reason="the apex"), given(reason="no cell yet"), *[None] * 5)
+    assert again.answers() == (None,) * 7, "a draft is no answer"
+    assert sit(put(2)).drafts() == (None,) * 7, "another heat-map is another question"
+    first = again.save(0, given(2))
+    assert again.drafts()[:2] == (None, given(reason="no cell yet"))
+    assert not again.keep_draft(0, given(1, 6, 7)), "it came after the answer that it became"
+    assert again.keep_draft(0, given(3, replaces=version(first)))
+    for number in (0, 1):
+        assert again.keep_draft(number, Given(cells=None, replaces=version(again.answers()[number])))
+    assert [one.name for one in answers.iterdir()] == ["ada-4x4.jsonl"]
+    with pytest.raises(UsageError, match="cells are numbers from 1 to 16"):
+        again.keep_draft(1, given(17))
+
+
+def test_drafts_are_bounded_and_damaged_ones_keep_nobody_from_answering(sitting: Sitting, answers: Path) -> None:
+    path = answers / ".ada-4x4.drafts.json"
+    many = tuple(Draft(image_id=f"film-{i}", cam_sha256="0" * 64, given=given(1)) for i in range(MOST_DRAFTS + 3))
+    write_drafts(path, many)
+    assert read_drafts(path) == many[3:], "the oldest go first"
+    for data in (b"", b"{", b"\xff", b'{"drafts": [{}]}', b"[" * 100_000):
+        path.write_bytes(data)
+        assert sitting.drafts() == (None,) * 7
+    sitting.save(0, given(1))
+    assert sitting.keep_draft(1, given(2))
+    assert sitting.drafts()[1] == given(2)
+
+
+def test_the_role_stands_in_the_session_and_another_one_is_told(sitting: Sitting, put: Put) -> None:
+    def sit_as(role: str) -> Sitting:
+        return Sitting(sitting.asked, sitting.desk, role)
+
+    sitting.save(0, given(1))
+    assert read_session(sitting.path).header.role == ""
+    sit_as("resident").save(1, given(2))
+    session = read_session(sitting.path)
+    assert (session.header.role, len(session.answers)) == ("resident", 2), "what was unknown is known now"
+    with pytest.raises(UsageError, match=r'whose role is "resident", not "radiologist"; leave --role out'):
+        sit_as("radiologist")
+    sit_as("").save(2, given(3))
+    assert read_session(sitting.path).header.role == "resident"
+
+
+@pytest.mark.parametrize("role", ["resi\ndent", "resident\udce9", "r" * 501, "\u202eresident"])
+def test_a_role_that_no_session_can_hold_is_told_before_anybody_answers(sitting: Sitting, role: str) -> None:
+    with pytest.raises(UsageError, match=r"(?s)the session of ada cannot be begun:.*role '") as told:
+        Sitting(sitting.asked, sitting.desk, role)
+    assert str(told.value).isascii()
+    assert len(str(told.value)) < 300
+
+
+def test_a_class_that_no_session_can_name_is_told_before_anybody_answers(put: Put) -> None:
+    folder = put()
+    sheet = json.loads((folder / "questions.json").read_text())
+    sheet["class_names"] = ["normal", "T\nB"]
+    (folder / "questions.json").write_text(json.dumps(sheet))
+    with pytest.raises(UsageError, match=r"class_names\.1 'T\\nB'"):
+        sit(folder)
+
+
+def test_an_empty_session_is_begun_anew_with_a_warning(sitting: Sitting) -> None:
+    assert sitting.warnings() == ()
+    sitting.path.touch()
+    assert "is empty, its writer was stopped before the first line; it is begun anew" in sitting.warnings()[0]
+    first = sitting.save(0, given(1))
+    assert read_session(sitting.path).answers == (first,)
+    assert sitting.warnings() == ()

@@ -77,7 +77,9 @@ def test_another_address_than_loopback_is_warned_of(questions: Path, call: Any, 
     assert served == [("192.168.1.20", 8000)]
     assert "warning: 192.168.1.20 may be reached from other machines, and what is sent is not encrypted" in called.err
     assert "http://192.168.1.20:8000/the-token/" in called.out
-    assert "warning" not in call("annotate", str(questions), "--no-browser", "--host", "::1").err
+    for host in ("::1", "127.1", "LocalHost."):
+        assert "warning" not in call("annotate", str(questions), "--no-browser", "--host", host).err
+    assert served[-2:] == [("127.0.0.1", 0), ("localhost", 0)]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,7 @@ def test_another_address_than_loopback_is_warned_of(questions: Path, call: Any, 
         (["--reader", "bob"], 'nobody called "bob" is asked these questions. Known: ada'),
         (["--host", "0.0.0.0"], '--host "0.0.0.0" is every address of this machine'),
         (["--host", "no.such.host.invalid"], "nobody can listen at no.such.host.invalid, port 0"),
+        (["--role", "resident\nof"], "role 'resident\\nof'"),
         (["--port", "70000"], "less than or equal to 65535"),
     ],
 )
@@ -109,14 +112,19 @@ def test_a_damaged_session_ends_with_2_and_a_half_written_line_with_a_warning(
 ) -> None:
     typed = iter(["1", "", "quit"])
     monkeypatch.setattr("builtins.input", lambda prompt: next(typed))
-    assert call("annotate", str(questions), "--console", "--no-browser").code == 3
+    assert call("annotate", str(questions), "--console", "--no-browser", "--role", "resident").code == 3
     session = here / "answers" / "ada-4x4.jsonl"
     whole = session.read_bytes()
     session.write_bytes(whole + b'{"order": 2')
     typed = iter(["quit"])
     called = call("annotate", str(questions), "--console", "--no-browser")
     assert (called.code, "line 3: was only half written" in called.err) == (3, True)
+    assert json.loads(whole.splitlines()[0])["role"] == "resident"
     assert json.loads(whole.splitlines()[1])["cells"] == [1]
+    session.write_bytes(b"")
+    typed = iter(["quit"])
+    called = call("annotate", str(questions), "--console", "--no-browser")
+    assert (called.code, "ada-4x4.jsonl is empty" in called.err) == (3, True)
     session.write_text("{}")
     called = call("annotate", str(questions), "--console", "--no-browser")
     assert (called.code, "line 1: is no header of a session" in called.err) == (2, True)

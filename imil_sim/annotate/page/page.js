@@ -18,23 +18,36 @@ let cursor = 1; // number of the cell that the keyboard is at
 let keyboard = false; // whether the keyboard moved last: only then the cursor is drawn
 let busy = false;
 let sent = 0; // how many answers this window sent
-let sureOfNothing = false; // whether the reader was asked if nothing matters
+let asked = ""; // what the reader was asked back about: "nothing" matters, "skip" what is chosen; empty: nothing
+let lost = ""; // why the server could not be asked, the last time; empty: it answered
 const view = { heat: 45, window: 255, level: 128, zoom: 1, x: 0.5, y: 0.5, hidden: false };
 
 // ------------------------------------------------------------------------------------------------------- the server
 
+const RESTART = "Where it has stopped, run the same imil-sim annotate command again, and open its new address.";
+
 async function ask(path, body) {
-  const asked = body === undefined
+  const more = body === undefined
     ? {}
     : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  return fetch(path, { ...asked, cache: "no-store", credentials: "omit", redirect: "error" });
+  let response;
+  try {
+    response = await fetch(path, { ...more, cache: "no-store", credentials: "omit", redirect: "error" });
+  } catch (error) {
+    lost = `The server does not answer. ${RESTART}`;
+    throw error;
+  }
+  // Another server is at this port by now, which does not know this page.
+  lost = [403, 421].includes(response.status) ? "The server was started again: open the address that it printed then." : "";
+  if (lost) throw new Error(lost);
+  return response;
 }
 
 async function load() {
   const response = await ask("state");
   if (!response.ok) throw new Error(await response.text());
-  const told = await response.json();
-  return { ...told, rows: told.row_edges.length - 1, cols: told.col_edges.length - 1 };
+  const fresh = await response.json();
+  return { ...fresh, rows: fresh.row_edges.length - 1, cols: fresh.col_edges.length - 1 };
 }
 
 async function start() {
@@ -47,8 +60,8 @@ async function start() {
   $("instructions").textContent = state.instructions;
   $("session").textContent = state.session;
   $("reason").maxLength = state.most_reason;
-  const asked = /^#([0-9]+)$/.exec(location.hash);
-  const first = asked ? Number(asked[1]) - 1 : unanswered(0);
+  const named = /^#([0-9]+)$/.exec(location.hash);
+  const first = named ? Number(named[1]) - 1 : unanswered(0);
   await open(first >= 0 && first < state.films.length ? first : 0);
 }
 
@@ -65,14 +78,14 @@ function unanswered(from) {
 async function refresh() {
   if (busy || !draft) return;
   const before = sent;
-  let told;
+  let fresh;
   try {
-    told = await load();
+    fresh = await load();
   } catch {
-    return; // told when an answer is to be saved
+    return lost && notice("");
   }
   if (busy || !draft || sent !== before) return; // it may be older than what was saved meanwhile
-  state = told;
+  state = fresh;
   if (version(draft.base) !== version(state.films[at].answer) && !touched(draft.base)) restore();
   tell();
   draw();
@@ -99,7 +112,8 @@ async function open(number) {
     clock.last = performance.now();
     develop();
   } catch {
-    notice("The film cannot be loaded: the server does not answer. Start it again, and open its new address.", true);
+    lost ||= `The server does not send the film. ${RESTART}`;
+    notice("");
   }
   canvas.focus({ preventScroll: true });
 }
@@ -127,11 +141,14 @@ function restore() {
   try {
     kept = JSON.parse(sessionStorage.getItem(place(at)));
   } catch { /* a window without storage loses what was not saved when it is reloaded, and nothing else */ }
+  const older = kept ? null : state.films[at].draft; // of a window that is gone
+  if (older) kept = { ...older, version: older.replaces, touched: true };
   const current = kept && kept.version === version(answer);
   const { cells, reason, seconds } = current ? kept : answer || {};
   draft = { cells: new Set(cells || []), reason: reason || "", seconds: seconds || 0, base: answer, undo: [] };
   $("reason").value = draft.reason;
-  sureOfNothing = false;
+  asked = "";
+  if (older && current) notice("This was chosen here before and is not saved yet.");
   if (!kept || current || !kept.touched) return;
   draft.undo = [{ cells: kept.cells, reason: kept.reason }];
   notice(`T${MEANWHILE}`, true);
@@ -144,6 +161,32 @@ function keep() {
   try {
     sessionStorage.setItem(place(at), JSON.stringify(kept));
   } catch { /* as in restore */ }
+  if (isKept()) return;
+  unkept.set(at, { cells: kept.touched ? kept.cells : null, reason, seconds, replaces: kept.version });
+  keeping ||= entrust();
+}
+
+// What is not saved yet is kept by the server too: it outlives this window, and the server itself.
+const unkept = new Map(); // by index of the film, what the server has still to be told; the latest only
+let keeping; // a promise while it is being told
+
+async function entrust() {
+  for (const [number, given] of unkept) {
+    unkept.delete(number);
+    try {
+      const response = await ask(`drafts/${number}`, given);
+      if (response.ok && (await response.json()).kept) state.films[number].draft = given.cells ? given : null;
+    } catch { /* told below, and tried again with the next change */ }
+  }
+  keeping = undefined;
+  if (draft && !busy && (lost || told === "lost")) notice("");
+}
+
+// Whether the server has what was chosen and written on this film; where that is nothing, whether it keeps nothing.
+function isKept() {
+  const there = state.films[at].draft;
+  if (!touched(draft.base)) return !there;
+  return Boolean(there) && String(there.cells) === String(numbers()) && there.reason === draft.reason;
 }
 
 const numbers = () => [...draft.cells].sort((a, b) => a - b);
@@ -160,7 +203,7 @@ function change(cells, remember = true) {
   // Without its reason: what is taken back is a choice of cells, not what was typed since.
   if (remember) draft.undo = [...draft.undo.slice(1 - MOST_UNDO), { cells: numbers(), reason: null }];
   draft.cells = new Set(cells);
-  sureOfNothing = false;
+  asked = "";
   notice("");
   keep();
   tell();
@@ -185,9 +228,18 @@ function undo() {
 function save() {
   const answer = state.films[at].answer;
   if (answer && answer.cells && !touched(answer)) return onwards(); // it is on disk as it stands
-  if (draft.cells.size || sureOfNothing) return send(numbers());
-  sureOfNothing = true;
-  notice("No cell is chosen. Save once more to say that nothing on this film matters; skip it to give no answer.");
+  if (draft.cells.size || asked === "nothing") return send(numbers());
+  askBack("nothing", "No cell is chosen. Save once more to say that nothing on this film matters; skip it to give no answer.");
+}
+
+function skip() {
+  if (!draft.cells.size || asked === "skip") return send(null);
+  askBack("skip", "Cells are chosen. Skip once more to give no answer all the same; the choice is then gone.");
+}
+
+function askBack(about, text) {
+  asked = about;
+  notice(text);
   tell();
 }
 
@@ -199,19 +251,22 @@ async function send(cells) {
   busy = true;
   sent += 1;
   tell();
+  unkept.delete(at);
+  await keeping; // lest a draft overtakes the answer that it became
   try {
     const response = await ask(`answers/${at}`, given);
     if (response.status === 409) overtaken(film, (await response.json()).answer);
     else if (!response.ok) notice(`Not saved: ${await response.text()}`, true);
     else {
       film.answer = (await response.json()).answer;
+      film.draft = null;
       sessionStorage.removeItem(place(at));
       draft = undefined;
       busy = false;
       return await onwards();
     }
-  } catch {
-    notice("Not saved: the server does not answer. Start it again; until then this page keeps your answer.", true);
+  } catch (error) {
+    notice(`Not saved. ${lost || error.message}`, true);
   }
   busy = false;
   if (draft) tell();
@@ -221,6 +276,7 @@ async function send(cells) {
 function overtaken(film, answer) {
   const own = { cells: numbers(), reason: draft.reason };
   film.answer = answer;
+  film.draft = null;
   sessionStorage.removeItem(place(at));
   restore();
   draft.undo = [own];
@@ -242,36 +298,53 @@ function step(by) {
 
 // ----------------------------------------------------------------------------------------------------------- telling
 
+let told = ""; // which notice stands there: "lost", another one, or none
+
 function notice(text, bad = false) {
-  $("notice").textContent = text;
-  $("notice").hidden = !text;
-  $("notice").classList.toggle("bad", bad);
+  told = lost ? "lost" : text && "other";
+  put("notice", lost ? `${text.startsWith("Not saved") ? "Not saved. " : ""}${lost} ${whatIsKept()}` : text);
+  $("notice").hidden = !told;
+  $("notice").classList.toggle("bad", bad || told === "lost");
+}
+
+// What becomes of this film where the server is gone: the truth, whatever that is.
+function whatIsKept() {
+  if (!draft || !touched(draft.base)) return "What was saved is on disk.";
+  if (isKept()) return "What was saved is on disk; so is what you chose and wrote here: the new page shows it.";
+  return "What was saved is on disk. What you changed here since is kept by this window only: note it before you close or reload it.";
+}
+
+// A text that is set anew, though it is the same, would be read out again.
+function put(id, text) {
+  if ($(id).textContent !== String(text)) $(id).textContent = text;
 }
 
 function tell() {
   const film = state.films[at];
   const answered = state.films.filter((one) => one.answer).length;
   const cells = numbers();
-  $("place").textContent = `Film ${at + 1} of ${state.films.length}`;
+  put("place", `Film ${at + 1} of ${state.films.length}`);
   $("bar").max = state.films.length;
   $("bar").value = answered;
-  $("answered").textContent = `${answered} answered`;
-  $("truth").textContent = state.class_names[film.label];
-  $("asked").textContent = state.class_names[film.label];
-  $("model").textContent = state.class_names[film.predicted];
-  $("confidence").textContent = `${Math.round(film.confidence * 100)}% sure`;
-  $("film-id").textContent = `${film.image_id} · ${state.reader}`;
-  $("chosen").textContent = said(film, cells);
+  put("answered", `${answered} answered`);
+  put("truth", state.class_names[film.label]);
+  put("asked", state.class_names[film.label]);
+  put("model", state.class_names[film.predicted]);
+  put("confidence", `${Math.round(film.confidence * 100)}% sure`);
+  put("film-id", `${film.image_id} · ${state.reader}`);
+  put("chosen", said(film, cells));
   $("undo").disabled = !draft.undo.length;
   $("save").disabled = $("skip").disabled = busy;
   const unchanged = film.answer && film.answer.cells && !touched(film.answer);
-  $("save").textContent = busy ? "Saving" : sureOfNothing ? "Yes, nothing matters" : unchanged ? "Next" : "Save and next";
-  $("heat-value").textContent = view.hidden ? "off" : `${view.heat}%`;
-  $("window-value").textContent = view.window;
-  $("level-value").textContent = view.level;
-  $("zoom-value").textContent = `${Math.round(view.zoom * 100)}%`;
+  put("save", busy ? "Saving" : asked === "nothing" ? "Yes, nothing matters" : unchanged ? "Next" : "Save and next");
+  put("skip", asked === "skip" ? "Yes, skip it" : "Skip");
+  put("heat-value", view.hidden ? "off" : `${view.heat}%`);
+  put("window-value", view.window);
+  put("level-value", view.level);
+  put("zoom-value", `${Math.round(view.zoom * 100)}%`);
   for (const name of ["heat", "window", "level"]) $(name).value = view[name];
   $("zoom").value = Math.round(view.zoom * 100);
+  for (const name of ["heat", "zoom"]) $(name).setAttribute("aria-valuetext", $(`${name}-value`).textContent);
 }
 
 function said(film, cells) {
@@ -285,7 +358,7 @@ function said(film, cells) {
 function tellCell() {
   const row = Math.floor((cursor - 1) / state.cols), col = (cursor - 1) % state.cols;
   const looked = pictures ? `, heat ${Math.round(heatOf(row, col) * 100)}%` : "";
-  $("cell").textContent = `cell ${cursor}, row ${row + 1}, column ${col + 1}${looked}${draft.cells.has(cursor) ? ", chosen" : ""}`;
+  put("cell", `cell ${cursor}, row ${row + 1}, column ${col + 1}${looked}${draft.cells.has(cursor) ? ", chosen" : ""}`);
 }
 
 function heatOf(row, col) {
@@ -558,7 +631,7 @@ const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], Arrow
 const zoomBy = (factor) => zoom(factor, canvas.width / 2, canvas.height / 2);
 const KEYS = {
   i: () => invert(), c: () => change([]), a: () => change(everyCell()), u: undo,
-  s: () => send(null), n: () => step(1), p: () => step(-1), PageDown: () => step(1), PageUp: () => step(-1),
+  s: () => skip(), n: () => step(1), p: () => step(-1), PageDown: () => step(1), PageUp: () => step(-1),
   h: () => look({ hidden: !view.hidden }),
   "[": () => look({ heat: view.heat - 10, hidden: false }), "]": () => look({ heat: view.heat + 10, hidden: false }),
   w: () => look({ window: view.window - 15 }), W: () => look({ window: view.window + 15 }),
@@ -601,9 +674,13 @@ document.addEventListener("keydown", (event) => {
 const guarded = (action) => () => draft && !busy && action();
 const CLICKS = {
   previous: () => step(-1), next: () => step(1), invert, clear: () => change([]), all: () => change(everyCell()), undo,
-  save, skip: () => send(null), reset: resetView, "open-help": () => $("help").showModal(),
+  save, skip, reset: resetView, "open-help": () => $("help").showModal(),
 };
-for (const [id, action] of Object.entries(CLICKS)) $(id).addEventListener("click", guarded(action));
+for (const [id, action] of Object.entries(CLICKS)) {
+  $(id).addEventListener("click", guarded(action));
+  // After the mouse Enter and Space are for the film again, and do not press the same button once more.
+  $(id).addEventListener("click", (event) => event.detail && !document.querySelector("dialog[open]") && canvas.focus({ preventScroll: true }));
+}
 for (const name of ["heat", "window", "level"]) {
   $(name).addEventListener("input", () => look({ [name]: Number($(name).value), hidden: name !== "heat" && view.hidden }));
 }
