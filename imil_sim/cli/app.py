@@ -195,7 +195,14 @@ def import_(
     sizes: Annotated[
         Path | None, typer.Option("--sizes", help="Sizes of the original films: a CSV table, or their folder.")
     ] = None,
-    suffix: Annotated[str, typer.Option("--suffix", help="Of masks, between a film's id and .png.")] = "",
+    suffix: Annotated[str, typer.Option("--suffix", help="Of masks, between a film's id and its ending.")] = "",
+    unmarked: Annotated[
+        Literal["stated", "nothing", "skip"],
+        typer.Option("--unmarked", help="Films without a mark: nothing matters, skip, or as the file states it."),
+    ] = "stated",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="CATEGORY", help="Only marks of it; may be given again.")
+    ] = None,
     whole_path: Annotated[
         bool, typer.Option("--whole-path", help="Ids are paths with folders, not only the names of files.")
     ] = False,
@@ -207,8 +214,12 @@ def import_(
     """Make a session of what was drawn with another program, to be replayed."""
     from imil_sim.cli.importing import Asked, import_sessions
 
-    asked = Asked(source, to, kind, grid, threshold, reader, role, sizes, suffix, whole_path, study, store)
-    import_sessions(asked)
+    wanted = frozenset(only or ())
+    import_sessions(
+        Asked(
+            source, to, kind, grid, threshold, reader, role, sizes, suffix, whole_path, study, store, unmarked, wanted
+        )
+    )
 
 
 @app.command()
@@ -217,6 +228,7 @@ def annotate(
     host: Annotated[str, typer.Option("--host", help="Address to serve the page at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: a free one.")] = 0,
     reader: Annotated[str | None, typer.Option("--reader", help="Who answers, where several are asked.")] = None,
+    role: Annotated[str, typer.Option("--role", help="What the reader is: radiologist, resident.")] = "",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open nothing, only print where it is.")] = False,
     console: Annotated[bool, typer.Option("--console", help="Ask in this terminal, with numbered cells.")] = False,
 ) -> None:
@@ -224,7 +236,9 @@ def annotate(
     from imil_sim.cli.annotate import annotate as show_questions
 
     raise typer.Exit(
-        show_questions(questions, reader=reader, host=host, port=port, browser=not no_browser, in_console=console)
+        show_questions(
+            questions, reader=reader, role=role, host=host, port=port, browser=not no_browser, in_console=console
+        )
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +14,18 @@ from rich.console import Console
 from imil_sim.cli.progress import Counter
 from imil_sim.cli.study import open_study
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.errors import SessionError, UsageError
+from imil_sim.errors import SessionError, UsageError, listed
 from imil_sim.feedback.grid import Grid, check_threshold
 from imil_sim.feedback.recorded import Films
 from imil_sim.feedback.session import Session
+from imil_sim.feedback.session_read import parse_session
 from imil_sim.feedback.session_write import session_bytes, write_session
 from imil_sim.images.importing.reading import KINDS, read_outlines
-from imil_sim.images.importing.sessions import Wanted, sessions_of
+from imil_sim.images.importing.sessions import Tally, Unmarked, Wanted, sessions_of
 from imil_sim.images.importing.sizes import read_sizes
+
+MOST_SOURCE = 500
+"""Characters that a session's header takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,40 +44,50 @@ class Asked:
     whole_path: bool
     study: str | None
     store: Path
+    unmarked: Unmarked
+    only: frozenset[str]
 
 
 def import_sessions(asked: Asked) -> None:
-    """Write one session for each reader of a file, and tell what it holds.
+    """Write one session for each reader of a file, all or none of them, and tell what they hold.
 
     Raises:
-        ImilSimError: the file, the study or an option is wrong; nothing is written then.
+        ImilSimError: the file, the study or an option is wrong, or a session cannot be written; there is none then.
     """
     try:
         check_threshold(asked.threshold)
     except ValueError as error:
         raise UsageError(f"--threshold: {error}") from None
-    kind, outlines = read_outlines(asked.source, asked.kind, asked.suffix)
+    read = read_outlines(asked.source, asked.kind, asked.suffix, asked.only)
     wanted = Wanted(
         grid=Grid(asked.grid, asked.grid),
         threshold=asked.threshold,
         reader=asked.reader,
         role=asked.role,
-        source=f"{KINDS[kind]} {asked.source.name}",
+        source=_source(asked, KINDS[read.kind]),
         whole_path=asked.whole_path,
+        unmarked=asked.unmarked,
     )
     sizes = read_sizes(asked.sizes, whole_path=asked.whole_path) if asked.sizes else None
-    imported = sessions_of(outlines, wanted, sizes, _films(asked))
+    imported = sessions_of(read.outlines, wanted, sizes, _films(asked))
     places = _places(asked.to, list(imported.sessions))
-    for reader, session in imported.sessions.items():
-        _check_place(places[reader], session)
+    write_all({places[reader]: session for reader, session in imported.sessions.items()})
     talk, tell = Console(stderr=True), Console()
-    for warning in imported.warnings:
+    for warning in (*read.warnings, *imported.warnings):
         talk.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    for reader, session in imported.sessions.items():
-        places[reader].parent.mkdir(parents=True, exist_ok=True)
-        write_session(places[reader], session)
-        line = f"{KINDS[kind]}: {_told(session)}, by {reader}, written to {places[reader]}"
-        tell.print(line, markup=False, highlight=False, soft_wrap=True)
+    for reader, tally in imported.tallies.items():
+        session = imported.sessions.get(reader)
+        written = "nothing written" if session is None else f"written to {places[reader]}"
+        told = "no answer" if session is None else _told(session)
+        for line in (f"{KINDS[read.kind]}: {told}, by {reader}, {written}", *_left_out(tally)):
+            tell.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _source(asked: Asked, kind: str) -> str:
+    """Where the sessions come from, as their headers say it: the file, and what of it was taken."""
+    options = [f"--only {category}" for category in sorted(asked.only)]
+    options += [f"--unmarked {asked.unmarked}"] if asked.unmarked != "stated" else []
+    return " ".join([kind, asked.source.name, *options])[:MOST_SOURCE]
 
 
 def _films(asked: Asked) -> Films | None:
@@ -105,24 +122,90 @@ def _places(to: Path, readers: list[str]) -> dict[str, Path]:
     return {reader: to / f"{name}.jsonl" for reader, name in names.items()}
 
 
-def _check_place(path: Path, session: Session) -> None:
-    """Nothing, if the session may go there: nothing is there, or the very same.
+def write_all(sessions: Mapping[Path, Session]) -> None:
+    """Every session in its place, or none of them: what this call wrote is taken away where it cannot go on.
+
+    A place where the very same session is already is left as it is. Before the first byte is written everything that
+    can be known to be wrong is.
 
     Raises:
-        SessionError: another session is there, or what is none.
+        SessionError: something else is in one of the places, a session would be too large to be read again, or one
+            cannot be written.
     """
-    if not path.exists():
-        return
-    whole = session_bytes(session)
-    if not path.is_file() or path.stat().st_size != len(whole) or path.read_bytes() != whole:
+    new, problems = [], []
+    for path, session in sessions.items():
+        try:
+            if not _is_there(path, session_bytes(session)):
+                new.append(path)
+        except SessionError as error:
+            problems.append(str(error))
+    if problems:
+        raise SessionError(problems[0] if len(problems) == 1 else f"nothing was written:{listed(problems)}")
+    files: list[Path] = []
+    folders: list[Path] = []
+    try:
+        for path in new:
+            for folder in _missing_folders(path):
+                folder.mkdir()
+                folders.append(folder)
+            files.append(path)
+            write_session(path, sessions[path])
+    except BaseException as error:
+        _take_away(files, folders)
+        if isinstance(error, OSError):
+            raise SessionError(
+                f"folder {path.parent} cannot be made: {error.strerror}; name another place with --to"
+            ) from error
+        raise
+
+
+def _is_there(path: Path, whole: bytes) -> bool:
+    """Whether the very same session is in the place already; where nothing is, it can be read once it is written.
+
+    Raises:
+        SessionError: something else is there, or the session is larger than what is read.
+    """
+    try:
+        path.lstat()  # a link that leads nowhere is something, too
+        same = path.is_file() and path.stat().st_size == len(whole) and path.read_bytes() == whole
+    except (FileNotFoundError, NotADirectoryError):
+        parse_session(io.BytesIO(whole), str(path))
+        return False
+    except OSError as error:
+        raise SessionError(f"{path} cannot be looked at: {error.strerror}; name another file") from error
+    if not same:
         raise SessionError(f"{path} is there already and holds something else; name another file, or remove it")
+    return True
+
+
+def _missing_folders(path: Path) -> list[Path]:
+    """The folders that must be made for a file, the outermost first."""
+    return [folder for folder in reversed(path.parents) if not folder.exists()]
+
+
+def _take_away(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Remove the files, of which the last may not have come to be, and the folders made for them, innermost first."""
+    for path in files:
+        with suppress(OSError):
+            path.unlink()
+    for folder in reversed(folders):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _told(session: Session) -> str:
     abstained = sum(answer.abstained for answer in session.answers)
-    nothing = sum(answer.cells == () for answer in session.answers)
     rows, cols = session.header.grid
-    parts = [f"{len(session.answers)} answers on a grid of {rows} x {cols}"]
-    parts += [f"{nothing} with nothing marked"] if nothing else []
-    parts += [f"{abstained} abstentions"] if abstained else []
-    return ", ".join(parts)
+    told = f"{len(session.answers)} answers on a grid of {rows} x {cols}"
+    return told + (f", {abstained} abstentions" if abstained else "")
+
+
+def _left_out(tally: Tally) -> Iterator[str]:
+    """What the summary says of films without a mark and of marks that were not wanted."""
+    films = "films without a mark of the categories asked for" if tally.unwanted else "films without a mark"
+    if tally.nothing:
+        yield f'  {tally.nothing} {films} are answered "nothing matters" (--unmarked skip leaves them out)'
+    if tally.skipped:
+        yield f'  {tally.skipped} {films} are left out (--unmarked nothing answers them "nothing matters")'
+    if tally.unwanted:
+        yield f"  {tally.unwanted} marks of other categories are left out (--only)"

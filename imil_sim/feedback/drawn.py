@@ -73,9 +73,12 @@ class Drawn(Spec):
     def cells(self, grid: Grid, threshold: float = 0.1) -> NDArray[np.bool_]:
         """(rows, cols): the cells of ``grid`` that it covers, chosen as `Grid.cells_from_mask` chooses.
 
-        Boxes and masks are measured exactly. Polygons are drawn on a film of `SAMPLES` a side (or eight times the grid,
-        if that is more), with the line itself, as masks are commonly drawn from outlines: what a reader circled reaches
-        up to the line. That makes an area larger than its corners say by half a sample all around.
+        How true the areas are depends on what was drawn. Boxes alone: exact. A mask: exact in the film's pixels, each
+        of which belongs to one cell; boxes and polygons beside it are what `to_mask` makes of them. Polygons, and boxes
+        beside them: on a film of `SAMPLES` a side (or eight times the grid, if that is more), each of which belongs to
+        one cell; an edge of a box is moved by up to half a sample. A polygon is drawn with the line itself, as masks
+        are commonly drawn from outlines: what a reader circled reaches up to the line. That makes an area larger than
+        its corners say by half a sample all around.
 
         Raises:
             ValueError: ``threshold`` is not in (0, 1].

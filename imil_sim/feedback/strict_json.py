@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import accumulate
 from typing import Any, NoReturn
 
 MOST_DIGITS = 20
@@ -17,6 +18,10 @@ MOST_FLOAT_CHARACTERS = 100
 """Of any other number: tools write up to 25, exact decimals of a double some 60."""
 MOST_DEPTH = 200
 """Brackets within brackets; no annotation tool writes ten."""
+
+_NO_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^"{}\[\]]+', re.DOTALL)
+"""A string, closed or not, or anything else between two brackets."""
+_STEPS = {"{": 1, "[": 1, "}": -1, "]": -1}
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:\n]|-?[0-9][0-9.eE+-]*|-?Infinity|NaN', re.DOTALL)
 
@@ -38,14 +43,40 @@ def parse_json(text: str) -> Any:
 
     Raises:
         JsonFault: it is no JSON; or holds NaN, an infinity, a number too long or too large, one key twice in an
-            object, or more than some hundred brackets within brackets.
+            object, or more than `MOST_DEPTH` brackets within brackets.
     """
+    _check_depth(text)
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no, parse_int=_whole, parse_float=_number)
     except json.JSONDecodeError as error:
         raise JsonFault(error.lineno, f"is no JSON ({error.msg}, column {error.colno})") from None
     except (_Refused, RecursionError):
         raise _found(text) from None
+
+
+def _check_depth(text: str) -> None:
+    """Nothing, if no bracket is within too many others; the text need not be JSON.
+
+    Looked at before Python's reader sees it: that one goes down as deep as its stack reaches, which differs between
+    versions and callers.
+
+    Raises:
+        JsonFault: one is; it is told in which line.
+    """
+    if text.count("[") + text.count("{") <= MOST_DEPTH:
+        return
+    depths = accumulate(map(_STEPS.__getitem__, _NO_BRACKETS.sub("", text)))
+    if next(filter(MOST_DEPTH.__lt__, depths), None) is None:
+        return
+    depth = position = 0
+    while depth <= MOST_DEPTH:
+        if between := _NO_BRACKETS.match(text, position):
+            position = between.end()
+        else:
+            depth += _STEPS[text[position]]
+            position += 1
+    line = text.count("\n", 0, position) + 1
+    raise JsonFault(line, f"has more than {MOST_DEPTH} brackets within brackets")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -81,8 +112,6 @@ def _found(text: str) -> JsonFault:
             line += 1
         elif token in "{[":
             keys.append(set())
-            if len(keys) > MOST_DEPTH:
-                return JsonFault(line, f"has more than {MOST_DEPTH} brackets within brackets")
         elif token in "}]":
             keys = keys[:-1]
         elif token == ":" and keys:

@@ -10,7 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
+from imil_sim.cli import importing
+from imil_sim.errors import SessionError
+from imil_sim.feedback import session_read
+from imil_sim.feedback.session import Session
 from imil_sim.feedback.session_read import read_session
+from imil_sim.feedback.session_write import write_session
 
 if TYPE_CHECKING:
     from conftest import Call
@@ -34,11 +39,12 @@ def test_a_folder_of_masks_becomes_a_session_and_the_same_one_again(call: Call, 
     done = call(*line)
     assert (done.code, done.out.strip()) == (
         0,
-        "folder of PNG masks: 3 answers on a grid of 4 x 4, 1 with nothing marked, by me, written to out/s.jsonl",
+        "folder of masks: 3 answers on a grid of 4 x 4, by me, written to out/s.jsonl\n"
+        '  1 films without a mark are answered "nothing matters" (--unmarked skip leaves them out)',
     )
     session = read_session(here / "out/s.jsonl")
     assert (session.header.reader, session.header.role) == ("me", "resident")
-    assert session.header.source == "folder of PNG masks masks"
+    assert session.header.source == "folder of masks masks"
     assert [a.cells for a in session.answers] == [(), (1, 2), (1, 2, 5, 6)]
     before = (here / "out/s.jsonl").read_bytes()
     assert call(*line).code == 0
@@ -135,3 +141,117 @@ def test_with_a_study_the_films_are_known_and_a_stranger_is_refused(call: Call, 
     assert refused.code == 2
     assert 'film "train-9999" is not in the set phantom' in refused.err
     assert not (here / "t.jsonl").exists()
+
+
+def test_films_without_a_mark_and_marks_of_other_categories_are_summed_up(call: Call, here: Path) -> None:
+    boxes = [("a", 1), ("a", 2), ("b", 2)]
+    document = {
+        "categories": [{"id": 1, "name": "nodule"}, {"id": 2, "name": "cavity"}],
+        "images": [{"id": film, "file_name": f"{film}.png", "height": 9, "width": 9} for film in "abcd"],
+        "annotations": [{"image_id": f, "category_id": c, "bbox": [0, 0, 2, 2]} for f, c in boxes],
+    }
+    (here / "coco.json").write_text(json.dumps(document))
+    done = call("import", "coco.json", "--to", "s.jsonl", "--grid", "4", "--only", "nodule")
+    assert (done.code, done.out.splitlines()) == (
+        0,
+        [
+            "COCO JSON: 2 answers on a grid of 4 x 4, by unknown, written to s.jsonl",
+            '  1 films without a mark of the categories asked for are answered "nothing matters" '
+            "(--unmarked skip leaves them out)",
+            "  2 films without a mark of the categories asked for are left out (--unmarked nothing answers them "
+            '"nothing matters")',
+            "  2 marks of other categories are left out (--only)",
+        ],
+    )
+    session = read_session(here / "s.jsonl")
+    assert session.header.source == "COCO JSON coco.json --only nodule"
+    assert [a.cells for a in session.answers] == [(1,), ()]
+    done = call("import", "coco.json", "--to", "t.jsonl", "--unmarked", "nothing")
+    session = read_session(here / "t.jsonl")
+    assert (session.header.source, len(session.answers)) == ("COCO JSON coco.json --unmarked nothing", 4)
+    done = call("import", "coco.json", "--to", "u.jsonl", "--only", "nodules")
+    assert (done.code, (here / "u.jsonl").exists()) == (2, False)
+    assert 'no mark is of the category "nodules". Known: cavity, nodule. Did you mean "nodule"?' in done.err
+    assert call("import", "coco.json", "--to", "u.jsonl", "--unmarked", "maybe").code == 2
+
+
+def test_files_passed_over_are_said_and_a_reader_without_an_answer_too(call: Call, masks: Path, here: Path) -> None:
+    (masks / "a.tif").write_bytes(b"II*\x00")
+    done = call("import", "masks", "--to", "s.jsonl", "--grid", "4")
+    assert done.code == 0
+    assert "warning: passed over 1 file that is neither PNG nor JPEG, the first a.tif" in done.err
+    (here / "boxes.csv").write_text(VINDR)
+    (here / "sizes.csv").write_text("image_id,width,height\na,100,80\n")
+    done = call("import", "boxes.csv", "--to", "s2.jsonl", "--sizes", "sizes.csv", "--unmarked", "skip")
+    assert done.code == 0
+    assert "CSV table of boxes: no answer, by R2, nothing written\n  1 films without a mark are left out" in done.out
+
+
+# ---------------------------------------------------------------------------------------------------- all or nothing
+
+
+def four_readers(here: Path) -> list[str]:
+    lines = "".join(f"a,R{number},0.1,0.1,0.{number},0.5\n" for number in (2, 3, 4, 5))
+    (here / "boxes.csv").write_text(VINDR.splitlines()[0] + "\n" + lines)
+    (here / "sizes.csv").write_text("image_id,width,height\na,100,80\n")
+    return ["import", "boxes.csv", "--to", "new/readers", "--sizes", "sizes.csv"]
+
+
+@pytest.mark.parametrize("stop", [SessionError("session R4 cannot be written: No space left"), KeyboardInterrupt()])
+def test_sessions_of_several_readers_are_written_all_or_none(
+    call: Call, here: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException
+) -> None:
+    line = four_readers(here)
+
+    def failing(path: Path, session: Session) -> None:
+        write_session(path, session)
+        if path.name == "R4.jsonl":
+            raise stop
+
+    monkeypatch.setattr(importing, "write_session", failing)
+    assert call(*line).code != 0
+    assert not (here / "new").exists()
+    # What was there before stays: the folder, a stranger's file, and R2's own session, byte for byte.
+    assert call(*line, "--reader", "R2", "--to", "new/readers/R2.jsonl").code == 0
+    (here / "new/readers/notes.txt").write_text("mine")
+    before = (here / "new/readers/R2.jsonl").stat()
+    assert call(*line).code != 0
+    assert sorted(path.name for path in (here / "new/readers").iterdir()) == ["R2.jsonl", "notes.txt"]
+    assert (here / "new/readers/R2.jsonl").stat() == before
+    monkeypatch.setattr(importing, "write_session", write_session)
+    assert call(*line).code == 0
+    assert (here / "new/readers/R2.jsonl").stat() == before
+    assert len(list((here / "new/readers").glob("R*.jsonl"))) == 4
+
+
+def test_every_name_is_looked_at_before_the_first_byte_is_written(call: Call, here: Path) -> None:
+    line = four_readers(here)
+    folder = here / "new/readers"
+    folder.mkdir(parents=True)
+    (folder / "R4.jsonl").write_text("another")
+    (folder / "R5.jsonl").symlink_to("nowhere")
+    done = call(*line)
+    assert done.code == 2
+    for name in ("R4", "R5"):
+        assert f"new/readers/{name}.jsonl is there already and holds something else" in done.err
+    assert sorted(path.name for path in folder.iterdir()) == ["R4.jsonl", "R5.jsonl"]
+
+
+def test_a_place_that_cannot_be_made_is_told(call: Call, here: Path) -> None:
+    line = four_readers(here)
+    (here / "file").write_text("a file")
+    for to in ("file/s.jsonl", "file/deeper/s.jsonl"):
+        done = call(*line[:2], "--to", to, *line[4:], "--reader", "R2")
+        assert (done.code, "Traceback" in done.err) == (2, False)
+        assert "Not a directory" in done.err
+    assert (here / "file").read_text() == "a file"
+
+
+def test_a_session_too_large_to_be_read_again_is_not_written(
+    call: Call, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_read, "MOST_BYTES_A_LINE", 100)
+    done = call(*four_readers(here))
+    assert done.code == 2
+    assert "is longer than 100 bytes" in done.err
+    assert not (here / "new").exists()

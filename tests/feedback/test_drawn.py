@@ -57,6 +57,17 @@ def test_a_polygon_holds_its_line_and_boxes_beside_it_do_not_grow() -> None:
     assert grid.numbers(Drawn(width=1024, height=1024, polygons=(crossed,)).cells(grid, 0.7)) == (5, 8, 9, 12)
 
 
+def test_boxes_beside_polygons_are_true_to_a_sample() -> None:
+    """As the docstring says: alone they are exact, beside a polygon an edge may move by half a sample, here of 1024."""
+    boxes, grid = ((0, 0, 250, 24.95), (500, 500, 750, 750)), Grid(4, 4)  # 9.98% of cell 1, all of cell 11
+    far = (((900.0, 900.0), (990.0, 900.0), (990.0, 990.0)),)
+    alone = Drawn(width=1000, height=1000, boxes=boxes)
+    beside = Drawn(width=1000, height=1000, boxes=boxes, polygons=far)
+    assert grid.numbers(alone.cells(grid)) == (11,)
+    assert grid.numbers(beside.cells(grid, 26 / 256)) == (1, 11)  # 24.95 is 25.55 samples: the edge goes to 26
+    assert grid.numbers(beside.cells(grid, 26 / 256 + 1e-9)) == (11,)
+
+
 def test_a_point_or_line_that_is_called_a_polygon_still_marks_a_cell() -> None:
     for polygon in (((30.0, 70.0),), ((26.0, 51.0), (49.0, 74.0))):
         assert Grid(4, 4).numbers(Drawn(width=100, height=100, polygons=(polygon,)).cells(Grid(4, 4))) == (10,)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from itertools import cycle, islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.feedback.strict_json import JsonFault, parse_json
+from imil_sim.feedback.strict_json import MOST_DEPTH, JsonFault, parse_json
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
@@ -54,3 +55,36 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except JsonFault as fault:
         line = fault.line
     assert 1 <= line <= text.count("\n") + 1
+
+
+steps = st.lists(st.tuples(st.booleans(), st.text(alphabet='[]{}"\\\n a', max_size=9)), min_size=1, max_size=4)
+
+
+@given(st.integers(MOST_DEPTH - 2, MOST_DEPTH + 3), steps)
+def test_fault_33_two_hundred_brackets_deep_is_read_and_no_deeper(depth: int, steps: list[tuple[bool, str]]) -> None:
+    """Lists and objects in one another, each on a line of its own, beside a text whose brackets do not count."""
+    value: object = 7
+    text = "7"
+    for is_list, beside in islice(cycle(steps), depth):
+        quoted = json.dumps(beside)
+        value = [beside, value] if is_list else {"x" + beside: value}
+        text = f"[{quoted},\n{text}]" if is_list else f'{{"x{quoted[1:]}:\n{text}}}'
+    if depth <= MOST_DEPTH:
+        assert parse_json(text) == value
+    else:
+        with pytest.raises(JsonFault, match=r"^has more than 200 brackets within brackets$") as caught:
+            parse_json(text)
+        assert caught.value.line == 201
+
+
+@pytest.mark.parametrize(
+    "text", ["[" + "[]," * 999 + "{}]", '["\\\\", ' + '"[{\\"[", ' * 999 + "1]", "[" * 200 + "]" * 200]
+)
+def test_many_brackets_that_are_not_deep_are_read(text: str) -> None:
+    assert parse_json(text) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["]" * 300 + "[" * 300, '"' + "[" * 300, '["\\' + '"[' * 300, "[1}" * 300])
+def test_brackets_that_do_not_match_are_no_json(text: str) -> None:
+    with pytest.raises(JsonFault, match="is no JSON"):
+        parse_json(text)

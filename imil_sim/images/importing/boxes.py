@@ -1,21 +1,23 @@
 """A CSV table of boxes, one a line, of one or several readers: the layout of VinDr-CXR (Nguyen et al. 2022), and alike.
 
 VinDr's ``annotations_train.csv`` has ``image_id, rad_id, class_name, x_min, y_min, x_max, y_max``. A line without
-coordinates ("No finding") says that the reader looked at the film and marked nothing. Other names for the columns are
-known (see `COLUMNS`); ``width`` and ``height`` of the film may stand beside. Coordinates are original pixels, unless
-all of them lie between 0 and 1: then they are fractions of width and height.
+coordinates says that the reader looked at the film: with the class "No finding", or none, that nothing was found; with
+another, that something was found which has no box. Other names for the columns are known (see `COLUMNS`); ``width`` and
+``height`` of the film may stand beside. Coordinates are original pixels, unless all of them lie between 0 and 1: then
+they are fractions of width and height.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imil_sim.errors import SessionError
 from imil_sim.feedback.drawn import Box
 from imil_sim.feedback.untrusted import open_untrusted
-from imil_sim.images.importing.outlines import Outlines, first_of, refused
+from imil_sim.images.importing.outlines import Names, Outlines, first_of, is_wanted, refused
 from imil_sim.images.table import read_table
 
 FILM_COLUMNS = ("image_id", "image", "filename", "file_name", "image index", "path")
@@ -25,12 +27,29 @@ COLUMNS = {
     "right": ("x_max", "xmax", "right", "x2"),
     "bottom": ("y_max", "ymax", "bottom", "y2"),
 }
+CLASS_COLUMNS = ("class_name", "class", "label", "category", "finding", "class_label", "finding_label")
+NO_FINDING = frozenset({"no finding", "no findings", "no_finding"})
+"""Classes, in small letters, that say that there is nothing."""
+NO_CLASS = NO_FINDING | {"", "none", "normal", "negative", "nothing", "0"}
+"""Those that say so where no box stands beside them."""
+WITHOUT_BOX = "finding without a box"
 READER_COLUMNS = ("rad_id", "reader", "annotator", "radiologist")
 WIDTH_COLUMNS = ("width", "orig_width", "image_width", "dim1")
 HEIGHT_COLUMNS = ("height", "orig_height", "image_height", "dim0")
 
 
-def read_boxes(path: Path) -> list[Outlines]:
+@dataclass(slots=True)
+class _Film:
+    """What one reader's lines about one film say."""
+
+    where: str
+    boxes: list[Box] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    categories: set[Names] = field(default_factory=set)
+    unwanted: int = 0
+
+
+def read_boxes(path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
     """What each reader marked on each film, in the order in which they come first in the table.
 
     Raises:
@@ -40,42 +59,61 @@ def read_boxes(path: Path) -> list[Outlines]:
     table = read_table(path, ())
     if not table.rows:
         raise SessionError(f"{path} is a table without lines; there is nothing to import")
-    film, reader = first_of(table.rows[0], FILM_COLUMNS), first_of(table.rows[0], READER_COLUMNS)
-    sides = {side: first_of(table.rows[0], names) for side, names in COLUMNS.items()}
+    columns = table.rows[0]
+    film, reader, kind = (first_of(columns, names) for names in (FILM_COLUMNS, READER_COLUMNS, CLASS_COLUMNS))
+    sides = {side: first_of(columns, names) for side, names in COLUMNS.items()}
     missing = [f"no column for {side}: {', '.join(COLUMNS[side])}" for side, name in sides.items() if not name]
     missing += [] if film else [f"no column for the film: {', '.join(FILM_COLUMNS)}"]
     if missing:
         raise refused(path, "is no table of boxes", missing)
     problems: list[str] = []
-    found: dict[tuple[str, str], list[Box]] = {}
-    where: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], _Film] = {}
     sizes: dict[str, tuple[int, int]] = {}
+    highest = 0.0
     for row, line in zip(table.rows, table.lines, strict=True):
-        key = row[reader] if reader else "", row[film]
-        where.setdefault(key, f"line {line}")
-        boxes = found.setdefault(key, [])
+        one = found.setdefault((row[reader] if reader else "", row[film]), _Film(f"line {line}"))
         try:
             size = size_of(row)
             if size is not None and sizes.setdefault(row[film], size) != size:
                 raise ValueError(f'the film "{row[film][:60]}" had another size before')
-            if any(row[name] for name in sides.values()):
-                boxes.append(_box(row, sides))
+            box = _box(row, sides) if any(row[name] for name in sides.values()) else None
+            if box is not None and kind and row[kind].lower() in NO_FINDING:
+                raise ValueError(f'the class is "{row[kind]}", and yet there is a box')
         except ValueError as error:
             problems.append(f"line {line}: {error}")
+        else:
+            highest = max(highest, *box) if box else highest  # of all boxes: whether they are fractions is the table's
+            _add(one, box, row[kind] if kind else "", only)
     if problems:
         raise refused(path, "cannot be imported", problems)
-    highest = max((side for boxes in found.values() for box in boxes for side in box), default=0.0)
     return [
         Outlines(
             film=name,
-            where=where[by, name],
+            where=one.where,
             reader=by,
             size=sizes.get(name),
-            boxes=tuple(boxes),
+            boxes=tuple(one.boxes),
             fractions=highest <= 1,
+            left_out=tuple(one.left_out),
+            categories=frozenset(one.categories),
+            unwanted=one.unwanted,
         )
-        for (by, name), boxes in found.items()
+        for (by, name), one in found.items()
     ]
+
+
+def _add(film: _Film, box: Box | None, kind: str, only: Set[str]) -> None:
+    """One more line about a film: a box, a finding without one, or neither."""
+    if box is None and kind.lower() in NO_CLASS:
+        return
+    names = frozenset({(kind,)}) if kind else frozenset[Names]()
+    film.categories |= names
+    if not is_wanted(names, only):
+        film.unwanted += 1
+    elif box is None:
+        film.left_out.append(WITHOUT_BOX)
+    else:
+        film.boxes.append(box)
 
 
 def size_of(row: Mapping[str, str]) -> tuple[int, int] | None:

@@ -5,12 +5,15 @@ column, ``{"size": [height, width], "counts": ...}``: a list of numbers (pixels 
 same numbers packed into text. Packed, each number is written in groups of 5 bits, lowest first, one character a group
 (48 is added); bit 6 says that another group follows, bit 5 of the last group is the sign; and from the fourth number
 on each is the difference from the number two before. Where there is no segmentation the ``bbox`` (left, top, width,
-height) counts. Every image of the file was looked at: one without annotations says that nothing was marked.
+height) counts. An annotation's category is the name that ``categories`` has for its ``category_id``.
+
+Every image of the data set is listed: one without annotations may have been looked at, or not annotated yet. The file
+does not say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from pydantic import Field, TypeAdapter
 
 from imil_sim.errors import DataError
 from imil_sim.feedback.drawn import MAX_PIXELS, Box, mask_of, runs_of
-from imil_sim.images.importing.outlines import Loose, Outlines, Points, checked, refused
+from imil_sim.images.importing.outlines import Loose, Outlines, Points, checked, is_wanted, refused
 
 NAME = "COCO file"
 
@@ -37,15 +40,22 @@ class _Runs(Loose):
     size: tuple[int, int]
 
 
+class _Category(Loose):
+    id: int | str
+    name: str
+
+
 class _Annotation(Loose):
     image_id: int | str
-    segmentation: _Runs | tuple[tuple[float, ...], ...] = ()
+    category_id: int | str | None = None
+    segmentation: _Runs | tuple[tuple[float, ...], ...] | None = None
     bbox: tuple[float, float, float, float] | None = None
 
 
 class _File(Loose):
     images: tuple[_Image, ...]
     annotations: tuple[_Annotation, ...]
+    categories: tuple[_Category, ...] | None = None
 
 
 _FILE: TypeAdapter[_File] = TypeAdapter(_File)
@@ -56,7 +66,7 @@ def is_coco(document: Any) -> bool:
     return isinstance(document, dict) and "images" in document and "annotations" in document
 
 
-def read_coco(document: Any, path: Path) -> list[Outlines]:
+def read_coco(document: Any, path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
     """What was marked on each image, those without any mark included, in the order of the file.
 
     Raises:
@@ -76,18 +86,33 @@ def read_coco(document: Any, path: Path) -> list[Outlines]:
             of_image[annotation.image_id].append((number, annotation))
         else:
             problems.append(f"annotation {number}: there is no image with the id {str(annotation.image_id)[:60]}")
-    outlines = [] if problems else [_outlines(image, of_image[image.id], problems) for image in file.images]
+    names = {category.id: category.name for category in file.categories or ()}
+    outlines = (
+        [] if problems else [_outlines(image, of_image[image.id], names, only, problems) for image in file.images]
+    )
     if problems:
         raise refused(path, "cannot be imported", problems)
     return outlines
 
 
-def _outlines(image: _Image, annotations: Sequence[tuple[int, _Annotation]], problems: list[str]) -> Outlines:
+def _outlines(
+    image: _Image,
+    annotations: Sequence[tuple[int, _Annotation]],
+    names: Mapping[int | str, str],
+    only: Set[str],
+    problems: list[str],
+) -> Outlines:
     boxes: list[Box] = []
     polygons: list[Points] = []
     mask: NDArray[np.bool_] | None = None
     shape = image.height, image.width
-    for number, annotation in annotations:
+    categories = {
+        number: (names.get(one.category_id, str(one.category_id)),)
+        for number, one in annotations
+        if one.category_id is not None
+    }
+    wanted = [one for one in annotations if is_wanted([categories.get(one[0], ())], only)]
+    for number, annotation in wanted:
         area = annotation.segmentation
         if isinstance(area, _Runs):
             try:
@@ -112,6 +137,9 @@ def _outlines(image: _Image, annotations: Sequence[tuple[int, _Annotation]], pro
         boxes=tuple(boxes),
         polygons=tuple(polygons),
         mask=None if mask is None else runs_of(mask),
+        looked_at=bool(annotations),
+        categories=frozenset(categories.values()),
+        unwanted=len(annotations) - len(wanted),
     )
 
 

@@ -4,7 +4,9 @@ A task names its film in ``data``; an annotation says who made it (``completed_b
 (``was_cancelled``), and in ``result`` has one entry a mark: ``rectanglelabels`` and ``ellipselabels`` (turned by
 ``rotation`` degrees, the rectangle about its top left corner), ``polygonlabels``, ``brushlabels``, and marks without an
 area (``keypointlabels``). Coordinates are percent of the film's width and height; ``original_width`` and
-``original_height`` tell its size.
+``original_height`` tell its size. The labels of a mark, its categories, stand in its ``value`` under its type, or,
+where labels and shapes are tools of their own, in an entry of type ``labels`` with the same ``id``; choices made about
+one mark likewise. An annotation was handed in by its reader: an empty one says that nothing was found.
 
 A brush is packed in a code of its own (thi.ng/rle-pack), which is not COCO's. Its bits are: 32, how many values follow;
 5, bits of a value less one; four times 4, bits of a run's length less one. Then run by run: 1 bit, whether one value
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -29,10 +32,12 @@ from imil_sim.feedback.drawn import MAX_PIXELS, Box, runs_of
 from imil_sim.images.importing.outlines import (
     PICTURE_ENDINGS,
     Loose,
+    Names,
     Outlines,
     Points,
     checked,
     ellipse,
+    is_wanted,
     refused,
     rotated,
 )
@@ -40,13 +45,15 @@ from imil_sim.images.importing.outlines import (
 NAME = "JSON export of Label Studio"
 AREAS = {"rectangle": "rectangle", "ellipse": "ellipse", "polygon": "polygon", "brush": "brush"}
 WITHOUT_AREA = {"keypoint": "point", "vector": "line"}
-NO_MARKS = frozenset({"choices", "textarea", "relation", "rating", "number", "datetime", "taxonomy", "pairwise"})
+NO_MARKS = frozenset(
+    {"labels", "choices", "textarea", "relation", "rating", "number", "datetime", "taxonomy", "pairwise"}
+)
 """What is said of a film, or of two marks, and lies nowhere on it."""
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 """What Label Studio puts before the name of a file that was uploaded."""
 
 
-class _Value(Loose):
+class _Value(Loose, extra="allow"):
     x: float = math.nan
     y: float = math.nan
     width: float = math.nan
@@ -60,6 +67,7 @@ class _Value(Loose):
 
 
 class _Mark(Loose):
+    id: int | str = ""
     type: str = ""
     value: _Value = _Value()
     original_width: int | None = Field(None, ge=1, le=100_000)
@@ -92,7 +100,7 @@ def is_label_studio(document: Any) -> bool:
     return isinstance(document, list) and all(isinstance(task, dict) and "data" in task for task in document)
 
 
-def read_label_studio(document: Any, path: Path) -> list[Outlines]:
+def read_label_studio(document: Any, path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
     """What each reader marked on each film, in the order of the file; tasks nobody has done are passed over.
 
     Raises:
@@ -109,7 +117,7 @@ def read_label_studio(document: Any, path: Path) -> list[Outlines]:
             continue
         for annotation in task.annotations:
             try:
-                outlines.append(_outlines(film, where, annotation))
+                outlines.append(_outlines(film, where, annotation, only))
             except DataError as error:
                 problems.append(f"{where}: {error}")
     if problems:
@@ -140,7 +148,7 @@ def _file_of(address: str) -> str:
     return path.lstrip("/") if not parts.scheme else name
 
 
-def _outlines(film: str, where: str, annotation: _Annotation) -> Outlines:
+def _outlines(film: str, where: str, annotation: _Annotation, only: Set[str]) -> Outlines:
     """What one annotation says.
 
     Raises:
@@ -153,12 +161,18 @@ def _outlines(film: str, where: str, annotation: _Annotation) -> Outlines:
     masks: list[NDArray[np.bool_]] = []
     left_out: list[str] = []
     sizes: set[tuple[int, int]] = set()
-    for number, mark in enumerate(annotation.result, 1):
+    categories: set[Names] = set()
+    unwanted = 0
+    for number, (mark, names) in enumerate(zip(annotation.result, _categories(annotation.result), strict=True), 1):
+        if mark.type in NO_MARKS:
+            continue
+        categories |= names
+        if not is_wanted(names, only):
+            unwanted += 1
+            continue
         kind = mark.type.removesuffix("labels")
         if kind in WITHOUT_AREA:
             left_out.append(WITHOUT_AREA[kind])
-            continue
-        if kind in NO_MARKS:
             continue
         if kind not in AREAS:  # silence would make "nothing is marked" of an area in a form unknown here
             raise DataError(
@@ -193,8 +207,21 @@ def _outlines(film: str, where: str, annotation: _Annotation) -> Outlines:
         mask=runs_of(np.logical_or.reduce(masks)) if masks else None,
         left_out=tuple(left_out),
         abstained=annotation.was_cancelled,
+        categories=frozenset(categories),
+        unwanted=unwanted,
         seconds=annotation.lead_time,
     )
+
+
+def _categories(result: Sequence[_Mark]) -> list[frozenset[Names]]:
+    """Of each entry: the labels and choices of the mark it belongs to, which may be spread over several entries."""
+    places = [mark.id or ("", number) for number, mark in enumerate(result)]
+    found: dict[object, set[Names]] = {place: set() for place in places}
+    for place, mark in zip(places, result, strict=True):
+        texts = (mark.value.model_extra or {}).get(mark.type)
+        if isinstance(texts, list) and (mark.type.endswith("labels") or mark.type == "choices"):
+            found[place] |= {(text,) for text in texts if isinstance(text, str)}
+    return [frozenset(found[place]) for place in places]
 
 
 def _shape(kind: str, value: _Value, size: tuple[int, int]) -> Points:

@@ -3,13 +3,15 @@
 ``shapes`` has one entry a shape: ``polygon``, ``rectangle`` (two opposite corners), ``oriented_rectangle`` (all four),
 ``circle`` (its middle and a point on it), ``mask`` (a PNG in base64, laid into the box of its two points), and, without
 an area, ``line``, ``linestrip``, ``point`` and ``points``. Coordinates are original pixels; ``imageWidth`` and
-``imageHeight`` tell the size, or are null. The film itself (``imageData``) is passed over.
+``imageHeight`` tell the size, or are null. The film itself (``imageData``) is passed over. A shape's category is its
+``label``. A file is there only where somebody saved one: without shapes it says that nothing was found.
 """
 
 from __future__ import annotations
 
 import binascii
 import math
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,31 @@ from pydantic import Field, TypeAdapter
 from imil_sim.errors import DataError
 from imil_sim.feedback.drawn import MAX_PIXELS, Box, runs_of
 from imil_sim.images.decode import mask_of_bytes
-from imil_sim.images.importing.outlines import Loose, Outlines, Points, box_around, checked, ellipse, refused
+from imil_sim.images.importing.outlines import (
+    Loose,
+    Names,
+    Outlines,
+    Points,
+    box_around,
+    checked,
+    ellipse,
+    is_wanted,
+    refused,
+)
 
 NAME = "LabelMe file"
 WITHOUT_AREA = frozenset({"line", "linestrip", "point", "points"})
 
 
 class _Shape(Loose):
+    label: str | int | None = None
     shape_type: str = "polygon"
     points: tuple[tuple[float, float], ...]
     mask: str | None = None
+
+    @property
+    def categories(self) -> frozenset[Names]:
+        return frozenset() if self.label in (None, "") else frozenset({(str(self.label),)})
 
 
 class _File(Loose):
@@ -47,7 +64,7 @@ def is_labelme(document: Any) -> bool:
     return isinstance(document, dict) and "shapes" in document and "imagePath" in document
 
 
-def read_labelme(document: Any, path: Path) -> list[Outlines]:
+def read_labelme(document: Any, path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
     """What was marked on the film of the file.
 
     Raises:
@@ -62,7 +79,10 @@ def read_labelme(document: Any, path: Path) -> list[Outlines]:
     left_out: list[str] = []
     masks: list[NDArray[np.bool_]] = []
     problems: list[str] = []
+    wanted = [is_wanted(shape.categories, only) for shape in file.shapes]
     for number, shape in enumerate(file.shapes, 1):
+        if not wanted[number - 1]:
+            continue
         kind, points = shape.shape_type, shape.points
         if kind in WITHOUT_AREA:
             left_out.append(kind)
@@ -91,6 +111,8 @@ def read_labelme(document: Any, path: Path) -> list[Outlines]:
             polygons=tuple(polygons),
             mask=runs_of(np.logical_or.reduce(masks)) if masks else None,
             left_out=tuple(left_out),
+            categories=frozenset().union(*(shape.categories for shape in file.shapes)),
+            unwanted=wanted.count(False),
         )
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias, TypeVar
@@ -20,14 +20,18 @@ ELLIPSE_CORNERS = 64
 """An ellipse becomes a polygon of so many corners; its area is true to 0.2%."""
 
 PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm", ".dicom"})
+READ_ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
+"""Of pictures that are read here, films and masks, in small letters."""
 
 Points: TypeAlias = tuple[Point, ...]
+Names: TypeAlias = tuple[str, ...]
+"""What a category of marks can be asked for by; its full name comes first."""
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Outlines:
-    """What one reader marked on one film, in its original pixels; no area at all says that nothing was marked."""
+    """What one reader marked on one film, in its original pixels."""
 
     film: str
     """The film as the file names it: a path, or the end of an address."""
@@ -48,8 +52,21 @@ class Outlines:
     """Kinds of the marks that have no area, one a mark: ``point``, ``line``."""
     abstained: bool = False
     """The reader was shown the film and declined."""
+    looked_at: bool = True
+    """The file says that somebody looked at the film: then no mark means that nothing was found. A film that is merely
+    listed may not have been annotated yet."""
+    categories: frozenset[Names] = frozenset()
+    """Of all its marks, those included that were not wanted."""
+    unwanted: int = 0
+    """Marks that are not among the others here, being of categories that were not asked for."""
     seconds: float | None = None
     """How long it took."""
+
+    @property
+    def unmarked(self) -> bool:
+        """Whether nothing at all is marked, by a reader who did not decline."""
+        drawn = self.boxes or self.polygons or (self.mask is not None and any(self.mask[1::2]))
+        return not (drawn or self.left_out or self.abstained)
 
 
 class Loose(BaseModel):
@@ -91,6 +108,17 @@ def refused(path: Path, what: str, problems: Sequence[str]) -> SessionError:
     more = len(problems) - MOST_LISTED
     told = [*problems[:MOST_LISTED], *([f"and {more} more"] if more > 0 else [])]
     return SessionError(f"{path} {what}:{listed(told)}")
+
+
+def is_wanted(categories: Iterable[Names], only: Set[str]) -> bool:
+    """Whether a mark of these categories is wanted: one of them is among ``only``, or all are wanted (none is named).
+
+    >>> is_wanted([("finding=nodule", "nodule", "finding")], {"nodule"})
+    True
+    >>> is_wanted([], {"nodule"})
+    False
+    """
+    return not only or any(name in only for names in categories for name in names)
 
 
 def film_id(film: str, *, whole_path: bool) -> str:

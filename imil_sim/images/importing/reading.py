@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
-from imil_sim.errors import SessionError, UsageError, did_you_mean
+from imil_sim.errors import SessionError, UsageError, did_you_mean, listed
 from imil_sim.images.importing.boxes import read_boxes
 from imil_sim.images.importing.coco import is_coco, read_coco
 from imil_sim.images.importing.label_studio import is_label_studio, read_label_studio
 from imil_sim.images.importing.labelme import is_labelme, read_labelme
 from imil_sim.images.importing.masks import read_masks
-from imil_sim.images.importing.outlines import Outlines, read_document, refused
+from imil_sim.images.importing.outlines import Names, Outlines, read_document, refused
 from imil_sim.images.importing.via import is_via, read_via
 
 Kind = Literal["boxes", "coco", "label-studio", "labelme", "masks", "via"]
@@ -21,10 +22,13 @@ KINDS: dict[Kind, str] = {
     "coco": "COCO JSON",
     "label-studio": "Label Studio JSON",
     "labelme": "LabelMe JSON",
-    "masks": "folder of PNG masks",
+    "masks": "folder of masks",
     "via": "VIA JSON",
 }
 """The formats that are read."""
+
+MOST_SHOWN = 80
+"""Characters of a category's name in a message."""
 
 _JSON = {
     "coco": (is_coco, read_coco),
@@ -34,16 +38,27 @@ _JSON = {
 }
 
 
-def read_outlines(path: Path, kind: str | None = None, suffix: str = "") -> tuple[Kind, list[Outlines]]:
+class Read(NamedTuple):
+    """What a file or folder holds."""
+
+    kind: Kind
+    outlines: list[Outlines]
+    warnings: tuple[str, ...] = ()
+    """What was passed over."""
+
+
+def read_outlines(path: Path, kind: str | None = None, suffix: str = "", only: Set[str] = frozenset()) -> Read:
     """The format of a file or folder, recognised unless ``kind`` says it, and what was marked in it.
 
     Args:
-        path: a file, or a folder of PNG masks or of LabelMe files.
+        path: a file, or a folder of masks or of LabelMe files.
         kind: one of `KINDS`.
-        suffix: of masks, what stands between a film's id and ``.png``.
+        suffix: of masks, what stands between a film's id and its ending.
+        only: the categories of the marks that are wanted; empty: all of them.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: there is no such format; masks, which have no categories, are asked for one; or no mark is of a
+            category that was asked for.
         SessionError: the file cannot be read, is in none of the formats, or something in it is wrong.
     """
     known = get_args(Kind)
@@ -51,35 +66,56 @@ def read_outlines(path: Path, kind: str | None = None, suffix: str = "") -> tupl
         raise UsageError(f'there is no format "{kind}" to import. {did_you_mean(kind, known)}')
     if not path.exists():
         raise SessionError(f"{path} does not exist; name the file or folder to import")
-    if path.is_dir():
-        return _of_folder(path, kind, suffix)
-    if kind in ("boxes", "masks") or (kind is None and path.suffix.lower() in (".csv", ".tsv")):
-        if kind == "masks":
-            raise SessionError(f"{path} is a file; masks are imported from a folder")
-        return "boxes", read_boxes(path)
+    read = _of_folder(path, kind, suffix, only) if path.is_dir() else _of_file(path, kind, only)
+    _check_categories(only, frozenset[Names]().union(*(one.categories for one in read.outlines)))
+    return read
+
+
+def _of_file(path: Path, kind: str | None, only: Set[str]) -> Read:
+    if kind == "masks":
+        raise SessionError(f"{path} is a file; masks are imported from a folder")
+    if path.suffix.lower() == ".tsv":
+        raise SessionError(f"{path} is a table with tabs; save it as CSV, with commas")
+    if kind == "boxes" or (kind is None and path.suffix.lower() == ".csv"):
+        return Read("boxes", read_boxes(path, only))
     document = read_document(path)
     found = next((name for name, (fits, _) in _JSON.items() if kind in (None, name) and fits(document)), kind)
     if found is None:
         raise SessionError(f"{path} is JSON of none of the formats that are read: {', '.join(KINDS.values())}")
-    return _named(found), _JSON[found][1](document, path)
+    return Read(_named(found), _JSON[found][1](document, path, only))
 
 
-def _of_folder(path: Path, kind: str | None, suffix: str) -> tuple[Kind, list[Outlines]]:
-    files = sorted(path.rglob("*.json"))
+def _of_folder(path: Path, kind: str | None, suffix: str, only: Set[str]) -> Read:
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".json")
     if kind == "masks" or (kind is None and not files):
-        return "masks", read_masks(path, suffix)
+        if only:
+            raise UsageError("--only: masks have no categories; leave it out, or import the outlines they were made of")
+        return Read("masks", *read_masks(path, suffix))
     if kind not in (None, "labelme"):
         raise SessionError(f"{path} is a folder; of {KINDS[_named(kind)]} name the file")
     outlines: list[Outlines] = []
     problems: list[str] = []
     for file in files:
         try:
-            outlines += read_labelme(read_document(file), file)
+            outlines += read_labelme(read_document(file), file, only)
         except SessionError as error:
             problems.append(str(error).replace("\n", "\n    "))
     if problems:
         raise refused(path, "cannot be imported", problems)
-    return "labelme", outlines
+    return Read("labelme", outlines)
+
+
+def _check_categories(only: Set[str], found: Set[Names]) -> None:
+    """Nothing, if there are marks of every category that was asked for.
+
+    Raises:
+        UsageError: of one there are none; those that there are are told.
+    """
+    missing = sorted(only - {name for names in found for name in names})
+    full = {names[0][:MOST_SHOWN] for names in found}
+    problems = [f'no mark is of the category "{name[:MOST_SHOWN]}". {did_you_mean(name, full)}' for name in missing]
+    if problems:
+        raise UsageError(f"--only: {problems[0]}" if len(problems) == 1 else f"--only:{listed(problems)}")
 
 
 def _named(kind: str) -> Kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from pydantic import ValidationError
@@ -19,6 +20,10 @@ from imil_sim.images.importing.outlines import Outlines, film_id
 
 UNNAMED = "unknown"
 """The reader of a file that names none."""
+
+Unmarked = Literal["stated", "nothing", "skip"]
+"""What becomes of films without a mark: "nothing matters", no answer at all, or (``stated``) the one where the file
+says that somebody looked at the film, and the other where the film is merely listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,19 @@ class Wanted:
     source: str = ""
     whole_path: bool = False
     """Ids are paths with their folders, not only the names of files."""
+    unmarked: Unmarked = "stated"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What of a reader's films and marks is seen in no cell of the session."""
+
+    nothing: int = 0
+    """Films without a mark that are answered with no cell: "nothing matters"."""
+    skipped: int = 0
+    """Films without a mark that have no answer."""
+    unwanted: int = 0
+    """Marks of categories that were not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +60,9 @@ class Imported:
     """What an import gives."""
 
     sessions: Mapping[str, Session]
-    """By reader, in the order of the file."""
+    """By reader, in the order of the file; without the readers all of whose films were skipped."""
+    tallies: Mapping[str, Tally]
+    """By reader; of those too."""
     warnings: tuple[str, ...]
     """What was left out or brought into its film."""
 
@@ -55,8 +75,8 @@ def sessions_of(
 ) -> Imported:
     """One session a reader, answers in the order of the file; equal arguments give equal sessions.
 
-    A film with areas is answered with the cells they cover. One without any mark is answered with no cell; one with
-    nothing but points and lines, which have no area, is an abstention.
+    A film with areas is answered with the cells they cover. One without any mark is answered with no cell or skipped,
+    as ``wanted.unmarked`` says; one with nothing but points and lines, which have no area, is an abstention.
 
     Args:
         outlines: what was read.
@@ -76,6 +96,7 @@ def sessions_of(
     making.check()
     return Imported(
         {name: Session(making.header(name), tuple(answers)) for name, answers in making.answers.items()},
+        making.tallies(),
         tuple(making.warnings()),
     )
 
@@ -100,13 +121,17 @@ class _Making:
         self._unsized: list[str] = []
         self._left_out: Counter[str] = Counter()
         self._moved: list[str] = []
+        self._counts: dict[str, Counter[str]] = {}
 
     def take(self, one: Outlines) -> None:
         """One more answer, or one more problem."""
         reader = one.reader or self._wanted.reader or UNNAMED
         image_id = film_id(one.film, whole_path=self._wanted.whole_path)
         self._left_out.update(one.left_out)
-        problems = list(self._film_problems(image_id))
+        skipped = one.unmarked and not self._says_nothing(one)
+        counts = self._counts.setdefault(reader, Counter())
+        counts.update(nothing=int(one.unmarked and not skipped), skipped=int(skipped), unwanted=one.unwanted)
+        problems = [] if skipped else list(self._film_problems(image_id))
         if (place := self._places.get((reader, image_id))) is not None:
             there = "there" if place == one.where else f"at {place}"
             problems.append(f'film "{image_id}" of reader {reader} stands {there} already; keep one of them')
@@ -124,9 +149,17 @@ class _Making:
                     told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
                     problems.append(f'film "{image_id}": {told}')
         self._problems += [f"{one.where}: {problem}" for problem in problems]
-        if not problems and not unsized:
+        if not problems and not unsized and not skipped:
             made = self.answers.setdefault(reader, [])
             made.append(self._answer(one, image_id, drawn, len(made) + 1))
+
+    def _says_nothing(self, one: Outlines) -> bool:
+        """Whether a film without a mark is answered with "nothing matters"."""
+        return one.looked_at if self._wanted.unmarked == "stated" else self._wanted.unmarked == "nothing"
+
+    def tallies(self) -> dict[str, Tally]:
+        """By reader, in the order of the file."""
+        return {reader: Tally(**counts) for reader, counts in self._counts.items()}
 
     def _film_problems(self, image_id: str) -> Iterator[str]:
         if not image_id or len(image_id) > 512:
@@ -221,7 +254,9 @@ class _Making:
                 f'"{self._unsized[0]}": give --sizes, a table (film, width, height) or the folder of the original films'
             )
         if not problems and not self.answers:
-            problems.append("it holds no answer about any film")
+            skipped = sum(counts["skipped"] for counts in self._counts.values())
+            more = f"; {skipped} films without a mark were skipped, see --unmarked" if skipped else ""
+            problems.append(f"it holds no answer about any film{more}")
         if problems:
             raise SessionError(f"{self._wanted.source or 'the file'} cannot be imported:{listed(problems)}")
 

@@ -9,13 +9,12 @@ from imil_sim.errors import DataError
 from imil_sim.feedback.untrusted import open_untrusted
 from imil_sim.images.container import inspect
 from imil_sim.images.importing.boxes import FILM_COLUMNS, HEIGHT_COLUMNS, WIDTH_COLUMNS, size_of
-from imil_sim.images.importing.outlines import film_id, first_of, refused
+from imil_sim.images.importing.outlines import READ_ENDINGS, film_id, first_of, refused
 from imil_sim.images.table import read_table
 
 Sizes = Mapping[str, tuple[int, int]]
 """Height and width of the original film by its id, pixels."""
 
-FILM_ENDINGS = (".png", ".jpg", ".jpeg")
 MOST_BYTES = 1 << 30
 """Of one film."""
 
@@ -42,7 +41,7 @@ def _of_table(path: Path, whole_path: bool) -> Sizes:
     for row, line in zip(table.rows, table.lines, strict=True):
         try:
             if (size := size_of(row)) is not None:
-                sizes[film_id(row[film], whole_path=whole_path)] = size
+                _put(sizes, film_id(row[film], whole_path=whole_path), size)
         except ValueError as error:
             problems.append(f"line {line}: {error}")
     if problems:
@@ -54,16 +53,28 @@ def _of_films(folder: Path, whole_path: bool) -> Sizes:
     sizes: dict[str, tuple[int, int]] = {}
     problems: list[str] = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in FILM_ENDINGS:
+        if path.suffix.lower() not in READ_ENDINGS:
             continue
         name = path.relative_to(folder).as_posix()
         try:
             with open_untrusted(path, MOST_BYTES) as file:
                 found = inspect(file.read())
-        except DataError as error:
+            _put(sizes, film_id(name, whole_path=whole_path), (found.height, found.width))
+        except (DataError, ValueError) as error:
             problems.append(f"{name}: {error}")
-        else:
-            sizes[film_id(name, whole_path=whole_path)] = found.height, found.width
     if problems:
         raise refused(folder, "holds what is no film", problems)
     return sizes
+
+
+def _put(sizes: dict[str, tuple[int, int]], film: str, size: tuple[int, int]) -> None:
+    """Note the size of a film.
+
+    Raises:
+        ValueError: it has another one already: two films are called alike.
+    """
+    if (other := sizes.setdefault(film, size)) != size:
+        raise ValueError(
+            f'film "{film[:60]}" is {size[1]} x {size[0]} pixels, and {other[1]} x {other[0]} at another place; if '
+            "these are two films in two folders, give --whole-path"
+        )

@@ -7,17 +7,23 @@ An object with one entry a film; its key is the file's name with its size in byt
 In a project that object stands under ``_via_img_metadata``; version 1 numbers the regions in an object. Shapes are
 ``rect``, ``circle``, ``ellipse`` (turned by ``theta`` radians), ``polygon``, and, without an area, ``polyline`` and
 ``point``. Coordinates are original pixels, but the size of the film is nowhere in the file.
+
+What a region is of stands in its ``region_attributes``, whose names each project makes up: ``{"finding": "nodule"}``, a
+checkbox ``{"finding": {"nodule": true, "cavity": true}}``, or, as in the Shenzhen set, ``{"Cavity": "good"}``. Its
+categories are the attributes that have a value, ``NAME=VALUE``; either side alone names them too. Every film that was
+loaded into the program is listed, opened or not: one without a region has not been looked at, for all the file says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from imil_sim.feedback.drawn import Box
-from imil_sim.images.importing.outlines import Loose, Outlines, Points, checked, ellipse, refused
+from imil_sim.images.importing.outlines import Loose, Names, Outlines, Points, checked, ellipse, is_wanted, refused
 
 NAME = "VIA annotation file (JSON)"
 PROJECT = "_via_img_metadata"
@@ -53,6 +59,7 @@ class _Polygon(Loose):
 class _Region(Loose):
     shape_attributes: dict[str, Any]
     """``name``, and what a shape of that name has; of a shape without an area tools write this and that."""
+    region_attributes: Any = None
 
 
 class _Film(Loose):
@@ -71,7 +78,7 @@ def is_via(document: Any) -> bool:
     return PROJECT in document or (isinstance(first, dict) and "filename" in first and "regions" in first)
 
 
-def read_via(document: Any, path: Path) -> list[Outlines]:
+def read_via(document: Any, path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
     """What was marked on each film, those without any mark included, in the order of the file.
 
     Raises:
@@ -80,18 +87,22 @@ def read_via(document: Any, path: Path) -> list[Outlines]:
     if isinstance(document, dict) and PROJECT in document:
         document = document[PROJECT]
     problems: list[str] = []
-    outlines = [_outlines(film, problems) for film in checked(_FILE, document, path, NAME).values()]
+    outlines = [_outlines(film, only, problems) for film in checked(_FILE, document, path, NAME).values()]
     if problems:
         raise refused(path, "cannot be imported", problems)
     return outlines
 
 
-def _outlines(film: _Film, problems: list[str]) -> Outlines:
+def _outlines(film: _Film, only: Set[str], problems: list[str]) -> Outlines:
     regions = film.regions.values() if isinstance(film.regions, dict) else film.regions
     boxes: list[Box] = []
     polygons: list[Points] = []
     left_out: list[str] = []
+    categories = [frozenset(_categories(region.region_attributes)) for region in regions]
+    wanted = [is_wanted(names, only) for names in categories]
     for number, region in enumerate(regions, 1):
+        if not wanted[number - 1]:
+            continue
         shape = region.shape_attributes
         name = str(shape.get("name"))
         try:
@@ -111,7 +122,19 @@ def _outlines(film: _Film, problems: list[str]) -> Outlines:
         boxes=tuple(boxes),
         polygons=tuple(polygons),
         left_out=tuple(left_out),
+        looked_at=bool(regions),
+        categories=frozenset().union(*categories),
+        unwanted=wanted.count(False),
     )
+
+
+def _categories(attributes: Any) -> Iterator[Names]:
+    """The categories of a region: its attributes that have a value, of a checkbox those that are ticked."""
+    for name, value in attributes.items() if isinstance(attributes, dict) else ():
+        values = [option for option, ticked in value.items() if ticked] if isinstance(value, dict) else [value]
+        for one in values:
+            if one not in (None, "", False):
+                yield f"{name}={one}", str(one), str(name)
 
 
 def _polygon(name: str, shape: dict[str, Any]) -> Points:

@@ -43,7 +43,7 @@ def mask(outlines: Outlines) -> NDArray[np.bool_]:
 
 def read(path: Path, document: Any, kind: str) -> list[Outlines]:
     path.write_text(json.dumps(document), encoding="utf-8")
-    found, outlines = read_outlines(path)
+    found, outlines, _ = read_outlines(path)
     assert found == kind
     assert read_outlines(path, kind)[0] == kind
     return outlines
@@ -139,7 +139,7 @@ def test_labelme(tmp_path: Path) -> None:
 def test_a_folder_of_labelme_files_is_read_whole(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / f"{name}.json").write_text(json.dumps(labelme(imagePath=f"{name}.png")))
-    kind, outlines = read_outlines(tmp_path)
+    kind, outlines, _ = read_outlines(tmp_path)
     assert (kind, [one.film for one in outlines]) == ("labelme", ["a.png", "b.png"])
     (tmp_path / "c.json").write_text("{}")
     (tmp_path / "d.json").write_text("{")
@@ -201,9 +201,10 @@ def test_coco_masks_in_both_forms(tmp_path: Path, counts: str | list[int]) -> No
 def test_coco_polygons_and_boxes(tmp_path: Path) -> None:
     flat = [1, 2, 3, 2, 3, 4]
     document = coco({"segmentation": [flat, flat], "bbox": [1, 2, 2, 2]}, {"segmentation": [], "bbox": [5, 6, 7, 8]})
-    one, _ = read(tmp_path / "coco.json", document, "coco")
+    document["annotations"].append({"image_id": 8, "segmentation": None, "bbox": [0, 0, 1, 2]})
+    one, two = read(tmp_path / "coco.json", document, "coco")
     assert one.polygons == (((1, 2), (3, 2), (3, 4)),) * 2
-    assert one.boxes == ((5, 6, 12, 14),)
+    assert (one.boxes, two.boxes) == (((5, 6, 12, 14),), ((0, 0, 1, 2),))
 
 
 @pytest.mark.parametrize(
@@ -407,7 +408,7 @@ VINDR = """image_id,rad_id,class_name,x_min,y_min,x_max,y_max
 
 def test_boxes_in_the_layout_of_vindr(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(VINDR)
-    kind, (one, two, three) = read_outlines(tmp_path / "a.csv")
+    kind, (one, two, three), _ = read_outlines(tmp_path / "a.csv")
     assert kind == "boxes"
     assert (one.film[:4], one.reader, one.boxes) == ("0004", "R2", ((1000.5, 200, 1250, 420.25), (10, 20, 30, 40)))
     assert (two.film[:4], two.reader, two.boxes, two.size) == ("0004", "R6", (), None)
@@ -415,9 +416,22 @@ def test_boxes_in_the_layout_of_vindr(tmp_path: Path) -> None:
     assert not one.fractions
 
 
+def test_a_finding_without_a_box_is_not_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("image,class,x1,y1,x2,y2\na,Cardiomegaly,,,,\nb,Normal,,,,\nc,,,,,\n")
+    one, two, three = read_outlines(tmp_path / "a.csv")[1]
+    assert (one.left_out, one.unmarked) == (("finding without a box",), False)
+    assert (two.unmarked, three.unmarked) == (True, True)
+
+
+def test_a_table_with_tabs_is_told_from_one_with_commas(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(VINDR.replace(",", "\t"))
+    with pytest.raises(SessionError, match=r"a\.tsv is a table with tabs; save it as CSV, with commas"):
+        read_outlines(tmp_path / "a.tsv")
+
+
 def test_boxes_of_one_reader_with_sizes_or_in_fractions(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("filename,width,height,XMin,YMin,XMax,YMax\na.png,200,100,0.1,0.2,0.5,1\n")
-    _, (one,) = read_outlines(tmp_path / "a.csv")
+    _, (one,), _ = read_outlines(tmp_path / "a.csv")
     assert (one.reader, one.size, one.boxes, one.fractions) == ("", (100, 200), ((0.1, 0.2, 0.5, 1),), True)
 
 
@@ -435,6 +449,10 @@ def test_boxes_of_one_reader_with_sizes_or_in_fractions(tmp_path: Path) -> None:
             "image,width,height,x1,y1,x2,y2\na,9,5,1,2,3,4\na,8,5,1,2,3,4\n",
             r"line 3: the film .* had another size before",
         ),
+        (
+            "image,class,x1,y1,x2,y2\na,No finding,0,0,1,1\n",
+            'line 2: the class is "No finding", and yet there is a box',
+        ),
     ],
 )
 def test_boxes_that_are_none_are_named(tmp_path: Path, text: str, told: str) -> None:
@@ -450,8 +468,8 @@ def test_masks(tmp_path: Path) -> None:
     (tmp_path / "TB").mkdir()
     cv2.imwrite(str(tmp_path / "TB" / "a.v2_lesion.png"), np.eye(5, dtype=np.uint8) * 255)
     cv2.imwrite(str(tmp_path / "b_lesion.png"), np.zeros((3, 4), dtype=np.uint8))
-    kind, (one, two) = read_outlines(tmp_path, suffix="_lesion")
-    assert kind == "masks"
+    kind, (one, two), told = read_outlines(tmp_path, suffix="_lesion")
+    assert (kind, told) == ("masks", ())
     assert (one.film, one.size) == ("TB/a.v2.png", (5, 5))
     assert np.array_equal(mask(one), np.eye(5) > 0)
     assert (two.film, two.size, two.mask) == ("b.png", (3, 4), (12,))
@@ -461,6 +479,161 @@ def test_masks(tmp_path: Path) -> None:
         SessionError, match=r'c\.png: does not end in "_lesion\.png".*\n.*d_lesion\.png: is neither PNG'
     ):
         read_outlines(tmp_path, suffix="_lesion")
+
+
+def test_masks_are_known_by_any_case_of_their_ending_and_other_files_are_told(tmp_path: Path) -> None:
+    values = np.zeros((8, 8), dtype=np.uint8)
+    values[:4] = 255
+    for name in ("a.PNG", "b.jpg", "c.JPEG", "d.png"):
+        (tmp_path / name).write_bytes(cv2.imencode(f".{name[2:]}", values)[1].tobytes())
+    assert read_outlines(tmp_path).warnings == ()
+    for name in ("e.tif", "d.bmp", ".hidden"):
+        (tmp_path / name).write_bytes(b"x")
+    _, outlines, told = read_outlines(tmp_path)
+    assert [(one.film, one.where) for one in outlines] == [
+        ("a.png", "a.PNG"), ("b.png", "b.jpg"), ("c.png", "c.JPEG"), ("d.png", "d.png"),
+    ]  # fmt: skip
+    assert all(np.array_equal(mask(one), values > 0) for one in outlines)
+    assert told == ("passed over 2 files that are neither PNG nor JPEG, the first d.bmp",)
+    for name in ("a.PNG", "b.jpg", "c.JPEG", "d.png"):
+        (tmp_path / name).unlink()
+    with pytest.raises(SessionError, match=r"nothing to import \(passed over 2 files .* the first d\.bmp\)"):
+        read_outlines(tmp_path)
+
+
+def test_two_masks_of_one_film_are_both_named(tmp_path: Path) -> None:
+    values = np.full((4, 4), 255, dtype=np.uint8)
+    for name in ("a_m.png", "a_m.PNG", "b_m.jpg", "b_m.png", "c_m.png"):
+        (tmp_path / name).write_bytes(cv2.imencode(f".{name[4:]}", values)[1].tobytes())
+    with pytest.raises(SessionError) as caught:
+        read_outlines(tmp_path, suffix="_m")
+    assert 'a_m.PNG and a_m.png: are two masks of one film, "a"' in str(caught.value)
+    assert 'b_m.jpg and b_m.png: are two masks of one film, "b"' in str(caught.value)
+    assert "c_m" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------- without a mark, and categories
+
+RECT = {"name": "rect", "x": 1, "y": 1, "width": 2, "height": 2}
+
+
+def via_region(attributes: Any) -> dict[str, Any]:
+    return {"shape_attributes": RECT, "region_attributes": attributes}
+
+
+def categories_in(kind: str) -> Any:
+    """A file with a nodule and a cavity on film a, a cavity on film b, and film c without a mark."""
+    boxes = {"a": ("nodule", "cavity"), "b": ("cavity",), "c": ()}
+    if kind == "via":
+        return {f: {"filename": f, "regions": [via_region({"finding": n}) for n in ns]} for f, ns in boxes.items()}
+    if kind == "coco":
+        number = {"nodule": 5, "cavity": 6}
+        return {
+            "categories": [{"id": i, "name": name} for name, i in number.items()],
+            "images": [{"id": f, "file_name": f, "height": 9, "width": 9} for f in boxes],
+            "annotations": [
+                {"image_id": f, "category_id": number[n], "bbox": [1, 1, 2, 2]} for f, ns in boxes.items() for n in ns
+            ],
+        }
+    value = {"x": 0, "y": 0, "width": 50, "height": 50}
+    size = {"original_width": 9, "original_height": 9}
+    marks = {f: [{"type": "rectanglelabels", "value": value | {"rectanglelabels": [n]}} | size for n in ns]
+             for f, ns in boxes.items()}  # fmt: skip
+    return [{"data": {"image": f"{f}.png"}, "annotations": [{"result": marks[f]}]} for f in boxes]
+
+
+def asked(path: Path, *only: str) -> list[tuple[str, int, int, bool]]:
+    """Film, boxes, marks that were not wanted, and whether it is unmarked."""
+    outlines = read_outlines(path, only=frozenset(only))[1]
+    return [(one.film[:1], len(one.boxes), one.unwanted, one.unmarked) for one in outlines]
+
+
+@pytest.mark.parametrize("kind", ["via", "coco", "label-studio", "labelme", "boxes"])
+def test_only_marks_of_a_category_are_taken(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "file.json"
+    if kind == "boxes":
+        path = tmp_path / "file.csv"
+        path.write_text("image,class,x1,y1,x2,y2\na,nodule,1,1,3,3\na,cavity,5,5,6,6\nb,cavity,1,1,2,2\nc,,,,,\n")
+    elif kind == "labelme":
+        path = tmp_path / "folder"
+        path.mkdir()
+        for film, labels in {"a": ("nodule", "cavity"), "b": ("cavity",), "c": ()}.items():
+            shapes = [{"shape_type": "rectangle", "points": [[1, 1], [3, 3]], "label": label} for label in labels]
+            (path / f"{film}.JSON").write_text(json.dumps(labelme(*shapes, imagePath=f"{film}.png")))
+    else:
+        path.write_text(json.dumps(categories_in(kind)))
+    assert asked(path) == [("a", 2, 0, False), ("b", 1, 0, False), ("c", 0, 0, True)]
+    assert asked(path, "nodule") == [("a", 1, 1, False), ("b", 0, 1, True), ("c", 0, 0, True)]
+    assert asked(path, "nodule", "cavity") == asked(path)
+    with pytest.raises(UsageError) as caught:
+        read_outlines(path, only=frozenset({"nodul", "cavity", "x"}))
+    told = str(caught.value)
+    full = ("finding=cavity", "finding=nodule") if kind == "via" else ("cavity", "nodule")
+    assert told.startswith("--only:\n")
+    assert f'no mark is of the category "nodul". Known: {full[0]}, {full[1]}.' in told
+    assert ('Did you mean "nodule"?' in told) == (kind != "via")
+    assert 'no mark is of the category "x"' in told
+    assert '"cavity"' not in told
+    # A film that is merely listed is told from one that somebody looked at, be it for other marks.
+    looked_at = [one.looked_at for one in read_outlines(path, only=frozenset({"nodule"}))[1]]
+    assert looked_at == [True, True, kind not in ("via", "coco")]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "names"),
+    [
+        ({"finding": "nodule", "side": "left"}, ["finding=nodule", "nodule", "finding", "side=left", "left", "side"]),
+        ({"finding": {"nodule": True, "cavity": False}}, ["finding=nodule", "nodule", "finding"]),
+        ({"Cavity": "good"}, ["Cavity=good", "good", "Cavity"]),
+        ({"finding": "", "other": None}, []),
+        ({}, []),
+        (None, []),
+    ],
+)
+def test_a_via_region_is_known_by_its_attributes(tmp_path: Path, attributes: Any, names: list[str]) -> None:
+    other = via_region({"kind": "other"})
+    path = tmp_path / "via.json"
+    path.write_text(json.dumps({"a": {"filename": "a", "regions": [via_region(attributes), other]}}))
+    for name in names:
+        assert asked(path, name) == [("a", 1, 1, False)]
+    for name in {"finding", "cavity", "finding=cavity", "left=side", "", "None"} - set(names):
+        with pytest.raises(UsageError, match=r"Known: .*kind=other"):
+            asked(path, name)
+
+
+def test_coco_categories_without_a_name_go_by_their_number(tmp_path: Path) -> None:
+    document = categories_in("coco")
+    del document["categories"]
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    assert asked(tmp_path / "coco.json", "5") == [("a", 1, 1, False), ("b", 0, 1, True), ("c", 0, 0, True)]
+
+
+def test_label_studio_labels_may_stand_beside_the_mark_they_are_of(tmp_path: Path) -> None:
+    value = {"x": 10, "y": 20, "width": 5, "height": 30}
+    document = [
+        task(
+            {"id": "1", "type": "rectangle", "value": value},
+            {"id": "1", "type": "labels", "value": value | {"labels": ["nodule"]}},
+            {"id": "2", "type": "rectanglelabels", "value": value | {"rectanglelabels": ["cavity"]}},
+            {"id": "2", "type": "choices", "value": {"choices": ["sure"]}},
+        )
+    ]
+    (tmp_path / "ls.json").write_text(json.dumps(document))
+    assert asked(tmp_path / "ls.json") == [("a", 2, 0, False)]
+    for name in ("nodule", "cavity", "sure"):
+        assert asked(tmp_path / "ls.json", name) == [("a", 1, 1, False)]
+
+
+def test_fractions_are_told_by_all_boxes_of_a_table(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("image,class,x1,y1,x2,y2\na,dot,0,0,1,1\na,nodule,10,10,30,30\n")
+    (one,) = read_outlines(tmp_path / "a.csv", only=frozenset({"dot"}))[1]
+    assert (one.boxes, one.fractions) == (((0, 0, 1, 1),), False)
+
+
+def test_masks_have_no_categories(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4), dtype=np.uint8))
+    with pytest.raises(UsageError, match="--only: masks have no categories; leave it out"):
+        read_outlines(tmp_path, only=frozenset({"nodule"}))
 
 
 # -------------------------------------------------------------------------------------------------------- whichever

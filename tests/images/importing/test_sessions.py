@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from imil_sim.errors import SessionError
+from imil_sim.errors import SessionError, UsageError
 from imil_sim.feedback.drawn import Drawn
 from imil_sim.feedback.grid import Grid
 from imil_sim.feedback.question import film_sha256
@@ -20,18 +20,19 @@ from imil_sim.feedback.session_read import read_session
 from imil_sim.feedback.session_write import session_bytes
 from imil_sim.images.importing.outlines import Outlines
 from imil_sim.images.importing.reading import read_outlines
-from imil_sim.images.importing.sessions import Wanted, sessions_of
+from imil_sim.images.importing.sessions import Tally, Unmarked, Wanted, sessions_of
 from imil_sim.images.importing.sizes import read_sizes
 
 WANTED = Wanted(grid=Grid(4, 4), source="test")
+ALL = Wanted(grid=Grid(4, 4), source="test", unmarked="nothing")
 
 
 def one(film: str = "TB/a.png", **changes: object) -> Outlines:
     return Outlines(film=film, where=f"entry {film}", **{"size": (100, 200), **changes})  # type: ignore[arg-type]
 
 
-def made(*outlines: Outlines, **options: object) -> Session:
-    (session,) = sessions_of(outlines, WANTED, **options).sessions.values()  # type: ignore[arg-type]
+def made(*outlines: Outlines, wanted: Wanted = WANTED, **options: object) -> Session:
+    (session,) = sessions_of(outlines, wanted, **options).sessions.values()  # type: ignore[arg-type]
     return session
 
 
@@ -59,6 +60,39 @@ def test_nothing_marked_points_only_and_skipped_are_three_answers() -> None:
         (None, True, "only marks without an area: line, point"),
         (None, True, "the reader skipped the film"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("unmarked", "cells", "tally"),
+    [
+        ("stated", {"a": (), "d": (), "e": (1,), "f": None}, Tally(nothing=2, skipped=1, unwanted=3)),
+        ("nothing", {"a": (), "b": (), "d": (), "e": (1,), "f": None}, Tally(nothing=3, skipped=0, unwanted=3)),
+        ("skip", {"e": (1,), "f": None}, Tally(nothing=0, skipped=3, unwanted=3)),
+    ],
+)
+def test_a_film_that_is_merely_listed_is_told_from_one_on_which_nothing_was_found(
+    unmarked: Unmarked, cells: dict[str, object], tally: Tally
+) -> None:
+    outlines = [
+        one("a", unwanted=2),
+        one("b", looked_at=False),
+        one("d", mask=(100 * 200,)),  # a mask that is black throughout
+        one("e", boxes=((0, 0, 50, 25),), unwanted=1, looked_at=False),
+        one("f", left_out=("point",), looked_at=False),
+    ]
+    imported = sessions_of(outlines, Wanted(grid=Grid(4, 4), unmarked=unmarked))
+    assert {answer.image_id: answer.cells for answer in imported.sessions["unknown"].answers} == cells
+    assert [answer.order for answer in imported.sessions["unknown"].answers] == list(range(1, len(cells) + 1))
+    assert imported.tallies == {"unknown": tally}
+
+
+def test_a_reader_all_of_whose_films_are_skipped_has_no_session() -> None:
+    outlines = [one("a", reader="R1"), one("x/..", reader="R2", looked_at=False)]
+    imported = sessions_of(outlines, WANTED)
+    assert list(imported.sessions) == ["R1"]
+    assert imported.tallies == {"R1": Tally(nothing=1), "R2": Tally(skipped=1)}
+    with pytest.raises(SessionError, match="no answer about any film; 1 films without a mark were skipped, see --unm"):
+        sessions_of(outlines[1:], WANTED)
 
 
 def test_what_reaches_beyond_the_film_is_cut_and_what_lies_outside_is_refused() -> None:
@@ -140,6 +174,13 @@ def test_sizes_come_from_a_table_or_from_the_films(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "films" / "TB" / "a.png"), np.zeros((3, 4), np.uint8))
     cv2.imwrite(str(tmp_path / "films" / "b.jpg"), np.zeros((5, 6), np.uint8))
     assert read_sizes(tmp_path / "films", whole_path=True) == {"TB/a": (3, 4), "b": (5, 6)}
+    cv2.imwrite(str(tmp_path / "films" / "a.jpg"), np.zeros((7, 8), np.uint8))
+    with pytest.raises(SessionError, match=r'film "a" is . x . pixels, and . x . at another place'):
+        read_sizes(tmp_path / "films", whole_path=False)
+    (tmp_path / "sizes.csv").write_text("image,width,height\nTB/a.png,4,3\nTB/a.png,4,3\nb.png,4,3\nx/b.png,4,4\n")
+    with pytest.raises(SessionError, match=r':\n  - line 5: film "b" is 4 x 4 pixels, and 4 x 3 at another'):
+        read_sizes(tmp_path / "sizes.csv", whole_path=False)
+    assert read_sizes(tmp_path / "sizes.csv", whole_path=True)["x/b"] == (4, 4)
     (tmp_path / "films" / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(SessionError, match=r"c\.png: is truncated"):
         read_sizes(tmp_path / "films", whole_path=True)
@@ -177,7 +218,7 @@ def test_fault_37_a_web_address_is_never_fetched(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     for path in files_with_an_address(tmp_path):
-        written = session_bytes(made(*read_outlines(path)[1]))
+        written = session_bytes(made(*read_outlines(path)[1], wanted=ALL))
         assert b'"image_id":"a"' in written
         assert b"example.org" not in written
     answers = (SessionAnswer(order=1, image_id="a", cells=(), reason=ADDRESS),)
@@ -188,7 +229,7 @@ def test_fault_37_a_web_address_is_never_fetched(tmp_path: Path, monkeypatch: py
 
 def test_fault_38_a_second_import_is_the_same_to_the_byte(tmp_path: Path) -> None:
     for path in files_with_an_address(tmp_path):
-        first, second = (session_bytes(made(*read_outlines(path)[1])) for _ in range(2))
+        first, second = (session_bytes(made(*read_outlines(path)[1], wanted=ALL)) for _ in range(2))
         assert first == second
 
 
@@ -200,9 +241,9 @@ def test_the_outlines_of_the_real_set_give_the_cells_of_its_masks(real_data: Pat
     masks = sessions_of(read_outlines(lesions / "masks", suffix="_lesion")[1], wanted).sessions["r"]
     outlined = {a.image_id: a for a in imported.sessions["r"].answers}
     assert imported.warnings == ("left out, having no area: 6 x point, 17 x polyline",)
-    assert (len(outlined), len(masks.answers)) == (336, 330)
-    nothing = [image_id for image_id, a in outlined.items() if a.cells == ()]
-    assert nothing == [f"CHNCXR_{n}_1" for n in ("0467", "0484", "0606", "0609", "0612", "0624")]
+    assert (len(outlined), len(masks.answers)) == (330, 330)
+    # Six films, of patients with tuberculosis, are listed without a region: they were not annotated.
+    assert imported.tallies == {"r": Tally(skipped=6)}
     others = [a for a in masks.answers if a.cells != outlined[a.image_id].cells]
     # The masks were drawn at 1024 pixels a side and brought to 256; a pixel just half covered counts as covered whole.
     assert len(others) <= 10
@@ -215,3 +256,12 @@ def test_the_outlines_of_the_real_set_give_the_cells_of_its_masks(real_data: Pat
         (cell,) = set(cells) ^ set(outline.cells)
         for drawn in (mask.drawn, outline.drawn):  # just at the limit of a tenth, on either side of it
             assert 0.09 < Grid(8, 8).coverage(drawn.to_mask())[Grid(8, 8).cell(cell)] < 0.11
+
+
+def test_of_the_real_set_only_the_cavities(real_data: Path) -> None:
+    path = real_data / "shenzhen" / "lesions" / "Annotations_AllinOne_json.json"
+    outlines = read_outlines(path, only=frozenset({"Cavity"}))[1]
+    assert sum(len(one.polygons) for one in outlines) + sum(len(one.left_out) for one in outlines) == 47
+    assert sum(one.unwanted for one in outlines) == 1176 - 47
+    with pytest.raises(UsageError, match=r'category "Cavitty"\. Known: Adenopathy=good, .*Did you mean "Cavity=good"'):
+        read_outlines(path, only=frozenset({"Cavitty"}))
