@@ -78,7 +78,9 @@ def test_more_cells_than_the_grid_has_are_told_before_training_within_another_or
         [arms.a]
         feedback = { oracle = "random-cells", options.count = 17 }
         [arms.b]
-        feedback = { oracle = "inverted", options.like = { oracle = "random-cells", options = { count = 10 } }, grid_size = 3 }
+        feedback.grid_size = 3
+        feedback.oracle = "inverted"
+        feedback.options.like = { oracle = "random-cells", options = { count = 10 } }
         """,
     )
     assert "arms.a: feedback.oracle: random-cells does not fit the images or the grid:" in message
