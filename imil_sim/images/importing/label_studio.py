@@ -72,6 +72,7 @@ class _Mark(Loose):
     value: _Value = _Value()
     original_width: int | None = Field(None, ge=1, le=100_000)
     original_height: int | None = Field(None, ge=1, le=100_000)
+    image_rotation: float | None = None
 
 
 class _Person(Loose):
@@ -156,61 +157,92 @@ def _outlines(film: str, where: str, annotation: _Annotation, only: Set[str]) ->
     """
     by = annotation.completed_by
     reader = str(by.email or by.id) if isinstance(by, _Person) else "" if by is None else str(by)
-    boxes: list[Box] = []
-    polygons: list[Points] = []
-    masks: list[NDArray[np.bool_]] = []
-    left_out: list[str] = []
-    sizes: set[tuple[int, int]] = set()
-    categories: set[Names] = set()
+    found = _Found()
     unwanted = 0
-    for number, (mark, names) in enumerate(zip(annotation.result, _categories(annotation.result), strict=True), 1):
+    categories = _categories(annotation.result)
+    for number, (mark, names) in enumerate(zip(annotation.result, categories, strict=True), 1):
         if mark.type in NO_MARKS:
             continue
-        categories |= names
-        if not is_wanted(names, only):
-            unwanted += 1
-            continue
-        kind = mark.type.removesuffix("labels")
-        if kind in WITHOUT_AREA:
-            left_out.append(WITHOUT_AREA[kind])
-            continue
-        if kind not in AREAS:  # silence would make "nothing is marked" of an area in a form unknown here
-            raise DataError(
-                f'mark {number}: is of the type "{mark.type[:40]}", which is not known; export rectangles, ellipses, '
-                "polygons or brushes"
-            )
-        if mark.original_width is None or mark.original_height is None:
-            raise DataError(f"mark {number}: does not tell the size of the film (original_width, original_height)")
-        size = mark.original_height, mark.original_width
-        if size[0] * size[1] > MAX_PIXELS:
-            raise DataError(f"mark {number}: claims a film of {size[1]} x {size[0]} pixels, more than {MAX_PIXELS:,}")
-        sizes.add(size)
-        if kind == "brush":
-            masks.append(_brush(mark.value, size, number))
-            continue
-        shape = _shape(kind, mark.value, size)
-        if not all(math.isfinite(c) for point in shape for c in point) or len(shape) < 1:
-            raise DataError(f"mark {number}: is no whole {kind}")
-        if kind == "rectangle" and not mark.value.rotation:
-            boxes.append((*shape[0], *shape[2]))
+        found.categories |= names
+        if is_wanted(names, only):
+            found.take(number, mark)
         else:
-            polygons.append(shape)
-    if len(sizes) > 1:
+            unwanted += 1
+    if len(found.sizes) > 1:
         raise DataError("its marks tell different sizes of the film")
     return Outlines(
         film=film,
         where=where,
         reader=reader,
-        size=next(iter(sizes), None),
-        boxes=tuple(boxes),
-        polygons=tuple(polygons),
-        mask=runs_of(np.logical_or.reduce(masks)) if masks else None,
-        left_out=tuple(left_out),
+        size=next(iter(found.sizes), None),
+        boxes=tuple(found.boxes),
+        polygons=tuple(found.polygons),
+        mask=runs_of(np.logical_or.reduce(found.masks)) if found.masks else None,
+        left_out=tuple(found.left_out),
         abstained=annotation.was_cancelled,
-        categories=frozenset(categories),
+        categories=frozenset(found.categories),
         unwanted=unwanted,
         seconds=annotation.lead_time,
     )
+
+
+class _Found:
+    """What the marks of one annotation come to."""
+
+    def __init__(self) -> None:
+        self.boxes: list[Box] = []
+        self.polygons: list[Points] = []
+        self.masks: list[NDArray[np.bool_]] = []
+        self.left_out: list[str] = []
+        self.sizes: set[tuple[int, int]] = set()
+        self.categories: set[Names] = set()
+
+    def take(self, number: int, mark: _Mark) -> None:
+        """One mark more.
+
+        Raises:
+            DataError: it is incomplete, of a type that is not known, or was made on a film that was turned.
+        """
+        kind = mark.type.removesuffix("labels")
+        if kind in WITHOUT_AREA:
+            self.left_out.append(WITHOUT_AREA[kind])
+            return
+        size = _size(mark, kind, number)
+        self.sizes.add(size)
+        if kind == "brush":
+            self.masks.append(_brush(mark.value, size, number))
+            return
+        shape = _shape(kind, mark.value, size)
+        if not all(math.isfinite(c) for point in shape for c in point) or len(shape) < 1:
+            raise DataError(f"mark {number}: is no whole {kind}")
+        if kind == "rectangle" and not mark.value.rotation:
+            self.boxes.append((*shape[0], *shape[2]))
+        else:
+            self.polygons.append(shape)
+
+
+def _size(mark: _Mark, kind: str, number: int) -> tuple[int, int]:
+    """(height, width) of the film that a mark with an area lies on.
+
+    Raises:
+        DataError: it is none, or does not tell how large or how turned its film was.
+    """
+    if kind not in AREAS:  # silence would make "nothing is marked" of an area in a form unknown here
+        raise DataError(
+            f'mark {number}: is of the type "{mark.type[:40]}", which is not known; export rectangles, ellipses, '
+            "polygons or brushes"
+        )
+    if mark.original_width is None or mark.original_height is None:
+        raise DataError(f"mark {number}: does not tell the size of the film (original_width, original_height)")
+    if turned := (mark.image_rotation or 0) % 360:  # on which side its coordinates count then, the format leaves open
+        raise DataError(
+            f"mark {number}: was made on a film turned by {turned:g} degrees; turn the film back in Label "
+            "Studio, see that the mark lies right, and export again"
+        )
+    size = mark.original_height, mark.original_width
+    if size[0] * size[1] > MAX_PIXELS:
+        raise DataError(f"mark {number}: claims a film of {size[1]} x {size[0]} pixels, more than {MAX_PIXELS:,}")
+    return size
 
 
 def _categories(result: Sequence[_Mark]) -> list[frozenset[Names]]:

@@ -295,6 +295,14 @@ def test_label_studio(tmp_path: Path) -> None:
     assert one.left_out == ("point",)
 
 
+def test_label_studio_marks_on_a_turned_film_are_refused(tmp_path: Path) -> None:
+    mark = {"type": "rectangle", "value": {"x": 10, "y": 20, "width": 5, "height": 30}}
+    whole = [task({**mark, "image_rotation": 360}), task({**mark, "image_rotation": None}, number=2)]
+    assert len(read(tmp_path / "ls.json", whole, "label-studio")) == 2
+    with pytest.raises(SessionError, match="mark 1: was made on a film turned by 90 degrees; turn the film back"):
+        read(tmp_path / "turned.json", [task({**mark, "image_rotation": 90})], "label-studio")
+
+
 def test_label_studio_readers_skips_and_unanswered_tasks(tmp_path: Path) -> None:
     document = [
         task(completed_by={"id": 3, "email": "r3@example.org"}, was_cancelled=True),
