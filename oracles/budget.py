@@ -4,7 +4,7 @@ What it simulates: an interface, or a patience, that allows `cells` cells a film
 to that many; the others stay as they are.
 What it may know: whatever the other oracle knows, through its answer.
 Where the other one abstains: so does this one. Where it chose every cell, and left the film as it was, this one changes
-the film.
+the film, unless `cells` allows all of them.
 What it needs: `like`, the other oracle: its name, or a table with its options. Options: `cells`, how many it may
 choose; `keep`, which cells stay: `"central"`, those nearest to the middle of the answer's largest connected region, as
 somebody clicks who begins at the heart of the finding (counted in cells; of equally near ones the first in reading

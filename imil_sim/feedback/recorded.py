@@ -101,8 +101,12 @@ def unanswerable(oracle: Oracle, ids: Iterable[str]) -> frozenset[str]:
 
 def misfits(oracle: Oracle, films: Films, grid: Grid) -> tuple[str, ...]:
     """Why the oracle, or one that it asks, cannot be asked about these films on this grid; empty where they can."""
-    found = (part.misfits(films, grid) for part in within(oracle) if isinstance(part, ParticularOracle))
-    return tuple(dict.fromkeys(told for several in found for told in several))
+    parts = (part.misfits(films, grid) for part in within(oracle) if isinstance(part, ParticularOracle))
+    found = tuple(dict.fromkeys(told for several in parts for told in several))
+    answerable = answerable_by(oracle)
+    if not found and answerable is not None and answerable.isdisjoint(films.labels):
+        return (f"there is no film in the set {films.name} about which all whom it asks have a recorded answer",)
+    return found
 
 
 def warnings_of(oracle: Oracle) -> tuple[str, ...]:

@@ -21,19 +21,31 @@ _WITHOUT_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.
 
 
 def write_header(path: Path, header: Header) -> None:
-    """A new session with no answers yet, on disk when this returns; its name is there once its header is whole.
+    """A new session with no answers yet; see `write_new_session`.
+
+    Raises:
+        SessionError: as `write_new_session`.
+    """
+    write_new_session(path, Session(header))
+
+
+def write_new_session(path: Path, session: Session) -> None:
+    """A session under a name that was free, on disk when this returns; its name is there once it is whole.
+
+    An empty file is as good as none: somebody was killed before the first line. Its permissions stay.
 
     Raises:
         SessionError: there is a file of that name already, or it cannot be written.
     """
     try:
-        with _new_beside(path, line_of(header)) as beside:
-            _named(beside, path)
-            _settle(path.parent)
+        target = path.resolve()
+        with new_beside(target, session_bytes(session), like=target) as beside:
+            _named(beside, target)
+            _settle(target.parent)
     except FileExistsError:
         raise SessionError(f"session {path} is there already; go on with it, or name another file") from None
-    except OSError as error:
-        raise SessionError(f"session {path} cannot be written: {error.strerror}; nothing was kept of it") from error
+    except (OSError, RuntimeError) as error:
+        raise SessionError(f"session {path} cannot be written: {_why(error)}; nothing was kept of it") from error
 
 
 def append_answer(path: Path, answer: SessionAnswer) -> Session:
@@ -65,12 +77,11 @@ def write_session(path: Path, session: Session) -> None:
     """
     try:
         target = path.resolve()
-        with _new_beside(target, session_bytes(session), like=target) as beside:
+        with new_beside(target, session_bytes(session), like=target) as beside:
             beside.replace(target)
             _settle(target.parent)
-    except (OSError, RuntimeError) as error:  # the latter: links that lead in a circle
-        told = error.strerror if isinstance(error, OSError) else error
-        raise SessionError(f"session {path} cannot be written: {told}; name another place") from error
+    except (OSError, RuntimeError) as error:
+        raise SessionError(f"session {path} cannot be written: {_why(error)}; name another place") from error
 
 
 def session_bytes(session: Session) -> bytes:
@@ -78,31 +89,42 @@ def session_bytes(session: Session) -> bytes:
     return line_of(session.header) + b"".join(map(line_of, session.answers))
 
 
-def line_of(part: Header | SessionAnswer) -> bytes:
-    """A header or an answer as the line of a session, its end included; every field is written out."""
-    return part.model_dump_json().encode() + b"\n"
-
-
 @contextmanager
-def _new_beside(path: Path, content: bytes, like: Path | None = None) -> Iterator[Path]:
-    """A new file beside ``path`` with that content, on disk; gone at the end, unless it was given another name.
+def new_beside(
+    path: Path, content: bytes, *, like: Path | None = None, mode: int = 0o666, sync: bool = True
+) -> Iterator[Path]:
+    """A new file beside ``path`` with that content; gone at the end, unless it was given another name.
 
-    Its name cannot be guessed and must be free, so nobody can have laid a link there that leads elsewhere. Its
-    permissions are those of ``like``, if that is there; otherwise those that this process gives to new files.
+    Its name cannot be guessed and must be free, so nobody can have laid a link there that leads elsewhere.
+
+    Args:
+        path: what it is to become.
+        content: all of it.
+        like: whose permissions it gets, if that is there.
+        mode: its permissions otherwise, less those that this process withholds from new files.
+        sync: whether it is on disk when it is handed over, and so outlives a loss of power.
+
+    Raises:
+        OSError: it cannot be written.
     """
     beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.new")
-    made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         try:
             if like is not None and like.exists():
                 os.fchmod(made, stat.S_IMODE(like.stat().st_mode))
-            _write_whole(made, content)
+            _write_whole(made, content, sync=sync)
         finally:
             os.close(made)
         yield beside
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def line_of(part: Header | SessionAnswer) -> bytes:
+    """A header or an answer as the line of a session, its end included; every field is written out."""
+    return part.model_dump_json().encode() + b"\n"
 
 
 def _named(beside: Path, path: Path) -> None:
@@ -112,7 +134,7 @@ def _named(beside: Path, path: Path) -> None:
         FileExistsError: somebody has.
     """
     # Two who begin one session in the same instant are kept apart by the lock of the desk's folder.
-    if path.is_file() and not path.is_symlink() and not path.stat().st_size:
+    if path.is_file() and not path.stat().st_size:
         beside.replace(path)
         return
     try:
@@ -183,12 +205,18 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _write_whole(file: int, line: bytes) -> None:
+def _write_whole(file: int, content: bytes, *, sync: bool = True) -> None:
     """Write and sync; a disk that takes only a part of it is asked again, and says why not."""
-    rest = memoryview(line)
+    rest = memoryview(content)
     while rest:
         rest = rest[os.write(file, rest) :]
-    os.fsync(file)
+    if sync:
+        os.fsync(file)
+
+
+def _why(error: OSError | RuntimeError) -> str:
+    """In words; links that lead in a circle are no `OSError` before Python 3.13."""
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def _settle(folder: Path) -> None:

@@ -99,6 +99,7 @@ class Recorded:
     """An oracle with recorded answers about the films named."""
 
     films: str
+    fits: bool = False
 
     @property
     def answerable(self) -> frozenset[str] | None:
@@ -109,7 +110,7 @@ class Recorded:
         return (f"torn {self.films}",)
 
     def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
-        return (f"{self.films} on {grid.rows} x {grid.cols}",)
+        return () if self.fits else (f"{self.films} on {grid.rows} x {grid.cols}",)
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         raise NotImplementedError
@@ -143,6 +144,17 @@ def test_what_an_oracle_asks_within_it_has_its_say_too() -> None:
     assert unanswerable(Wrapper((OracleRecipe("all-cells"),)), "abcd") == frozenset()
     assert misfits(outer, FILMS, Grid(2, 3)) == ("ab on 2 x 3", "bc on 2 x 3")
     assert warnings_of(outer) == ("torn ab", "torn bc")
+
+
+@pytest.mark.usefixtures("_installed")
+def test_readers_who_share_no_film_of_the_set_are_told() -> None:
+    def asks(*films: str) -> Wrapper:
+        return Wrapper(tuple(OracleRecipe("recorded", {"films": several, "fits": True}) for several in films))
+
+    assert misfits(asks("ab", "bc"), FILMS, Grid(2, 2)) == ()
+    for films in (("a", "b"), ("c",)):
+        (told,) = misfits(asks(*films), FILMS, Grid(2, 2))
+        assert "there is no film in the set set about which all" in told
 
 
 def test_films_and_classes_that_no_session_can_name_are_told() -> None:

@@ -26,7 +26,14 @@ from imil_sim.feedback.drawn import Drawn
 from imil_sim.feedback.grid import Grid
 from imil_sim.feedback.session import Header, Session, SessionAnswer, id_problem, session_schema
 from imil_sim.feedback.session_read import parse_session, read_session
-from imil_sim.feedback.session_write import append_answer, line_of, session_bytes, write_header, write_session
+from imil_sim.feedback.session_write import (
+    append_answer,
+    line_of,
+    session_bytes,
+    write_header,
+    write_new_session,
+    write_session,
+)
 
 HEADER = Header(reader="r-1", grid=(2, 2), class_names=("normal", "TB"), states=("a" * 64,))
 DRAWN = Drawn(width=5, height=4, boxes=((0, 0, 2.5, 2),), polygons=(((1, 1), (5, 1), (5, 4)),), mask=(3, 2, 15))
@@ -128,11 +135,22 @@ def test_a_link_that_lies_where_a_session_is_written_first_is_not_followed(
 
 
 def test_an_empty_file_is_a_session_that_nobody_has_begun(tmp_path: Path) -> None:
-    (tmp_path / "s.jsonl").touch()
-    write_header(tmp_path / "s.jsonl", HEADER)
-    assert read_session(tmp_path / "s.jsonl").header == HEADER
-    (tmp_path / "ann-2x2.jsonl").touch()
+    path = tmp_path / "ann-2x2.jsonl"
+    (tmp_path / "elsewhere").touch(mode=0o600)
+    path.symlink_to("elsewhere")
     assert Desk("ann", str(tmp_path)).session(Grid(2, 2)) is None
+    write_header(path, HEADER)
+    assert path.is_symlink()
+    assert read_session(path).header == HEADER
+    assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o600
+    with pytest.raises(SessionError, match="is there already"):
+        write_new_session(path, SESSION)
+
+
+def test_a_link_to_a_file_that_is_not_there_leads_to_the_new_session(tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl").symlink_to("elsewhere")
+    write_new_session(tmp_path / "s.jsonl", SESSION)
+    assert (tmp_path / "elsewhere").read_bytes() == session_bytes(SESSION)
 
 
 @pytest.mark.parametrize(

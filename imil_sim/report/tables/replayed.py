@@ -9,6 +9,11 @@ from imil_sim.feedback.divergence import Divergence
 from imil_sim.report.document import Column, Table
 from imil_sim.report.tables.wording import grouped
 
+_SEVERAL = (
+    "Where one run replays several sessions, each is held against all films of the run: those that only another reader "
+    "was asked about count as not answered."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -51,6 +56,7 @@ def replayed_table(runs: Sequence[Replayed]) -> Table | None:
     notes = (
         "A replayed reader answers what the recorded model asked about. Where another model errs on other films, "
         "coverage falls, and the rest went unanswered or to another oracle, as the study says.",
+        *([_SEVERAL] if len({(run.arm, run.seed) for run in runs}) < len(runs) else []),
         *grouped(missing, len(rows)),
     )
     return Table("replayed", "Replayed sessions: coverage and divergence", columns, rows, notes)

@@ -17,5 +17,13 @@ def test_coverage_and_divergence_of_every_replayed_run() -> None:
     assert "only 2 films are shared" in table.notes[1]
 
 
+def test_several_sessions_of_one_run_say_what_their_coverage_is_of() -> None:
+    one = Replayed("panel", 0, "ann", Divergence(20, 20, 10, 0.5))
+    alone = replayed_table([one, Replayed("panel", 1, "ann", Divergence(20, 20, 10, 0.5))])
+    several = replayed_table([one, Replayed("panel", 0, "bob", Divergence(20, 20, 10, 0.5))])
+    told = [any("only another reader" in note for note in table.notes) for table in (alone, several) if table]
+    assert told == [False, True]
+
+
 def test_without_a_replayed_run_there_is_no_table() -> None:
     assert replayed_table([]) is None
