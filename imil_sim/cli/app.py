@@ -214,10 +214,22 @@ def import_(
     """Make a session of what was drawn with another program, to be replayed."""
     from imil_sim.cli.importing import Asked, import_sessions
 
-    wanted = frozenset(only or ())
     import_sessions(
         Asked(
-            source, to, kind, grid, threshold, reader, role, sizes, suffix, whole_path, study, store, unmarked, wanted
+            source=source,
+            to=to,
+            kind=kind,
+            grid=grid,
+            threshold=threshold,
+            reader=reader,
+            role=role,
+            sizes=sizes,
+            suffix=suffix,
+            whole_path=whole_path,
+            study=study,
+            store=store,
+            unmarked=unmarked,
+            only=frozenset(only or ()),
         )
     )
 

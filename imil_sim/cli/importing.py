@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,18 +15,15 @@ from rich.console import Console
 from imil_sim.cli.progress import Counter
 from imil_sim.cli.study import open_study
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.errors import SessionError, UsageError, listed
+from imil_sim.errors import ImilSimError, SessionError, UsageError, listed
 from imil_sim.feedback.grid import Grid, check_threshold
 from imil_sim.feedback.recorded import Films
-from imil_sim.feedback.session import Session
+from imil_sim.feedback.session import MOST_LINE, Session
 from imil_sim.feedback.session_read import parse_session
-from imil_sim.feedback.session_write import session_bytes, write_session
+from imil_sim.feedback.session_write import session_bytes, write_new_session
 from imil_sim.images.importing.reading import KINDS, read_outlines
 from imil_sim.images.importing.sessions import Tally, Unmarked, Wanted, sessions_of
 from imil_sim.images.importing.sizes import read_sizes
-
-MOST_SOURCE = 500
-"""Characters that a session's header takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +49,32 @@ class Asked:
 def import_sessions(asked: Asked) -> None:
     """Write one session for each reader of a file, all or none of them, and tell what they hold.
 
+    Whatever is told may have words of the file in it: it leaves here as `shown` has it, errors too.
+
     Raises:
         ImilSimError: the file, the study or an option is wrong, or a session cannot be written; there is none then.
     """
+    try:
+        told = _import(asked)
+    except ImilSimError as error:
+        error.args = ("\n".join(map(shown, str(error).split("\n"))),)
+        raise
+    talk, tell = Console(stderr=True), Console()
+    for warning in told.warnings:
+        talk.print(shown(f"warning: {warning}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for line in told.lines:
+        tell.print(shown(line), markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the user is told of an import."""
+
+    warnings: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def _import(asked: Asked) -> _Told:
     try:
         check_threshold(asked.threshold)
     except ValueError as error:
@@ -72,22 +93,34 @@ def import_sessions(asked: Asked) -> None:
     imported = sessions_of(read.outlines, wanted, sizes, _films(asked))
     places = _places(asked.to, list(imported.sessions))
     write_all({places[reader]: session for reader, session in imported.sessions.items()})
-    talk, tell = Console(stderr=True), Console()
-    for warning in (*read.warnings, *imported.warnings):
-        talk.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    lines: list[str] = []
     for reader, tally in imported.tallies.items():
         session = imported.sessions.get(reader)
         written = "nothing written" if session is None else f"written to {places[reader]}"
         told = "no answer" if session is None else _told(session)
-        for line in (f"{KINDS[read.kind]}: {told}, by {reader}, {written}", *_left_out(tally)):
-            tell.print(line, markup=False, highlight=False, soft_wrap=True)
+        lines += [f"{KINDS[read.kind]}: {told}, by {reader}, {written}", *_left_out(tally)]
+    return _Told((*read.warnings, *imported.warnings), tuple(lines))
+
+
+def shown(text: str) -> str:
+    r"""The text as a line that a terminal, or the header of a session, may have: what would steer it is spelled out.
+
+    >>> shown("a\x1b[31mb\n\u202ec é\u00a0d")
+    'a\\x1b[31mb\\n\\u202ec é\xa0d'
+    """
+    return "".join(
+        character
+        if character.isprintable() or unicodedata.category(character) == "Zs"  # any kind of space
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def _source(asked: Asked, kind: str) -> str:
     """Where the sessions come from, as their headers say it: the file, and what of it was taken."""
     options = [f"--only {category}" for category in sorted(asked.only)]
     options += [f"--unmarked {asked.unmarked}"] if asked.unmarked != "stated" else []
-    return " ".join([kind, asked.source.name, *options])[:MOST_SOURCE]
+    return shown(" ".join([kind, asked.source.name, *options]))[:MOST_LINE]
 
 
 def _films(asked: Asked) -> Films | None:
@@ -126,7 +159,7 @@ def write_all(sessions: Mapping[Path, Session]) -> None:
     """Every session in its place, or none of them: what this call wrote is taken away where it cannot go on.
 
     A place where the very same session is already is left as it is. Before the first byte is written everything that
-    can be known to be wrong is.
+    can be known to be wrong is. What another process puts into a place meanwhile stays, and is an error.
 
     Raises:
         SessionError: something else is in one of the places, a session would be too large to be read again, or one
@@ -146,10 +179,11 @@ def write_all(sessions: Mapping[Path, Session]) -> None:
     try:
         for path in new:
             for folder in _missing_folders(path):
-                folder.mkdir()
-                folders.append(folder)
+                with suppress(FileExistsError):  # another process made it meanwhile: then it is not ours
+                    folder.mkdir()
+                    folders.append(folder)
+            write_new_session(path, sessions[path])
             files.append(path)
-            write_session(path, sessions[path])
     except BaseException as error:
         _take_away(files, folders)
         if isinstance(error, OSError):
@@ -184,7 +218,7 @@ def _missing_folders(path: Path) -> list[Path]:
 
 
 def _take_away(files: Sequence[Path], folders: Sequence[Path]) -> None:
-    """Remove the files, of which the last may not have come to be, and the folders made for them, innermost first."""
+    """Remove the files, and the folders made for them, innermost first; a folder that holds more stays."""
     for path in files:
         with suppress(OSError):
             path.unlink()

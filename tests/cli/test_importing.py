@@ -15,7 +15,7 @@ from imil_sim.errors import SessionError
 from imil_sim.feedback import session_read
 from imil_sim.feedback.session import Session
 from imil_sim.feedback.session_read import read_session
-from imil_sim.feedback.session_write import write_session
+from imil_sim.feedback.session_write import write_new_session
 
 if TYPE_CHECKING:
     from conftest import Call
@@ -64,7 +64,7 @@ def twice_in(kind: str) -> object:
         return [{"id": 3, "data": {"image": f"{film}.png"}, "annotations": [work] * 2} for film in "ab"]
     if kind == "coco":
         images = [{"id": n, "file_name": f"{'aabb'[n]}.png", "height": 9, "width": 9} for n in range(4)]
-        return {"images": images, "annotations": [{"id": 1, "image_id": 0, "bbox": [0, 0, 4, 4]}]}
+        return {"images": images, "annotations": [{"image_id": n, "bbox": [0, 0, 4, 4]} for n in range(4)]}
     region = {"shape_attributes": {"name": "rect", "x": 0, "y": 0, "width": 4, "height": 4}}
     return {f"{film}.png{n}": {"filename": f"{film}.png", "regions": [region]} for film in "ab" for n in (1, 2)}
 
@@ -204,11 +204,11 @@ def test_sessions_of_several_readers_are_written_all_or_none(
     line = four_readers(here)
 
     def failing(path: Path, session: Session) -> None:
-        write_session(path, session)
         if path.name == "R4.jsonl":
             raise stop
+        write_new_session(path, session)
 
-    monkeypatch.setattr(importing, "write_session", failing)
+    monkeypatch.setattr(importing, "write_new_session", failing)
     assert call(*line).code != 0
     assert not (here / "new").exists()
     # What was there before stays: the folder, a stranger's file, and R2's own session, byte for byte.
@@ -218,10 +218,53 @@ def test_sessions_of_several_readers_are_written_all_or_none(
     assert call(*line).code != 0
     assert sorted(path.name for path in (here / "new/readers").iterdir()) == ["R2.jsonl", "notes.txt"]
     assert (here / "new/readers/R2.jsonl").stat() == before
-    monkeypatch.setattr(importing, "write_session", write_session)
+    monkeypatch.setattr(importing, "write_new_session", write_new_session)
     assert call(*line).code == 0
     assert (here / "new/readers/R2.jsonl").stat() == before
     assert len(list((here / "new/readers").glob("R*.jsonl"))) == 4
+
+
+def test_what_another_process_puts_into_a_place_meanwhile_stays(
+    call: Call, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes after every name was looked at, just before the third of four sessions is written."""
+    line = four_readers(here)
+
+    def late(path: Path, session: Session) -> None:
+        if path.name == "R4.jsonl":
+            path.write_text("another")
+        write_new_session(path, session)
+
+    monkeypatch.setattr(importing, "write_new_session", late)
+    done = call(*line)
+    assert done.code == 2
+    assert "new/readers/R4.jsonl is there already" in done.err
+    assert [(path.name, path.read_text()) for path in (here / "new/readers").iterdir()] == [("R4.jsonl", "another")]
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_used_and_not_taken_away(
+    call: Call, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = four_readers(here)
+    missing = importing._missing_folders
+
+    def late(path: Path) -> list[Path]:
+        folders = missing(path)
+        for folder in folders:
+            folder.mkdir()
+        return folders
+
+    def failing(path: Path, session: Session) -> None:
+        raise SessionError("No space left")
+
+    monkeypatch.setattr(importing, "_missing_folders", late)
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "write_new_session", failing)
+        assert call(*line).code == 2
+    assert list((here / "new/readers").iterdir()) == []
+    (here / "new/readers").rmdir()
+    assert call(*line).code == 0
+    assert len(list((here / "new/readers").iterdir())) == 4
 
 
 def test_every_name_is_looked_at_before_the_first_byte_is_written(call: Call, here: Path) -> None:
@@ -255,3 +298,60 @@ def test_a_session_too_large_to_be_read_again_is_not_written(
     assert done.code == 2
     assert "is longer than 100 bytes" in done.err
     assert not (here / "new").exists()
+
+
+# ------------------------------------------------------------------------------------- words of a file, on a terminal
+
+EVIL = "\x1b[31mEVIL\u202e"
+SHOWN = r"\x1b[31mEVIL\u202e"
+
+
+def steering(text: str) -> list[str]:
+    """Characters that do something to a terminal."""
+    return [character for character in text if not character.isprintable() and character != "\n"]
+
+
+def evil_files(here: Path) -> dict[str, list[str]]:
+    """By what the words are of: the arguments of an import that tells them."""
+    (here / "readers.csv").write_text(
+        f"image_id,rad_id,class_name,x_min,y_min,x_max,y_max\na,R1,,1,2,3,4\na,{EVIL},,,,,\n"
+    )
+    (here / "sizes.csv").write_text("film,width,height\na,100,80\n")
+    (here / "column.csv").write_text(f"image_id,x1,y1,x2,y2\na,{EVIL},2,3,4\n")
+    region = {"shape_attributes": {"name": EVIL}, "region_attributes": {EVIL: "x"}}
+    (here / "via.json").write_text(json.dumps({EVIL: {"filename": f"{EVIL}.png", "regions": [region]}}))
+    (here / "key.json").write_text(json.dumps({EVIL: {"filename": "a", "regions": 3}}))
+    (here / f"{EVIL}.json").write_text(json.dumps({"a": {"filename": "a", "regions": []}}))
+    for folder, name in (("masks", "a.png"), ("bad", f"{EVIL}.png")):
+        (here / folder).mkdir()
+        cv2.imwrite(str(here / folder / name), np.full((8, 8), 100 if folder == "bad" else 255, dtype=np.uint8))
+    (here / "masks" / f"{EVIL}.tif").write_bytes(b"II*\x00")
+    return {
+        "reader": ["readers.csv", "--sizes", "sizes.csv", "--unmarked", "skip"],
+        "value": ["column.csv"],
+        "shape": ["via.json"],
+        "category": ["via.json", "--only", "nodule"],
+        "key": ["key.json", "--format", "via"],
+        "file": [f"{EVIL}.json"],
+        "passed over": ["masks"],
+        "mask": ["bad"],
+        "place": ["masks", "--to", f"{EVIL}.jsonl"],
+    }
+
+
+@pytest.mark.parametrize(
+    "words", ["reader", "value", "shape", "category", "key", "file", "passed over", "mask", "place"]
+)
+def test_no_word_of_a_file_steers_the_terminal(call: Call, here: Path, words: str) -> None:
+    done = call("import", "--to", "s.jsonl", *evil_files(here)[words])
+    assert steering(done.out + done.err) == []
+    assert SHOWN in done.out + done.err
+    assert done.code == (0 if words in ("passed over", "place") else 2)
+
+
+def test_a_source_that_cannot_be_printed_is_spelled_out_and_no_reader_is_blamed(call: Call, here: Path) -> None:
+    region = {"shape_attributes": {"name": "point"}, "region_attributes": {EVIL: "x"}}
+    (here / f"{EVIL}.json").write_text(json.dumps({"a": {"filename": "a", "regions": [region]}}))
+    done = call("import", f"{EVIL}.json", "--to", "s.jsonl", "--only", EVIL)
+    assert done.code == 0, done.err
+    assert read_session(here / "s.jsonl").header.source == f"VIA JSON {SHOWN}.json --only {SHOWN}"

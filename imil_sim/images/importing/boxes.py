@@ -20,7 +20,7 @@ from imil_sim.feedback.untrusted import open_untrusted
 from imil_sim.images.importing.outlines import Names, Outlines, first_of, is_wanted, refused
 from imil_sim.images.table import read_table
 
-FILM_COLUMNS = ("image_id", "image", "filename", "file_name", "image index", "path")
+FILM_COLUMNS = ("image_id", "image", "filename", "file_name", "image index", "path", "film")
 COLUMNS = {
     "left": ("x_min", "xmin", "left", "x1"),
     "top": ("y_min", "ymin", "top", "y1"),

@@ -5,7 +5,8 @@ column, ``{"size": [height, width], "counts": ...}``: a list of numbers (pixels 
 same numbers packed into text. Packed, each number is written in groups of 5 bits, lowest first, one character a group
 (48 is added); bit 6 says that another group follows, bit 5 of the last group is the sign; and from the fourth number
 on each is the difference from the number two before. Where there is no segmentation the ``bbox`` (left, top, width,
-height) counts. An annotation's category is the name that ``categories`` has for its ``category_id``.
+height) counts. An annotation's category is the name that ``categories`` has for its ``category_id``; a file without
+names, or with others than the format has, is read all the same.
 
 Every image of the data set is listed: one without annotations may have been looked at, or not annotated yet. The file
 does not say.
@@ -23,7 +24,7 @@ from pydantic import Field, TypeAdapter
 
 from imil_sim.errors import DataError
 from imil_sim.feedback.drawn import MAX_PIXELS, Box, mask_of, runs_of
-from imil_sim.images.importing.outlines import Loose, Outlines, Points, checked, is_wanted, refused
+from imil_sim.images.importing.outlines import Loose, Outlines, Points, checked, is_wanted, refused, text_of
 
 NAME = "COCO file"
 
@@ -40,14 +41,9 @@ class _Runs(Loose):
     size: tuple[int, int]
 
 
-class _Category(Loose):
-    id: int | str
-    name: str
-
-
 class _Annotation(Loose):
     image_id: int | str
-    category_id: int | str | None = None
+    category_id: Any = None
     segmentation: _Runs | tuple[tuple[float, ...], ...] | None = None
     bbox: tuple[float, float, float, float] | None = None
 
@@ -55,7 +51,7 @@ class _Annotation(Loose):
 class _File(Loose):
     images: tuple[_Image, ...]
     annotations: tuple[_Annotation, ...]
-    categories: tuple[_Category, ...] | None = None
+    categories: Any = None
 
 
 _FILE: TypeAdapter[_File] = TypeAdapter(_File)
@@ -86,7 +82,7 @@ def read_coco(document: Any, path: Path, only: Set[str] = frozenset()) -> list[O
             of_image[annotation.image_id].append((number, annotation))
         else:
             problems.append(f"annotation {number}: there is no image with the id {str(annotation.image_id)[:60]}")
-    names = {category.id: category.name for category in file.categories or ()}
+    names = _names(file.categories)
     outlines = (
         [] if problems else [_outlines(image, of_image[image.id], names, only, problems) for image in file.images]
     )
@@ -95,10 +91,16 @@ def read_coco(document: Any, path: Path, only: Set[str] = frozenset()) -> list[O
     return outlines
 
 
+def _names(categories: Any) -> dict[str, str]:
+    """The name of each category by its id, where there is one."""
+    known = [one for one in categories if isinstance(one, dict)] if isinstance(categories, list) else []
+    return {text_of(one.get("id")): name for one in known if (name := text_of(one.get("name")))}
+
+
 def _outlines(
     image: _Image,
     annotations: Sequence[tuple[int, _Annotation]],
-    names: Mapping[int | str, str],
+    names: Mapping[str, str],
     only: Set[str],
     problems: list[str],
 ) -> Outlines:
@@ -106,11 +108,8 @@ def _outlines(
     polygons: list[Points] = []
     mask: NDArray[np.bool_] | None = None
     shape = image.height, image.width
-    categories = {
-        number: (names.get(one.category_id, str(one.category_id)),)
-        for number, one in annotations
-        if one.category_id is not None
-    }
+    ids = {number: text_of(one.category_id) for number, one in annotations}
+    categories = {number: (names.get(by, by),) for number, by in ids.items() if by}
     wanted = [one for one in annotations if is_wanted([categories.get(one[0], ())], only)]
     for number, annotation in wanted:
         area = annotation.segmentation

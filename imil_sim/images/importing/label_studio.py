@@ -40,6 +40,7 @@ from imil_sim.images.importing.outlines import (
     is_wanted,
     refused,
     rotated,
+    text_of,
 )
 
 NAME = "JSON export of Label Studio"
@@ -67,7 +68,7 @@ class _Value(Loose, extra="allow"):
 
 
 class _Mark(Loose):
-    id: int | str = ""
+    id: Any = None
     type: str = ""
     value: _Value = _Value()
     original_width: int | None = Field(None, ge=1, le=100_000)
@@ -88,7 +89,7 @@ class _Annotation(Loose):
 
 
 class _Task(Loose):
-    id: int | str = ""
+    id: Any = None
     data: dict[str, Any]
     annotations: tuple[_Annotation, ...] = ()
 
@@ -111,7 +112,7 @@ def read_label_studio(document: Any, path: Path, only: Set[str] = frozenset()) -
     outlines: list[Outlines] = []
     tasks: tuple[_Task, ...] = checked(_FILE, document, path, NAME)
     for number, task in enumerate(tasks, 1):
-        where = f"task {task.id or number}"
+        where = f"task {text_of(task.id) or number}"
         film = _film(task.data)
         if not film:
             problems.append(f"{where}: names no film; its data has no text that ends like a picture")
@@ -247,12 +248,12 @@ def _size(mark: _Mark, kind: str, number: int) -> tuple[int, int]:
 
 def _categories(result: Sequence[_Mark]) -> list[frozenset[Names]]:
     """Of each entry: the labels and choices of the mark it belongs to, which may be spread over several entries."""
-    places = [mark.id or ("", number) for number, mark in enumerate(result)]
+    places = [text_of(mark.id) or number for number, mark in enumerate(result)]
     found: dict[object, set[Names]] = {place: set() for place in places}
     for place, mark in zip(places, result, strict=True):
         texts = (mark.value.model_extra or {}).get(mark.type)
         if isinstance(texts, list) and (mark.type.endswith("labels") or mark.type == "choices"):
-            found[place] |= {(text,) for text in texts if isinstance(text, str)}
+            found[place] |= {(text,) for text in map(text_of, texts) if text}
     return [frozenset(found[place]) for place in places]
 
 

@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter
 
 from imil_sim.errors import DataError
 from imil_sim.feedback.drawn import MAX_PIXELS, Box, runs_of
+from imil_sim.images.container import JPEG_SIGNATURE
 from imil_sim.images.decode import mask_of_bytes
 from imil_sim.images.importing.outlines import (
     Loose,
@@ -32,6 +33,7 @@ from imil_sim.images.importing.outlines import (
     ellipse,
     is_wanted,
     refused,
+    text_of,
 )
 
 NAME = "LabelMe file"
@@ -39,14 +41,14 @@ WITHOUT_AREA = frozenset({"line", "linestrip", "point", "points"})
 
 
 class _Shape(Loose):
-    label: str | int | None = None
+    label: Any = None
     shape_type: str = "polygon"
     points: tuple[tuple[float, float], ...]
     mask: str | None = None
 
     @property
     def categories(self) -> frozenset[Names]:
-        return frozenset() if self.label in (None, "") else frozenset({(str(self.label),)})
+        return frozenset({(label,)}) if (label := text_of(self.label)) else frozenset()
 
 
 class _File(Loose):
@@ -121,14 +123,17 @@ def _laid(text: str, box: Box, shape: tuple[int, int] | None) -> NDArray[np.bool
     """(height, width): the picture in base64 with its top left corner at that of the box.
 
     Raises:
-        DataError: it is no mask, or does not fit into a film of ``shape``.
+        DataError: it is no mask, or does not fit into a film of ``shape``; a JPEG, in which ones may have been lost.
     """
     if shape is None:
         raise DataError("has no film to lie on: imageHeight and imageWidth are null")
     try:
-        mask = mask_of_bytes(binascii.a2b_base64(text))
+        picture = binascii.a2b_base64(text)
     except binascii.Error:
         raise DataError("is not base64; save the file again with LabelMe") from None
+    if picture.startswith(JPEG_SIGNATURE):
+        raise DataError("is a JPEG, LabelMe writes PNG; save the file again with LabelMe")
+    mask = mask_of_bytes(picture)
     top, left = round(box[1]), round(box[0])
     if top < 0 or left < 0 or top + mask.shape[0] > shape[0] or left + mask.shape[1] > shape[1]:
         raise DataError(f"of {mask.shape[1]} x {mask.shape[0]} pixels reaches beyond the film")

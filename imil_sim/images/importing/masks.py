@@ -1,16 +1,22 @@
 """A folder of masks, one a film, named for it: 0 outside, 255 (or 1) inside, of the size of the original film.
 
-A mask says of every pixel whether it is inside: one that is black throughout says that nothing was found.
+A mask says of every pixel whether it is inside: one that is black throughout says that nothing was found. A JPEG does
+not keep what was put in: of a mask of ones it may keep some pixels, or none. So a JPEG must have 255 inside, and one
+that is black throughout says nothing: its film is merely listed.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imil_sim.errors import DataError, SessionError
 from imil_sim.feedback.drawn import runs_of
-from imil_sim.images.decode import decode_mask
-from imil_sim.images.importing.outlines import READ_ENDINGS, Outlines, refused
+from imil_sim.images.container import JPEG_SIGNATURE
+from imil_sim.images.decode import decode_gray, decode_mask
+from imil_sim.images.importing.outlines import READ_ENDINGS, Outlines, files_in, refused
 
 
 def read_masks(folder: Path, suffix: str = "") -> tuple[list[Outlines], tuple[str, ...]]:
@@ -25,7 +31,7 @@ def read_masks(folder: Path, suffix: str = "") -> tuple[list[Outlines], tuple[st
     """
     problems: list[str] = []
     outlines: list[Outlines] = []
-    files = [path for path in sorted(folder.rglob("*")) if _is_file(path.relative_to(folder), path)]
+    files = files_in(folder)
     masks = [path for path in files if path.suffix.lower() in READ_ENDINGS]
     told = _passed_over([path.relative_to(folder) for path in files if path.suffix.lower() not in READ_ENDINGS])
     of_film: dict[str, str] = {}
@@ -40,12 +46,9 @@ def read_masks(folder: Path, suffix: str = "") -> tuple[list[Outlines], tuple[st
             problems.append(f'{other} and {name}: are two masks of one film, "{film}"; move one of them away')
             continue
         try:
-            mask = decode_mask(path, None)
+            outlines.append(_outlines(path, f"{film}.png", name))
         except DataError as error:
             problems.append(f"{name}: {error}")
-        else:
-            shape = mask.shape[0], mask.shape[1]
-            outlines.append(Outlines(film=f"{film}.png", where=name, size=shape, mask=runs_of(mask)))
     if problems:
         raise refused(folder, "cannot be imported", problems)
     if not outlines:
@@ -56,9 +59,48 @@ def read_masks(folder: Path, suffix: str = "") -> tuple[list[Outlines], tuple[st
     return outlines, (told,) if told else ()
 
 
-def _is_file(name: Path, path: Path) -> bool:
-    """Whether something is there to be read or told about; hidden files are nobody's masks."""
-    return not any(part.startswith(".") for part in name.parts) and not path.is_dir()
+def _outlines(path: Path, film: str, where: str) -> Outlines:
+    """What the mask in a file says.
+
+    Raises:
+        DataError: it is none.
+    """
+    lossy = _is_jpeg(path)
+    mask = _of_jpeg(path) if lossy else decode_mask(path, None)
+    return Outlines(
+        film=film,
+        where=where,
+        size=(mask.shape[0], mask.shape[1]),
+        mask=runs_of(mask),
+        looked_at=not lossy or bool(mask.any()),
+    )
+
+
+def _is_jpeg(path: Path) -> bool:
+    """Whether a file is one, whatever its name says; what cannot be read is none."""
+    try:
+        if path.is_file():  # and no pipe, which would keep us waiting
+            with path.open("rb") as file:
+                return file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE
+    except OSError:
+        pass
+    return False
+
+
+def _of_jpeg(path: Path) -> NDArray[np.bool_]:
+    """(height, width): the mask in a JPEG, True where it is brighter than half.
+
+    Raises:
+        DataError: it is no picture, or not black and yet nowhere brighter than half.
+    """
+    pixels = decode_gray(path).pixels
+    top = int(pixels.max())
+    if 0 < top < 128:
+        raise DataError(
+            f"is a JPEG whose brightest value is {top}: JPEG loses values as low as 1, here and there or everywhere; "
+            "write PNG, or 255 inside"
+        )
+    return pixels > 127
 
 
 def _passed_over(names: list[Path]) -> str:

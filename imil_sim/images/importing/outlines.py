@@ -110,6 +110,23 @@ def refused(path: Path, what: str, problems: Sequence[str]) -> SessionError:
     return SessionError(f"{path} {what}:{listed(told)}")
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The files of a folder and of the folders in it, by name; hidden ones are nobody's work and not seen."""
+    found = ((path, path.relative_to(folder)) for path in sorted(folder.rglob("*")))
+    return [path for path, name in found if not any(part.startswith(".") for part in name.parts) and not path.is_dir()]
+
+
+def text_of(value: Any) -> str:
+    """Text or a number of a file as text; empty for anything else. Of 1, 1.0 and "1", ids in three programs, "1".
+
+    >>> [text_of(value) for value in ("a", 1.5, 1.0, None, True, ["a"])]
+    ['a', '1.5', '1', '', '', '']
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def is_wanted(categories: Iterable[Names], only: Set[str]) -> bool:
     """Whether a mark of these categories is wanted: one of them is among ``only``, or all are wanted (none is named).
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 from imil_sim.errors import SessionError, UsageError, did_you_mean, listed
 from imil_sim.images.importing.boxes import read_boxes
@@ -12,7 +13,7 @@ from imil_sim.images.importing.coco import is_coco, read_coco
 from imil_sim.images.importing.label_studio import is_label_studio, read_label_studio
 from imil_sim.images.importing.labelme import is_labelme, read_labelme
 from imil_sim.images.importing.masks import read_masks
-from imil_sim.images.importing.outlines import Names, Outlines, read_document, refused
+from imil_sim.images.importing.outlines import Names, Outlines, files_in, read_document, refused
 from imil_sim.images.importing.via import is_via, read_via
 
 Kind = Literal["boxes", "coco", "label-studio", "labelme", "masks", "via"]
@@ -38,7 +39,8 @@ _JSON = {
 }
 
 
-class Read(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Read:
     """What a file or folder holds."""
 
     kind: Kind
@@ -86,7 +88,7 @@ def _of_file(path: Path, kind: str | None, only: Set[str]) -> Read:
 
 
 def _of_folder(path: Path, kind: str | None, suffix: str, only: Set[str]) -> Read:
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".json")
+    files = [file for file in files_in(path) if file.suffix.lower() == ".json"]
     if kind == "masks" or (kind is None and not files):
         if only:
             raise UsageError("--only: masks have no categories; leave it out, or import the outlines they were made of")

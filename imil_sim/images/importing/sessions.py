@@ -15,7 +15,7 @@ from imil_sim.feedback.drawn import Box, Drawn, Point
 from imil_sim.feedback.grid import Grid
 from imil_sim.feedback.question import film_sha256
 from imil_sim.feedback.recorded import Films
-from imil_sim.feedback.session import Header, Session, SessionAnswer, id_problem
+from imil_sim.feedback.session import Header, Session, SessionAnswer, id_problem, name_problem
 from imil_sim.images.importing.outlines import Outlines, film_id
 
 UNNAMED = "unknown"
@@ -131,7 +131,9 @@ class _Making:
         skipped = one.unmarked and not self._says_nothing(one)
         counts = self._counts.setdefault(reader, Counter())
         counts.update(nothing=int(one.unmarked and not skipped), skipped=int(skipped), unwanted=one.unwanted)
-        problems = [] if skipped else list(self._film_problems(image_id))
+        if skipped:
+            return
+        problems = list(self._film_problems(image_id))
         if (place := self._places.get((reader, image_id))) is not None:
             there = "there" if place == one.where else f"at {place}"
             problems.append(f'film "{image_id}" of reader {reader} stands {there} already; keep one of them')
@@ -149,7 +151,7 @@ class _Making:
                     told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
                     problems.append(f'film "{image_id}": {told}')
         self._problems += [f"{one.where}: {problem}" for problem in problems]
-        if not problems and not unsized and not skipped:
+        if not problems and not unsized:
             made = self.answers.setdefault(reader, [])
             made.append(self._answer(one, image_id, drawn, len(made) + 1))
 
@@ -162,9 +164,7 @@ class _Making:
         return {reader: Tally(**counts) for reader, counts in self._counts.items()}
 
     def _film_problems(self, image_id: str) -> Iterator[str]:
-        if not image_id or len(image_id) > 512:
-            yield "the film has no name, or one of more than 512 characters"
-        elif problem := id_problem(image_id):
+        if problem := id_problem(image_id):
             yield f"the id {image_id[:60]!r} {problem}"
         elif self._films is not None and image_id not in self._films.labels:
             near = did_you_mean(image_id, self._films.labels)
@@ -245,9 +245,12 @@ class _Making:
         Raises:
             SessionError: something could not.
         """
-        problems = self._problems[:MOST_LISTED]
-        if len(self._problems) > MOST_LISTED:
-            problems.append(f"and {len(self._problems) - MOST_LISTED} more")
+        # Readers without a session are told of as well, so theirs must be names, too.
+        named = [(reader, problem) for reader in self._counts if (problem := name_problem(reader))]
+        found = [*self._problems, *(f"the name of the reader {reader[:60]!a} {problem}" for reader, problem in named)]
+        problems = found[:MOST_LISTED]
+        if len(found) > MOST_LISTED:
+            problems.append(f"and {len(found) - MOST_LISTED} more")
         if self._unsized:
             problems.append(
                 f"{len(self._unsized)} films are marked in pixels and have no known size, the first "

@@ -9,7 +9,7 @@ from imil_sim.errors import DataError
 from imil_sim.feedback.untrusted import open_untrusted
 from imil_sim.images.container import inspect
 from imil_sim.images.importing.boxes import FILM_COLUMNS, HEIGHT_COLUMNS, WIDTH_COLUMNS, size_of
-from imil_sim.images.importing.outlines import READ_ENDINGS, film_id, first_of, refused
+from imil_sim.images.importing.outlines import READ_ENDINGS, files_in, film_id, first_of, refused
 from imil_sim.images.table import read_table
 
 Sizes = Mapping[str, tuple[int, int]]
@@ -52,7 +52,7 @@ def _of_table(path: Path, whole_path: bool) -> Sizes:
 def _of_films(folder: Path, whole_path: bool) -> Sizes:
     sizes: dict[str, tuple[int, int]] = {}
     problems: list[str] = []
-    for path in sorted(folder.rglob("*")):
+    for path in files_in(folder):
         if path.suffix.lower() not in READ_ENDINGS:
             continue
         name = path.relative_to(folder).as_posix()

@@ -133,7 +133,7 @@ def _categories(attributes: Any) -> Iterator[Names]:
     for name, value in attributes.items() if isinstance(attributes, dict) else ():
         values = [option for option, ticked in value.items() if ticked] if isinstance(value, dict) else [value]
         for one in values:
-            if one not in (None, "", False):
+            if one is not None and one is not False and one != "":  # a value of 0 is one
                 yield f"{name}={one}", str(one), str(name)
 
 

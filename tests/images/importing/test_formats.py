@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from imil_sim.images.importing.label_studio import opacity
 from imil_sim.images.importing.outlines import Outlines, ellipse, rotated
 from imil_sim.images.importing.reading import KINDS, read_outlines
 from imil_sim.images.importing.sessions import Wanted, sessions_of
+from imil_sim.images.importing.sizes import read_sizes
 
 SQUARE = ((10.0, 20.0), (30.0, 20.0), (30.0, 40.0), (10.0, 40.0))
 
@@ -43,10 +45,10 @@ def mask(outlines: Outlines) -> NDArray[np.bool_]:
 
 def read(path: Path, document: Any, kind: str) -> list[Outlines]:
     path.write_text(json.dumps(document), encoding="utf-8")
-    found, outlines, _ = read_outlines(path)
-    assert found == kind
-    assert read_outlines(path, kind)[0] == kind
-    return outlines
+    found = read_outlines(path)
+    assert found.kind == kind
+    assert read_outlines(path, kind).kind == kind
+    return found.outlines
 
 
 # -------------------------------------------------------------------------------------------------------------- VIA
@@ -139,8 +141,8 @@ def test_labelme(tmp_path: Path) -> None:
 def test_a_folder_of_labelme_files_is_read_whole(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / f"{name}.json").write_text(json.dumps(labelme(imagePath=f"{name}.png")))
-    kind, outlines, _ = read_outlines(tmp_path)
-    assert (kind, [one.film for one in outlines]) == ("labelme", ["a.png", "b.png"])
+    found = read_outlines(tmp_path)
+    assert (found.kind, [one.film for one in found.outlines]) == ("labelme", ["a.png", "b.png"])
     (tmp_path / "c.json").write_text("{}")
     (tmp_path / "d.json").write_text("{")
     with pytest.raises(SessionError, match=r"(?s)c\.json is no LabelMe file.*d\.json, line 1: is no JSON"):
@@ -150,7 +152,8 @@ def test_a_folder_of_labelme_files_is_read_whole(tmp_path: Path) -> None:
 def test_labelme_masks_that_are_none_are_named(tmp_path: Path) -> None:
     bomb = base64.b64decode(png(np.ones((2, 2))))
     bomb = bomb[:16] + (99_999).to_bytes(4, "big") * 2 + bomb[24:]
-    masks = [png(np.ones((3, 3))), "!", base64.b64encode(bomb).decode(), None]
+    jpeg = cv2.imencode(".jpg", np.ones((2, 2), np.uint8))[1].tobytes()
+    masks = [png(np.ones((3, 3))), "!", base64.b64encode(bomb).decode(), None, base64.b64encode(jpeg).decode()]
     shapes = [{"shape_type": "mask", "points": [[98, 78], [99, 79]], "mask": mask} for mask in masks]
     with pytest.raises(SessionError) as caught:
         read(tmp_path / "a.json", labelme(*shapes), "labelme")
@@ -158,6 +161,7 @@ def test_labelme_masks_that_are_none_are_named(tmp_path: Path) -> None:
     assert "shape 1: the mask of 3 x 3 pixels reaches beyond the film" in told
     for number in (2, 3, 4):
         assert f"shape {number}: " in told
+    assert "shape 5: the mask is a JPEG, LabelMe writes PNG" in told
     with pytest.raises(SessionError, match="no film to lie on"):
         read(tmp_path / "a.json", labelme(*shapes[:1], imageHeight=None, imageWidth=None), "labelme")
 
@@ -416,8 +420,9 @@ VINDR = """image_id,rad_id,class_name,x_min,y_min,x_max,y_max
 
 def test_boxes_in_the_layout_of_vindr(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(VINDR)
-    kind, (one, two, three), _ = read_outlines(tmp_path / "a.csv")
-    assert kind == "boxes"
+    found = read_outlines(tmp_path / "a.csv")
+    one, two, three = found.outlines
+    assert found.kind == "boxes"
     assert (one.film[:4], one.reader, one.boxes) == ("0004", "R2", ((1000.5, 200, 1250, 420.25), (10, 20, 30, 40)))
     assert (two.film[:4], two.reader, two.boxes, two.size) == ("0004", "R6", (), None)
     assert three.film[:4] == "0005"
@@ -426,7 +431,7 @@ def test_boxes_in_the_layout_of_vindr(tmp_path: Path) -> None:
 
 def test_a_finding_without_a_box_is_not_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("image,class,x1,y1,x2,y2\na,Cardiomegaly,,,,\nb,Normal,,,,\nc,,,,,\n")
-    one, two, three = read_outlines(tmp_path / "a.csv")[1]
+    one, two, three = read_outlines(tmp_path / "a.csv").outlines
     assert (one.left_out, one.unmarked) == (("finding without a box",), False)
     assert (two.unmarked, three.unmarked) == (True, True)
 
@@ -439,7 +444,7 @@ def test_a_table_with_tabs_is_told_from_one_with_commas(tmp_path: Path) -> None:
 
 def test_boxes_of_one_reader_with_sizes_or_in_fractions(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("filename,width,height,XMin,YMin,XMax,YMax\na.png,200,100,0.1,0.2,0.5,1\n")
-    _, (one,), _ = read_outlines(tmp_path / "a.csv")
+    (one,) = read_outlines(tmp_path / "a.csv").outlines
     assert (one.reader, one.size, one.boxes, one.fractions) == ("", (100, 200), ((0.1, 0.2, 0.5, 1),), True)
 
 
@@ -476,8 +481,9 @@ def test_masks(tmp_path: Path) -> None:
     (tmp_path / "TB").mkdir()
     cv2.imwrite(str(tmp_path / "TB" / "a.v2_lesion.png"), np.eye(5, dtype=np.uint8) * 255)
     cv2.imwrite(str(tmp_path / "b_lesion.png"), np.zeros((3, 4), dtype=np.uint8))
-    kind, (one, two), told = read_outlines(tmp_path, suffix="_lesion")
-    assert (kind, told) == ("masks", ())
+    found = read_outlines(tmp_path, suffix="_lesion")
+    one, two = found.outlines
+    assert (found.kind, found.warnings) == ("masks", ())
     assert (one.film, one.size) == ("TB/a.v2.png", (5, 5))
     assert np.array_equal(mask(one), np.eye(5) > 0)
     assert (two.film, two.size, two.mask) == ("b.png", (3, 4), (12,))
@@ -497,12 +503,12 @@ def test_masks_are_known_by_any_case_of_their_ending_and_other_files_are_told(tm
     assert read_outlines(tmp_path).warnings == ()
     for name in ("e.tif", "d.bmp", ".hidden"):
         (tmp_path / name).write_bytes(b"x")
-    _, outlines, told = read_outlines(tmp_path)
-    assert [(one.film, one.where) for one in outlines] == [
+    found = read_outlines(tmp_path)
+    assert [(one.film, one.where) for one in found.outlines] == [
         ("a.png", "a.PNG"), ("b.png", "b.jpg"), ("c.png", "c.JPEG"), ("d.png", "d.png"),
     ]  # fmt: skip
-    assert all(np.array_equal(mask(one), values > 0) for one in outlines)
-    assert told == ("passed over 2 files that are neither PNG nor JPEG, the first d.bmp",)
+    assert all(np.array_equal(mask(one), values > 0) for one in found.outlines)
+    assert found.warnings == ("passed over 2 files that are neither PNG nor JPEG, the first d.bmp",)
     for name in ("a.PNG", "b.jpg", "c.JPEG", "d.png"):
         (tmp_path / name).unlink()
     with pytest.raises(SessionError, match=r"nothing to import \(passed over 2 files .* the first d\.bmp\)"):
@@ -518,6 +524,54 @@ def test_two_masks_of_one_film_are_both_named(tmp_path: Path) -> None:
     assert 'a_m.PNG and a_m.png: are two masks of one film, "a"' in str(caught.value)
     assert 'b_m.jpg and b_m.png: are two masks of one film, "b"' in str(caught.value)
     assert "c_m" not in str(caught.value)
+
+
+def jpeg(values: NDArray[np.uint8], quality: int) -> bytes:
+    return cv2.imencode(".jpg", values, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+@pytest.mark.parametrize("quality", [50, 75, 95])
+def test_a_jpeg_of_ones_is_never_taken_for_a_mask_that_says_something(tmp_path: Path, quality: int) -> None:
+    """At 50 all of it is lost, at 75 and 95 the mask has another shape."""
+    ones = np.zeros((64, 64), dtype=np.uint8)
+    ones[5:30, 7:33] = 1
+    (tmp_path / "a.png").write_bytes(jpeg(ones, quality))  # whatever its name says
+    if quality == 50:
+        (one,) = read_outlines(tmp_path).outlines
+        assert (one.unmarked, one.looked_at) == (True, False)
+    else:
+        with pytest.raises(SessionError, match=r"a\.png: is a JPEG whose brightest value is 1: .*; write PNG, or"):
+            read_outlines(tmp_path)
+    (tmp_path / "a.png").write_bytes(jpeg(ones * np.uint8(255), quality))
+    (one,) = read_outlines(tmp_path).outlines
+    assert (mask(one) == (ones > 0)).mean() > 0.99
+    assert one.looked_at
+
+
+def test_a_black_png_says_that_nothing_was_found_and_a_black_jpeg_does_not(tmp_path: Path) -> None:
+    black = np.zeros((8, 8), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), black)
+    cv2.imwrite(str(tmp_path / "b.jpg"), black)
+    found = read_outlines(tmp_path).outlines
+    assert [(one.film, one.unmarked, one.looked_at) for one in found] == [("a.png", True, True), ("b.png", True, False)]
+    (session,) = sessions_of(found, Wanted(grid=Grid(2, 2))).sessions.values()
+    assert [answer.image_id for answer in session.answers] == ["a"]
+
+
+def test_a_pipe_among_masks_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(SessionError, match=r"a\.png: is not an ordinary file"):
+        read_outlines(tmp_path)
+
+
+def test_hidden_files_are_not_seen_in_any_folder(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((4, 4), 255, dtype=np.uint8))
+    (tmp_path / ".cache").mkdir()
+    for name in (".meta.json", ".a.png", ".cache/b.png", ".cache/b.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    found = read_outlines(tmp_path)
+    assert (found.kind, [one.film for one in found.outlines], found.warnings) == ("masks", ["a.png"], ())
+    assert read_sizes(tmp_path, whole_path=False) == {"a": (4, 4)}
 
 
 # ------------------------------------------------------------------------------------- without a mark, and categories
@@ -552,7 +606,7 @@ def categories_in(kind: str) -> Any:
 
 def asked(path: Path, *only: str) -> list[tuple[str, int, int, bool]]:
     """Film, boxes, marks that were not wanted, and whether it is unmarked."""
-    outlines = read_outlines(path, only=frozenset(only))[1]
+    outlines = read_outlines(path, only=frozenset(only)).outlines
     return [(one.film[:1], len(one.boxes), one.unwanted, one.unmarked) for one in outlines]
 
 
@@ -583,7 +637,7 @@ def test_only_marks_of_a_category_are_taken(tmp_path: Path, kind: str) -> None:
     assert 'no mark is of the category "x"' in told
     assert '"cavity"' not in told
     # A film that is merely listed is told from one that somebody looked at, be it for other marks.
-    looked_at = [one.looked_at for one in read_outlines(path, only=frozenset({"nodule"}))[1]]
+    looked_at = [one.looked_at for one in read_outlines(path, only=frozenset({"nodule"})).outlines]
     assert looked_at == [True, True, kind not in ("via", "coco")]
 
 
@@ -593,7 +647,8 @@ def test_only_marks_of_a_category_are_taken(tmp_path: Path, kind: str) -> None:
         ({"finding": "nodule", "side": "left"}, ["finding=nodule", "nodule", "finding", "side=left", "left", "side"]),
         ({"finding": {"nodule": True, "cavity": False}}, ["finding=nodule", "nodule", "finding"]),
         ({"Cavity": "good"}, ["Cavity=good", "good", "Cavity"]),
-        ({"finding": "", "other": None}, []),
+        ({"finding": "", "other": None, "seen": False}, []),
+        ({"count": 0}, ["count=0", "0", "count"]),
         ({}, []),
         (None, []),
     ],
@@ -604,7 +659,7 @@ def test_a_via_region_is_known_by_its_attributes(tmp_path: Path, attributes: Any
     path.write_text(json.dumps({"a": {"filename": "a", "regions": [via_region(attributes), other]}}))
     for name in names:
         assert asked(path, name) == [("a", 1, 1, False)]
-    for name in {"finding", "cavity", "finding=cavity", "left=side", "", "None"} - set(names):
+    for name in {"finding", "cavity", "finding=cavity", "left=side", "", "None", "seen", "False"} - set(names):
         with pytest.raises(UsageError, match=r"Known: .*kind=other"):
             asked(path, name)
 
@@ -614,6 +669,63 @@ def test_coco_categories_without_a_name_go_by_their_number(tmp_path: Path) -> No
     del document["categories"]
     (tmp_path / "coco.json").write_text(json.dumps(document))
     assert asked(tmp_path / "coco.json", "5") == [("a", 1, 1, False), ("b", 0, 1, True), ("c", 0, 0, True)]
+
+
+CATEGORIES: list[tuple[Any, Any, str | None]] = [
+    ([{"id": 1, "name": "nodule"}], 1, "nodule"),
+    ([{"id": 1, "name": "nodule"}], "1", "nodule"),
+    ([{"id": "1", "name": "nodule"}], 1.0, "nodule"),
+    ([{"id": 1}], 1, "1"),
+    ([{"id": 1, "name": 5}], 1, "5"),
+    ([{"id": 1, "name": 1.5}], 1, "1.5"),
+    ([{"id": 1, "name": None}], "1", "1"),
+    ([{"id": 1, "name": ["nodule"]}], 1, "1"),
+    ([{"name": "nodule"}, "nodule", 3, None], 1, "1"),
+    ({"1": "nodule"}, 1, "1"),
+    ("nodule", 1, "1"),
+    (None, None, None),
+    ([], [1], None),
+    ([{"id": None, "name": "nodule"}], None, None),
+]
+"""What a file has for its categories and for the category of a mark, and what that mark can be asked for by."""
+
+
+@pytest.mark.parametrize(("categories", "by", "name"), CATEGORIES)
+def test_whatever_a_coco_file_says_of_categories_it_is_read(
+    tmp_path: Path, categories: Any, by: Any, name: str | None
+) -> None:
+    marks = [{"bbox": [1, 1, 2, 2], "category_id": by}, {"bbox": [4, 4, 2, 2], "category_id": 99}]
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(coco(*marks) | {"categories": categories}))
+    assert asked(path)[0] == ("f", 2, 0, False)
+    names = read_outlines(path).outlines[0].categories
+    assert names == {("99",)} | ({(name,)} if name else set())
+    if name:
+        assert asked(path, name)[0] == ("f", 1, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("label", "names"), [(1.5, {("1.5",)}), (2, {("2",)}), (None, set()), ("", set()), (["a"], set()), ({}, set())]
+)
+def test_whatever_the_label_of_a_labelme_shape_is_it_is_read(tmp_path: Path, label: Any, names: set[Any]) -> None:
+    (one,) = read(
+        tmp_path / "a.json", labelme({"shape_type": "rectangle", "points": [[1, 1], [3, 3]], "label": label}), "labelme"
+    )
+    assert (len(one.boxes), one.categories) == (1, names)
+
+
+@pytest.mark.parametrize("number", [None, 1.5, True, [1], {"a": 1}])
+def test_whatever_the_id_of_a_label_studio_mark_is_it_is_read(tmp_path: Path, number: Any) -> None:
+    value = {"x": 10, "y": 20, "width": 5, "height": 30}
+    marks = [
+        {"id": number, "type": "rectanglelabels", "value": value | {"rectanglelabels": ["nodule", 7]}},
+        {"id": "1", "type": "rectangle", "value": value},
+        {"id": 1, "type": "labels", "value": value | {"labels": ["cavity"]}},
+    ]
+    path = tmp_path / "ls.json"
+    path.write_text(json.dumps([task(*marks, number=number)]))
+    for only in ("nodule", "7", "cavity"):
+        assert asked(path, only) == [("a", 1, 1, False)]
 
 
 def test_label_studio_labels_may_stand_beside_the_mark_they_are_of(tmp_path: Path) -> None:
@@ -634,7 +746,7 @@ def test_label_studio_labels_may_stand_beside_the_mark_they_are_of(tmp_path: Pat
 
 def test_fractions_are_told_by_all_boxes_of_a_table(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("image,class,x1,y1,x2,y2\na,dot,0,0,1,1\na,nodule,10,10,30,30\n")
-    (one,) = read_outlines(tmp_path / "a.csv", only=frozenset({"dot"}))[1]
+    (one,) = read_outlines(tmp_path / "a.csv", only=frozenset({"dot"})).outlines
     assert (one.boxes, one.fractions) == (((0, 0, 1, 1),), False)
 
 
@@ -691,7 +803,7 @@ def test_any_json_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, k
     value = data.draw(values)
     path.write_text(json.dumps(data.draw(st.sampled_from([value, frames[kind](value)]))))
     try:
-        outlines = read_outlines(path, kind)[1]
+        outlines = read_outlines(path, kind).outlines
         sessions = sessions_of(outlines, Wanted(grid=Grid(2, 2), source=str(path)), {"a": (3, 4)}).sessions
         told = str(path) + "".join(str(session_bytes(session)) for session in sessions.values())
     except SessionError as error:

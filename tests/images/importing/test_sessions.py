@@ -148,8 +148,37 @@ def test_readers_are_sessions_of_their_own() -> None:
     assert (named["me"].header.reader, named["me"].header.role) == ("me", "resident")
     with pytest.raises(SessionError, match=r'no reader "R3" in the file\. Known: R1, R2'):
         sessions_of(outlines, Wanted(grid=Grid(4, 4), reader="R3"))
-    with pytest.raises(SessionError, match=r"no session can be made of the reader 'a\\nb':\n  - reader: .*line break"):
-        made(one("a", reader="a\nb"))
+
+
+def test_a_name_that_no_session_can_hold_is_refused_of_readers_without_a_session_too() -> None:
+    skipped = one("b", reader="\x1b[31mEVIL", looked_at=False)
+    with pytest.raises(SessionError) as caught:
+        sessions_of([one("a", reader="a\nb"), skipped, one("c", reader="R" * 201)], WANTED)
+    assert str(caught.value).splitlines()[1:] == [
+        r"  - the name of the reader 'a\nb' holds a line break or another character that cannot be printed",
+        r"  - the name of the reader '\x1b[31mEVIL' holds a line break or another character that cannot be printed",
+        f"  - the name of the reader '{'R' * 60}' is empty, or longer than 200 characters",
+    ]
+    chosen = sessions_of([one("a", reader="R1"), skipped], Wanted(grid=Grid(4, 4), reader="R1"))
+    assert list(chosen.tallies) == ["R1"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_film_that_is_left_out_does_not_stand_in_the_way_of_another_of_its_name(first: bool) -> None:
+    listed, marked = one("x/a.png", looked_at=False), one("y/a.png", boxes=((0, 0, 50, 25),), looked_at=False)
+    imported = sessions_of([listed, marked] if first else [marked, listed], WANTED)
+    assert [(a.order, a.image_id, a.cells) for a in imported.sessions["unknown"].answers] == [(1, "a", (1,))]
+    assert imported.tallies == {"unknown": Tally(skipped=1)}
+    with pytest.raises(SessionError, match=r'film "a" of reader unknown stands at entry x/a\.png already'):
+        sessions_of([listed, marked], ALL)
+
+
+def test_the_bound_of_an_id_is_that_of_a_session() -> None:
+    assert made(one("a" * 512)).answers[0].image_id == "a" * 512
+    with pytest.raises(SessionError, match=r"the id 'a{60}' is longer than 512 characters"):
+        made(one("a" * 513))
+    with pytest.raises(SessionError, match=r"the id '' is a path, not a name: it is empty"):
+        made(one("folder/"))
 
 
 def test_with_the_films_of_a_study_a_session_can_be_replayed_strictly() -> None:
@@ -184,6 +213,8 @@ def test_sizes_come_from_a_table_or_from_the_films(tmp_path: Path) -> None:
     (tmp_path / "films" / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(SessionError, match=r"c\.png: is truncated"):
         read_sizes(tmp_path / "films", whole_path=True)
+    (tmp_path / "sizes.csv").write_text("film,width,height\na.png,4,3\n")
+    assert read_sizes(tmp_path / "sizes.csv", whole_path=False) == {"a": (3, 4)}
     (tmp_path / "sizes.csv").write_text("filename,width,height\na.png,0,5\n")
     with pytest.raises(SessionError, match="line 2: the size of the film is no size"):
         read_sizes(tmp_path / "sizes.csv", whole_path=False)
@@ -218,7 +249,7 @@ def test_fault_37_a_web_address_is_never_fetched(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     for path in files_with_an_address(tmp_path):
-        written = session_bytes(made(*read_outlines(path)[1], wanted=ALL))
+        written = session_bytes(made(*read_outlines(path).outlines, wanted=ALL))
         assert b'"image_id":"a"' in written
         assert b"example.org" not in written
     answers = (SessionAnswer(order=1, image_id="a", cells=(), reason=ADDRESS),)
@@ -229,7 +260,7 @@ def test_fault_37_a_web_address_is_never_fetched(tmp_path: Path, monkeypatch: py
 
 def test_fault_38_a_second_import_is_the_same_to_the_byte(tmp_path: Path) -> None:
     for path in files_with_an_address(tmp_path):
-        first, second = (session_bytes(made(*read_outlines(path)[1], wanted=ALL)) for _ in range(2))
+        first, second = (session_bytes(made(*read_outlines(path).outlines, wanted=ALL)) for _ in range(2))
         assert first == second
 
 
@@ -237,8 +268,8 @@ def test_the_outlines_of_the_real_set_give_the_cells_of_its_masks(real_data: Pat
     lesions = real_data / "shenzhen" / "lesions"
     sizes = read_sizes(real_data / "shenzhen" / "image_sizes.csv", whole_path=False)
     wanted = Wanted(grid=Grid(8, 8), reader="r")
-    imported = sessions_of(read_outlines(lesions / "Annotations_AllinOne_json.json")[1], wanted, sizes)
-    masks = sessions_of(read_outlines(lesions / "masks", suffix="_lesion")[1], wanted).sessions["r"]
+    imported = sessions_of(read_outlines(lesions / "Annotations_AllinOne_json.json").outlines, wanted, sizes)
+    masks = sessions_of(read_outlines(lesions / "masks", suffix="_lesion").outlines, wanted).sessions["r"]
     outlined = {a.image_id: a for a in imported.sessions["r"].answers}
     assert imported.warnings == ("left out, having no area: 6 x point, 17 x polyline",)
     assert (len(outlined), len(masks.answers)) == (330, 330)
@@ -260,7 +291,7 @@ def test_the_outlines_of_the_real_set_give_the_cells_of_its_masks(real_data: Pat
 
 def test_of_the_real_set_only_the_cavities(real_data: Path) -> None:
     path = real_data / "shenzhen" / "lesions" / "Annotations_AllinOne_json.json"
-    outlines = read_outlines(path, only=frozenset({"Cavity"}))[1]
+    outlines = read_outlines(path, only=frozenset({"Cavity"})).outlines
     assert sum(len(one.polygons) for one in outlines) + sum(len(one.left_out) for one in outlines) == 47
     assert sum(one.unwanted for one in outlines) == 1176 - 47
     with pytest.raises(UsageError, match=r'category "Cavitty"\. Known: Adenopathy=good, .*Did you mean "Cavity=good"'):
