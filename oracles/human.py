@@ -4,7 +4,8 @@ What it simulates: nothing. It is the reader at the desk. At a consultation the 
 (`questions/KEY/`: films and heat-maps), the run is marked *waiting*, and the other runs go on. `imil-sim annotate`
 shows the questions to the person and writes the answers down; when all are there, the same command resumes the run.
 Every later run that asks about the same film on the same grid gets the same answer: what was recorded once is replayed
-for ever.
+for ever. An answer that is changed afterwards is a new answer: the next `run` trains what asked for it anew, and says
+so.
 What it may know: whatever the person is shown: the film, the true label, the prediction, its confidence, the heat-map.
 What it needs: `reader`, the name of the person, and `folder`, where the answers lie: an absolute path, or one relative
 to IMIL_SIM_DATA or to the current folder. On a grid of 4 x 4 they are the session `FOLDER/READER-4x4.jsonl`

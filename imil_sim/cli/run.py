@@ -26,6 +26,7 @@ from imil_sim.engine.steps import Watch, Workshop
 from imil_sim.engine.store import Store
 from imil_sim.engine.upkeep import NotedRun, note_study
 from imil_sim.errors import DataError, StoreError
+from imil_sim.images.listing import counted
 from imil_sim.images.split import split_images
 from imil_sim.images.summary import summarise
 from imil_sim.study.spec import RunSpec
@@ -159,12 +160,23 @@ def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunRes
                 library.check_unaltered(run)
             raise
     store.tidy()  # a worker that was lost on the way may have left something
+    for position in range(len(runs)):
+        _tell_changed(talk, results[position])
     return [results[position] for position in range(len(runs))]
 
 
 def _tell_damage(talk: Console, entry: str) -> None:
     line = f"{entry} in the store was damaged; it was set aside and is made again"
     talk.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _tell_changed(talk: Console, result: RunResult) -> None:
+    if films := result.changed:
+        line = (
+            f"{result.arm}, seed {result.seed}: answered otherwise than in the results of before, which these replace: "
+            f"{counted(films)}"
+        )
+        talk.print(f"warning: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

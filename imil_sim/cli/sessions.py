@@ -66,9 +66,15 @@ def _recorded_by(study: Study, result: RunResult, library: ImageLibrary) -> Sess
         library.films(record.spec.arm.images),
         [result.cams(number) for number in range(1, len(record.consultations) + 1)],
         _states(result),
-        f"study {study.name}, arm {result.arm}, seed {result.seed}",
+        f"study {study.name}, arm {result.arm}, seed {result.seed}{_replaying(feedback)}",
         None if feedback is None else _attended(feedback),
     )
+
+
+def _replaying(feedback: FeedbackSpec | None) -> str:
+    """Whose recorded answers were given; empty where nobody's were."""
+    readers = dict.fromkeys(session.header.reader for session in _sessions_of(feedback)) if feedback else {}
+    return f", replaying {', '.join(readers)}" if readers else ""
 
 
 def _attended(feedback: FeedbackSpec) -> Session | None:

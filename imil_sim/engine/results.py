@@ -33,6 +33,8 @@ class RunResult:
     record: RunRecord
     folder: Path
     """The run's entry in the store."""
+    changed: tuple[str, ...] = ()
+    """Films about which another answer was given than in the results that these take the place of; else none."""
 
     def predictions(self, test_set: str = "main") -> Predictions | None:
         """What the final model says of a test set; None for a run that did not end."""
@@ -116,13 +118,14 @@ def _history(store: Store, performed: Performed) -> tuple[EpochRow, ...]:
     return parse_history(history)
 
 
-def _put(store: Store, record: RunRecord, performed: Performed | None) -> tuple[RunRecord, Path]:
-    """The record and the folder of its entry, written unless the store holds one that tells the same."""
+def _put(store: Store, record: RunRecord, performed: Performed | None) -> tuple[RunRecord, Path, tuple[str, ...]]:
+    """The record and the folder of its entry, written unless the store holds one that tells the same; what changed."""
     held = recorded(store, record.run_key)
     if held is not None and tell_the_same(held[0], record):
-        return held
+        return *held, ()
     if held is not None and held[0].status == "done" and record.status != "done":
-        return record, held[1]  # what failed now went well before: the failure is reported, the record is kept
+        return record, held[1], ()  # what failed now went well before: the failure is reported, the record is kept
+    changed = () if held is None else _answered_otherwise(held[0], record)
     if held is not None:  # other answers than before, or a failure that was mended
         store.discard("runs", record.run_key)
 
@@ -131,7 +134,17 @@ def _put(store: Store, record: RunRecord, performed: Performed | None) -> tuple[
         for name, arrays in _arrays(store, performed).items():
             write_arrays(place / f"{name}.npz", arrays)
 
-    return record, store.put("runs", record.run_key, write)
+    return record, store.put("runs", record.run_key, write), changed
+
+
+def _answered_otherwise(held: RunRecord, record: RunRecord) -> tuple[str, ...]:
+    """Films of which the oracle said one thing in a record, and another in a later one."""
+
+    def answers(of: RunRecord) -> dict[tuple[int, str], tuple[int, ...] | None]:
+        return {(n, a.image_id): a.cells for n, c in enumerate(of.consultations) for a in c.answers}
+
+    before, now = answers(held), answers(record)
+    return tuple(dict.fromkeys(film for n, film in now if (n, film) in before and before[n, film] != now[n, film]))
 
 
 def _arrays(store: Store, performed: Performed | None) -> Mapping[str, Mapping[str, NDArray[Any]]]:

@@ -124,6 +124,9 @@ def unnameable(films: Films) -> tuple[str, ...]:
     return tuple(problems)
 
 
+_STRICT = "strict = true asks for all of this; with strict = false a film is known by its id, on whichever grid"
+
+
 def session_misfits(session: Session, films: Films, grid: Grid, *, strict: bool) -> tuple[str, ...]:
     """Why a session does not belong to these films, a line each; empty where it does.
 
@@ -144,32 +147,29 @@ def session_misfits(session: Session, films: Films, grid: Grid, *, strict: bool)
             f"line 1: recorded with the classes {', '.join(header.class_names)}, the set {films.name} has "
             f"{', '.join(films.class_names)}"
         )
-    same_set = header.set_fingerprint == films.fingerprint
+    unhashed = sum(answer.image_sha256 is None for answer in session.answers)
+    unlabelled = sum(answer.label is None for answer in session.answers)
+    for count, what in ((unhashed, "the SHA-256 of their film"), (unlabelled, "their film's label")):
+        if count:
+            told = f"{count} of {len(session.answers)} answers were recorded without {what}"
+            found.append(f"{told}; imil-sim import --study writes it down")
     found += [
         f'{session.place(number)}: film "{answer.image_id}" {problem}'
         for number, answer in enumerate(session.answers)
-        for problem in _film_misfits(answer, films, same_set=same_set)
+        for problem in _film_misfits(answer, films)
     ]
-    return tuple(found)
+    return (_STRICT, *found) if found else ()
 
 
-def _film_misfits(answer: SessionAnswer, films: Films, *, same_set: bool) -> Iterator[str]:
-    """What is wrong with an answer; the header of a session may name the right set over answers about another.
-
-    With ``same_set`` a film without the SHA-256 of its pixels is known by the fingerprint of the set.
-    """
+def _film_misfits(answer: SessionAnswer, films: Films) -> Iterator[str]:
+    """What is wrong with what an answer says of its film, whatever set the header names."""
     label = films.labels.get(answer.image_id)
     if label is None:
         yield f"is not in the set {films.name}"
         return
-    if answer.image_sha256 is None:
-        if not same_set:
-            yield "was recorded without the SHA-256 of its pixels"
-    elif answer.image_sha256 != film_sha256(films.film(answer.image_id)):
+    if answer.image_sha256 not in (None, film_sha256(films.film(answer.image_id))):
         yield "has other pixels than it was recorded with; were the set and its size the same?"
-    if answer.label is None:
-        yield "was recorded without its label"
-    elif answer.label != label:
+    if answer.label not in (None, label):
         yield f"has label {label}, and was recorded with {answer.label}"
 
 

@@ -12,7 +12,7 @@ from imil_sim.errors import SessionError, listed
 from imil_sim.feedback.desk import standing_answer
 from imil_sim.feedback.question import film_sha256
 from imil_sim.feedback.recorded import Films
-from imil_sim.feedback.session import MOST_REASON, Header, Session, SessionAnswer
+from imil_sim.feedback.session import MOST_LINE, MOST_REASON, Header, Session, SessionAnswer
 from imil_sim.study.record import Answer, RunRecord
 
 CUT = " [shortened]"
@@ -60,7 +60,7 @@ def recorded_session(
             class_names=films.class_names,
             grid=feedback.grid_size,
             states=tuple(states),
-            source=source,
+            source=source[:MOST_LINE],
         )
     except ValidationError as error:
         problems |= {f"{told}; give it another name in the study or its images": None for told in _told(error)}

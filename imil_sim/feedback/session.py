@@ -31,6 +31,8 @@ MOST_ID = 512
 """Characters of a film's id."""
 MOST_NAME = 200
 """Characters of the name of a reader or a class."""
+MOST_LINE = 500
+"""Characters of a role, the name of a set, and where a session comes from."""
 MOST_REASON = 10_000
 """Characters of a reader's words about a film."""
 
@@ -81,7 +83,7 @@ def _one_line(text: str) -> str:
 
 ImageId = Annotated[str, StringConstraints(min_length=1, max_length=MOST_ID), AfterValidator(_an_id)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Line = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
+Line = Annotated[str, StringConstraints(max_length=MOST_LINE), AfterValidator(_one_line)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=MOST_NAME), AfterValidator(_one_line)]
 _Side = Annotated[int, Field(ge=1, le=MOST_CELLS_A_SIDE)]
 _Pixels = Annotated[int, Field(ge=1, le=100_000)]

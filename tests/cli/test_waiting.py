@@ -95,6 +95,18 @@ def test_a_run_waits_for_a_person_and_the_same_command_resumes_when_she_has_answ
     assert call(*RUN[:-1], "afresh").code == 0  # what was recorded is replayed: nothing waits any more
     assert (desk / "reports" / "tiny" / "results.csv").read_bytes() == results
 
+    # An answer that is changed is a new answer, and the run says so; as many cells at random stay as they are.
+    session = desk / "answers" / "ada-4x4.jsonl"
+    text = session.read_text()
+    first = json.loads(text.splitlines()[1])
+    session.write_text(text.replace('"cells":[6,7,10,11]', '"cells":[6,7,10,12]', 1))
+    changed = call(*RUN)
+    assert changed.code == 0, changed
+    told = "warning: person, seed 0: answered otherwise than in the results of before, which these replace: "
+    assert told + first["image_id"] + "\n" in changed.err
+    assert "warning: like-her" not in changed.err
+    assert "answered otherwise" not in call(*RUN).err
+
 
 def test_an_answer_about_other_pixels_fails_the_run_and_a_failure_outweighs_waiting(
     desk: Path, call: Any, answer: Callable[..., Any]
