@@ -8,9 +8,6 @@ the token of the next start. So the port stays another one each time, and nothin
 
 from __future__ import annotations
 
-import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from imil_sim.errors import SessionError
 from imil_sim.feedback.session import MOST_REASON, ImageId, Sha256
+from imil_sim.feedback.session_write import new_beside
 from imil_sim.feedback.untrusted import read_untrusted
 from imil_sim.study.spec import Spec
 
@@ -77,16 +75,11 @@ def write_drafts(path: Path, drafts: tuple[Draft, ...]) -> None:
     drafts = drafts[-MOST_DRAFTS:]
     while len(data := _Sheet(drafts=drafts).model_dump_json().encode()) > MOST_BYTES:
         drafts = drafts[1:]
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
     try:
         if not drafts:
             path.unlink(missing_ok=True)
             return
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(data)
-        beside.replace(path)
+        with new_beside(path, data, mode=0o600, sync=False) as beside:
+            beside.replace(path)
     except OSError as error:
         raise SessionError(f"{path} cannot be written: {error.strerror}; what was not saved is not kept") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)

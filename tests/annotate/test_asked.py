@@ -40,8 +40,8 @@ def test_of_several_readers_one_is_named(put: Put) -> None:
     assert asked.desk_of("ben") == Desk("ben", "f")
     with pytest.raises(UsageError, match="for 2 readers: ada, ben; say --reader"):
         asked.desk_of(None)
-    with pytest.raises(UsageError, match=r'nobody called "bel".*Did you mean "ben"'):
-        asked.desk_of("bel")
+    with pytest.raises(UsageError, match=r'nobody called "benn".*Did you mean "ben"'):
+        asked.desk_of("benn")
     nobody = read_asked(put(2, options={}))
     with pytest.raises(UsageError, match="names no reader"):
         nobody.desk_of(None)

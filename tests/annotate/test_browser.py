@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class Page:
         self.ready()
 
     def ready(self) -> None:
-        self.page.locator("canvas:focus").wait_for()
+        self.page.locator("canvas:focus[aria-busy=false]").wait_for()
 
     def at(self, number: int) -> None:
         """Wait until that film, from 1, is on the screen."""
@@ -123,9 +124,22 @@ class Page:
         """Wait until the page says so."""
         self.page.locator(where).filter(has_text=text).first.wait_for()
 
-    def kept(self) -> Any:
-        """``with page.kept()``: wait until the server has what was chosen within."""
-        return self.page.expect_response(lambda response: "/drafts/" in response.url)
+    @contextmanager
+    def kept(self, *cells: int, reason: str = "") -> Iterator[None]:
+        """Wait until the page knows that the server has the draft that what is done within ends with; () is none."""
+
+        def is_it(request: Any) -> bool:
+            given = request.post_data_json if "/drafts/" in request.url else {}
+            return bool((given.get("cells"), given.get("reason")) == (list(cells) or None, reason))
+
+        with self.page.expect_request_finished(is_it) as told:
+            yield
+        assert told.value.response().json() == {"kept": True}
+        self.page.evaluate("keeping")
+
+    def focus(self) -> None:
+        """Come back from another window; wait until the page has what was done there."""
+        self.page.evaluate("refresh()")
 
     def text(self, where: str) -> str:
         return str(self.page.locator(where).inner_text())
@@ -208,7 +222,7 @@ def test_a_reader_answers_twenty_questions_and_the_study_goes_on_as_if_they_had_
     page.at(13)
     assert given(session) == expected
 
-    with page.kept():
+    with page.kept(*range(1, 17)):
         page.press("a")
     assert at.stop() == -signal.SIGKILL
     page.press("Enter")
@@ -295,9 +309,8 @@ def test_fault_45_a_draft_that_saw_the_focus_come_back_still_replaces_what_it_wa
     two.click(1, 2)
     two.press("Enter")
     two.at(2)
-    with one.page.expect_response(lambda response: response.url.endswith("/state")):
-        one.page.evaluate("window.dispatchEvent(new Event('focus'))")
-    one.says("1 answered", "#answered")
+    one.focus()
+    assert one.text("#answered") == "1 answered"
     assert one.text("#chosen") == "1 of 16 cells chosen: 5", "the reader is at it"
     one.press("Escape", "Enter")
     one.says("Not saved: this film was answered meanwhile in another window")
@@ -388,8 +401,8 @@ def test_after_the_server_has_stopped_the_old_page_says_what_is_kept_and_the_new
 ) -> None:
     at = desk(put())
     page = at.page()
-    page.click(5)
-    with page.kept():
+    with page.kept(5, reason="m"):
+        page.click(5)
         page.press("r", "m")
     at.stop()
     page.page.evaluate("window.dispatchEvent(new Event('focus'))")
@@ -412,12 +425,154 @@ def test_after_the_server_has_stopped_the_old_page_says_what_is_kept_and_the_new
     assert [error for error in at.errors if "ERR_CONNECTION_REFUSED" not in error] == []
 
 
+def test_fault_45_a_window_takes_back_no_draft_but_its_own(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    at = desk(put())
+    one, two = at.page(), at.page()
+    posted: list[Any] = []
+    two.page.on("request", lambda request: "/drafts/" in request.url and posted.append(request.post_data_json))
+    with one.kept(5):
+        one.click(5)
+    two.focus()
+    two.press("n")
+    two.at(2)
+    two.press("p")
+    two.at(1)
+    assert two.text("#chosen") == "0 of 16 cells chosen", "it goes on with what it showed"
+    two.page.reload()
+    two.ready()
+    assert posted == [], "it looked at the film, and chose nothing"
+
+    with two.kept(9):
+        two.click(9)
+    one.focus()
+    one.press("u")
+    assert one.text("#chosen") == "0 of 16 cells chosen"
+    one.press("n")
+    one.at(2)
+    at.stop()
+    at.start()
+    three = at.page()
+    assert three.text("#chosen") == "1 of 16 cells chosen: 9"
+    with three.kept():
+        three.click(9)
+    assert list(answers.iterdir()) == [], "what it took over it may take back"
+    with three.kept(1):
+        three.click(1)
+    three.page.reload()
+    three.ready()
+    with three.kept():
+        three.click(1)
+    assert list(answers.iterdir()) == []
+    assert [error for error in at.errors if "ERR_CONNECTION_REFUSED" not in error] == []
+
+
+def test_fault_45_what_another_window_saved_since_is_not_promised_to_be_shown(
+    desk: Callable[[Path], Desk], put: Callable[..., Path]
+) -> None:
+    at = desk(put())
+    one, two = at.page(), at.page()
+    with one.kept(5):
+        one.click(5)
+    two.click(9)
+    two.press("Enter")
+    two.at(2)
+    at.stop()
+    one.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    one.says("the new page shows it, unless another window has changed or saved this film since", "#notice")
+    at.start()
+    three = at.page()
+    three.press("p")  # the first film, which is not the first without an answer any more
+    three.at(1)
+    assert three.text("#chosen") == "1 of 16 cells chosen: 9 (saved)"
+
+
+def test_fault_45_a_draft_that_the_server_did_not_take_is_not_said_to_be_kept(
+    desk: Callable[[Path], Desk], put: Callable[..., Path]
+) -> None:
+    at = desk(put())
+    one, two = at.page(), at.page()
+    with one.kept(5):
+        one.click(5)
+    two.click(9)
+    two.press("Enter")
+    two.at(2)
+    with one.page.expect_request_finished(lambda request: "/drafts/" in request.url) as told:
+        one.click(6)
+    assert told.value.response().json() == {"kept": False}
+    one.press("u")
+    at.stop()
+    one.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    one.says("What you changed here since is kept by this window only", "#notice")
+
+
+def test_a_server_that_was_only_out_of_reach_is_said_to_answer_again_and_gets_what_was_chosen_meanwhile(
+    desk: Callable[[Path], Desk], put: Callable[..., Path]
+) -> None:
+    at = desk(put())
+    page = at.page()
+    page.page.route("**/*", lambda route: route.abort())
+    page.click(5)
+    page.says("The server does not answer.", "#notice")
+    page.says("kept by this window only", "#notice")
+    page.page.unroute("**/*")
+    with page.kept(5):
+        page.focus()
+    page.says("The server answers again. What is not saved yet can be saved.", "#notice")
+    page.press("n")
+    page.at(2)
+    page.page.route("**/*", lambda route: route.abort())
+    page.press("n")
+    page.says("The server does not send the film.", "#notice")
+    page.page.unroute("**/*")
+    page.press("p")
+    page.at(2)
+    page.says("The server answers again.", "#notice")
+    assert [error for error in at.errors if "ERR_FAILED" not in error] == []
+
+
+def test_what_is_taken_back_while_the_server_is_being_told_is_told_too(
+    desk: Callable[[Path], Desk], put: Callable[..., Path]
+) -> None:
+    page = desk(put()).page()
+    with page.kept(5):
+        page.click(5)
+    held: list[Any] = []
+    page.page.route("**/drafts/0", lambda route: route.continue_() if held else held.append(route))
+    page.click(6)
+    while not held:
+        page.page.wait_for_timeout(10)
+    page.press("u")
+    with page.kept(5):
+        held[0].continue_()
+    with page.kept():
+        page.press("u")
+
+
+def test_the_film_does_not_take_the_keyboard_from_a_reader_who_is_typing_already(
+    desk: Callable[[Path], Desk], put: Callable[..., Path]
+) -> None:
+    page = desk(put()).page()
+    held: list[Any] = []
+    page.page.route("**/film/1.png", lambda route: held.append(route))
+    page.press("n", "r")
+    page.page.keyboard.type("th")
+    page.says("Film 2", "#place")
+    while not held:
+        page.page.wait_for_timeout(10)
+    held[0].continue_()
+    page.page.locator("canvas[aria-busy=false]").wait_for()
+    page.page.keyboard.type("is")
+    assert page.page.locator("#reason").input_value() == "this"
+
+
 def test_a_page_of_an_earlier_start_at_the_same_port_says_so(
     desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
 ) -> None:
     at = desk(put())
     page = at.page()
-    with page.kept():
+    with page.kept(5):
         page.click(5)
     at.stop()
     at.start("--port", at.url.split(":")[2].split("/")[0])

@@ -17,7 +17,7 @@ let shown; // {film, cam}: the two as canvases, ready to be drawn
 let cursor = 1; // number of the cell that the keyboard is at
 let keyboard = false; // whether the keyboard moved last: only then the cursor is drawn
 let busy = false;
-let sent = 0; // how many answers this window sent
+let sent = 0; // how many answers and drafts this window sent
 let asked = ""; // what the reader was asked back about: "nothing" matters, "skip" what is chosen; empty: nothing
 let lost = ""; // why the server could not be asked, the last time; empty: it answered
 const view = { heat: 45, window: 255, level: 128, zoom: 1, x: 0.5, y: 0.5, hidden: false };
@@ -77,15 +77,20 @@ function unanswered(from) {
 // goes on replacing the answer that it was begun on: so the server still tells that there is another.
 async function refresh() {
   if (busy || !draft) return;
-  const before = sent;
-  let fresh;
-  try {
-    fresh = await load();
-  } catch {
-    return lost && notice("");
-  }
-  if (busy || !draft || sent !== before) return; // it may be older than what was saved meanwhile
+  let fresh, before;
+  do {
+    await keeping;
+    before = sent;
+    try {
+      fresh = await load();
+    } catch {
+      return hear();
+    }
+    if (busy || !draft) return;
+  } while (sent !== before); // it may be older than what this window sent meanwhile
+  for (const number of own) if (!alike(fresh.films[number].draft, state.films[number].draft)) own.delete(number);
   state = fresh;
+  hear();
   if (version(draft.base) !== version(state.films[at].answer) && !touched(draft.base)) restore();
   tell();
   draw();
@@ -97,10 +102,13 @@ const version = (answer) => (answer ? answer.version : null);
 
 async function open(number) {
   keep();
+  draft = undefined;
   at = number;
   history.replaceState(null, "", `#${at + 1}`);
   notice("");
   pictures = shown = undefined;
+  canvas.setAttribute("aria-busy", "true");
+  canvas.focus({ preventScroll: true }); // now, not with the pictures: the reader may be typing by then
   restore();
   cursor = Math.min(cursor, state.rows * state.cols);
   tell();
@@ -111,11 +119,13 @@ async function open(number) {
     pictures = { film, cam };
     clock.last = performance.now();
     develop();
+    if (lost) refresh(); // the pictures may be the browser's own by now, and say nothing of the server
   } catch {
+    if (at !== number) return;
     lost ||= `The server does not send the film. ${RESTART}`;
     notice("");
   }
-  canvas.focus({ preventScroll: true });
+  canvas.setAttribute("aria-busy", "false");
 }
 
 // The grey values of a picture of the server.
@@ -148,6 +158,7 @@ function restore() {
   draft = { cells: new Set(cells || []), reason: reason || "", seconds: seconds || 0, base: answer, undo: [] };
   $("reason").value = draft.reason;
   asked = "";
+  if (older || (touched(answer) && isKept())) own.add(at);
   if (older && current) notice("This was chosen here before and is not saved yet.");
   if (!kept || current || !kept.touched) return;
   draft.undo = [{ cells: kept.cells, reason: kept.reason }];
@@ -161,32 +172,43 @@ function keep() {
   try {
     sessionStorage.setItem(place(at), JSON.stringify(kept));
   } catch { /* as in restore */ }
-  if (isKept()) return;
+  if (kept.touched ? isKept() : !own.has(at)) return;
+  own.add(at);
   unkept.set(at, { cells: kept.touched ? kept.cells : null, reason, seconds, replaces: kept.version });
   keeping ||= entrust();
 }
 
 // What is not saved yet is kept by the server too: it outlives this window, and the server itself.
 const unkept = new Map(); // by index of the film, what the server has still to be told; the latest only
+const own = new Set(); // films whose draft this window sent or took over: it takes back no other window's
 let keeping; // a promise while it is being told
 
 async function entrust() {
+  let kept = false;
   for (const [number, given] of unkept) {
     unkept.delete(number);
+    sent += 1;
+    kept = false;
     try {
       const response = await ask(`drafts/${number}`, given);
-      if (response.ok && (await response.json()).kept) state.films[number].draft = given.cells ? given : null;
-    } catch { /* told below, and tried again with the next change */ }
+      if (!response.ok) continue; // the server has what it had
+      kept = (await response.json()).kept;
+      state.films[number].draft = kept && given.cells ? given : null;
+      if (!state.films[number].draft && !unkept.has(number)) own.delete(number);
+    } catch { /* told below, and tried again with the next change, or once the server answers again */ }
   }
   keeping = undefined;
-  if (draft && !busy && (lost || told === "lost")) notice("");
+  if (!draft || busy) return;
+  hear();
+  if (kept) keep(); // what was taken back while it was being told
 }
 
-// Whether the server has what was chosen and written on this film; where that is nothing, whether it keeps nothing.
-function isKept() {
-  const there = state.films[at].draft;
-  if (!touched(draft.base)) return !there;
-  return Boolean(there) && String(there.cells) === String(numbers()) && there.reason === draft.reason;
+// Whether the server has what was chosen and written on this film, as far as this window knows.
+const isKept = () => alike(state.films[at].draft, { cells: numbers(), reason: draft.reason });
+
+// Whether two drafts say the same; null: there is none.
+function alike(one, other) {
+  return one && other ? String(one.cells) === String(other.cells) && one.reason === other.reason : one === other;
 }
 
 const numbers = () => [...draft.cells].sort((a, b) => a - b);
@@ -260,6 +282,7 @@ async function send(cells) {
     else {
       film.answer = (await response.json()).answer;
       film.draft = null;
+      own.delete(at);
       sessionStorage.removeItem(place(at));
       draft = undefined;
       busy = false;
@@ -274,12 +297,13 @@ async function send(cells) {
 
 // Another window was faster: what it saved is shown, and undo brings back what was chosen here.
 function overtaken(film, answer) {
-  const own = { cells: numbers(), reason: draft.reason };
+  const mine = { cells: numbers(), reason: draft.reason };
   film.answer = answer;
   film.draft = null;
+  own.delete(at);
   sessionStorage.removeItem(place(at));
   restore();
-  draft.undo = [own];
+  draft.undo = [mine];
   notice(`Not saved: t${MEANWHILE}`, true);
   draw();
 }
@@ -307,10 +331,21 @@ function notice(text, bad = false) {
   $("notice").classList.toggle("bad", bad || told === "lost");
 }
 
-// What becomes of this film where the server is gone: the truth, whatever that is.
+// That the server has gone, or that it is there again.
+function hear() {
+  if (lost) return notice("");
+  if (told !== "lost") return;
+  notice("The server answers again. What is not saved yet can be saved.");
+  keep();
+}
+
+// What becomes of this film where the server is gone: what this window knows of that, and no more.
 function whatIsKept() {
   if (!draft || !touched(draft.base)) return "What was saved is on disk.";
-  if (isKept()) return "What was saved is on disk; so is what you chose and wrote here: the new page shows it.";
+  if (isKept()) {
+    return "What was saved is on disk; so is what you chose and wrote here: the new page shows it, " +
+      "unless another window has changed or saved this film since.";
+  }
   return "What was saved is on disk. What you changed here since is kept by this window only: note it before you close or reload it.";
 }
 
