@@ -16,13 +16,15 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from imil_sim.errors import DataError, UsageError, did_you_mean, listed
 from imil_sim.feedback import Desk, Grid, SessionError
+from imil_sim.feedback.fill import Fill
 from imil_sim.feedback.question import film_sha256
+from imil_sim.feedback.selection import FillUp, Strategy
 from imil_sim.feedback.session import ImageId, Sha256
 from imil_sim.feedback.strict_json import JsonFault, parse_json
 from imil_sim.feedback.untrusted import open_untrusted, read_untrusted
 from imil_sim.study.spec import Spec
 
-FORMAT = 2
+FORMAT = 3
 SHEET = "questions.json"
 MOST_QUESTIONS = 10_000
 MOST_BYTES_A_PICTURE = 1 << 26
@@ -58,8 +60,12 @@ class _Line(Spec):
 
 
 class _Sheet(Spec):
-    format: Literal[2]
+    format: Literal[3]
     oracle: _Oracle
+    selection: Strategy
+    fill_up: FillUp
+    fill: Fill
+    mode: Literal["replace", "append"]
     epoch: int
     state: Sha256
     set: _Set
@@ -104,6 +110,12 @@ class Asked:
     set_fingerprint: str
     oracle: str
     """Name of the oracle that asks."""
+    through: str
+    """Its name again, where it makes its answer out of a person's; empty where it is the person."""
+    selection: Strategy
+    fill_up: FillUp
+    fill: Fill
+    mode: Literal["replace", "append"]
     desks: tuple[Desk, ...]
     """The persons whose answers it waits for."""
 
@@ -153,6 +165,11 @@ def read_asked(folder: Path) -> Asked:
         sheet.set.name,
         sheet.set.fingerprint,
         sheet.oracle.name,
+        "" if "reader" in sheet.oracle.options else sheet.oracle.name,
+        sheet.selection,
+        sheet.fill_up,
+        sheet.fill,
+        sheet.mode,
         tuple(_desks(sheet.oracle.options)),
     )
 
@@ -177,7 +194,7 @@ def _sheet(folder: Path) -> _Sheet:
         raise DataError(f"{path}, line {error.line}: {error}. {_AGAIN}") from error
     except ValidationError as error:
         wrong = (
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
+            f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors(include_url=False, include_input=False)
         )
         raise DataError(f"{path} is no sheet of questions:{listed(wrong)}\n{_AGAIN}") from error

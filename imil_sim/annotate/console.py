@@ -14,15 +14,20 @@ from numpy.typing import NDArray
 
 from imil_sim.annotate.asked import Asked, AskedFilm
 from imil_sim.annotate.drafts import Given
-from imil_sim.annotate.sitting import INSTRUCTIONS, Sitting, Stale, version
+from imil_sim.annotate.instructions import instructions
+from imil_sim.annotate.sitting import Sitting, Stale, version
 from imil_sim.feedback import Grid
-from imil_sim.feedback.session import MOST_REASON
+from imil_sim.feedback.session import MOST_REASON, SessionAnswer
 
 SIDE = 640
 """Pixels, of the longer side of each of the two pictures of a film."""
-PROMPT = "cells (5 6 9, none, all, skip, back, quit): "
+PROMPT = "cells (5 6 9, 1-4, none, all, skip, back, quit): "
 REASON = "reason (or nothing): "
 _GAP = 16
+_ASK_BACK = {
+    "none": "none says that nothing on this film matters; type none again if you mean that, or skip to give no answer",
+    "skip": "skip takes back the cells that were chosen here; type skip again if you mean that",
+}
 
 
 class Misread(ValueError):
@@ -46,7 +51,7 @@ def converse(
     """
     asked = sitting.asked
     most = asked.grid.rows * asked.grid.cols
-    say(f"{INSTRUCTIONS}\nThe cells are numbered row by row from the top left, 1 to {most}.")
+    say(f"{instructions(asked)}\nThe cells are numbered row by row from the top left, 1 to {most}.")
     with TemporaryDirectory(prefix="imil-sim-") as folder:
         number = _next(sitting, 0)
         while number is not None:
@@ -59,7 +64,7 @@ def converse(
                 say(f"answered: {told}" + (f" ({_printable(before.reason)})" if before.reason else ""))
             show(picture)
             started = monotonic()
-            cells = _cells(asked.grid, ask, say)
+            cells = _cells(asked.grid, ask, say, before)
             if cells == "back":
                 number = max(number - 1, 0)
                 continue
@@ -86,7 +91,7 @@ def heading(asked: Asked, number: int) -> str:
 
 
 def cells_in(typed: str, grid: Grid) -> tuple[int, ...]:
-    """The cells in a line: numbers between blanks or commas, ``none`` or ``all``.
+    """The cells in a line: numbers and ranges (``5-7``) between blanks or commas, ``none`` or ``all``.
 
     Raises:
         Misread: it holds something else.
@@ -94,10 +99,14 @@ def cells_in(typed: str, grid: Grid) -> tuple[int, ...]:
     most = grid.rows * grid.cols
     if typed in ("none", "all"):
         return tuple(range(1, most + 1)) if typed == "all" else ()
-    words = re.split(r"[\s,]+", typed.strip())
-    if wrong := [word for word in words if not re.fullmatch(r"[0-9]{1,7}", word) or not 1 <= int(word) <= most]:
-        raise Misread(f"{wrong[0][:20]!r} is no cell; the cells are 1 to {most}; none, all, skip, back or quit")
-    return tuple(sorted({int(word) for word in words}))
+    cells: set[int] = set()
+    for word in re.split(r"[\s,]+", typed.strip()):
+        found = re.fullmatch(r"([0-9]{1,7})(?:-([0-9]{1,7}))?", word)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not 1 <= first <= last <= most:
+            raise Misread(f"{word[:20]!r} is no cell; the cells are 1 to {most}; none, all, skip, back or quit")
+        cells |= set(range(first, last + 1))
+    return tuple(sorted(cells))
 
 
 def drawn(film: AskedFilm, grid: Grid) -> NDArray[np.uint8]:
@@ -120,12 +129,22 @@ def _next(sitting: Sitting, start: int) -> int | None:
     return next((number for number in order if answers[number] is None), None)
 
 
-def _cells(grid: Grid, ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[int, ...] | str:
-    """What the person types, asked until it can be understood: cells, ``skip`` or ``back``."""
+def _cells(
+    grid: Grid, ask: Callable[[str], str], say: Callable[[str], None], before: SessionAnswer | None
+) -> tuple[int, ...] | str:
+    """What the person types, asked until it can be understood: cells, ``skip`` or ``back``.
+
+    ``none``, and ``skip`` where cells were chosen before, are asked back once, as on the page.
+    """
+    asked_back = ""
     while True:
         typed = _line(PROMPT, ask, say).strip().lower()
         if typed == "quit":
             raise EOFError
+        if typed != asked_back and (typed == "none" or (typed == "skip" and before is not None and before.cells)):
+            say(_ASK_BACK[typed])
+            asked_back = typed
+            continue
         if typed in ("skip", "back"):
             return typed
         try:

@@ -31,7 +31,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from imil_sim.annotate.drafts import Given
 from imil_sim.annotate.gate import Gate, Ticket, refused
-from imil_sim.annotate.sitting import INSTRUCTIONS, Sitting, Stale, version
+from imil_sim.annotate.instructions import instructions
+from imil_sim.annotate.sitting import Sitting, Stale, version
 from imil_sim.errors import ImilSimError, UsageError
 from imil_sim.feedback import SessionAnswer
 from imil_sim.feedback.session import MOST_REASON
@@ -111,7 +112,7 @@ class Pages:
             "reader": self._sitting.desk.reader,
             "set": asked.set_name,
             "session": self._sitting.path.name,
-            "instructions": INSTRUCTIONS,
+            "instructions": instructions(asked),
             "most_reason": MOST_REASON,
             "class_names": asked.class_names,
             "size": [height, width],

@@ -19,18 +19,11 @@ from pydantic import ValidationError
 
 from imil_sim.annotate.asked import Asked, AskedFilm
 from imil_sim.annotate.drafts import Draft, Given, read_drafts, write_drafts
+from imil_sim.annotate.instructions import instructions, together
 from imil_sim.errors import UsageError, listed
 from imil_sim.feedback import Desk, Session, SessionAnswer, SessionError, standing_answer
 from imil_sim.feedback.session import Header
 from imil_sim.feedback.session_write import append_answer, line_of, write_header, write_session
-
-INSTRUCTIONS = (
-    "The model gave a wrong class to this film and was sure of it. Choose the cells that matter for the true class; "
-    "prefer a single connected region. All other cells will be blacked out in training. No cell chosen says that "
-    "nothing on the film matters. Skip a film that you do not want to answer. If you like, say why: the model was "
-    "focused on ... so I switched the focus towards ..."
-)
-"""What the reader is told; it stands on the page, and word by word in the session."""
 
 
 class Stale(Exception):
@@ -190,12 +183,14 @@ class Sitting:
                 class_names=asked.class_names,
                 grid=asked.grid.shape,
                 states=(asked.state,),
-                instructions=INSTRUCTIONS,
+                instructions=instructions(asked),
                 source="imil-sim annotate",
             )
         except ValidationError as error:
             wrong = (
-                f"{'.'.join(map(str, one['loc']))} {str(one['input'])[:40]!a}: {one['msg']}"
+                f"{'.'.join(map(str, one['loc']))} {str(one['input'])[:40]!a}: {one['msg']}".replace(
+                    "Value error, ", ""
+                )
                 for one in error.errors(include_url=False)
             )
             raise UsageError(f"the session of {self.desk.reader} cannot be begun:{listed(wrong)}") from error
@@ -215,6 +210,8 @@ class Sitting:
     def _changed(self, session: Session) -> dict[str, object]:
         """What this sitting makes of an older header: a state and a role more, unknown where it says something else."""
         asked, header, changed = self.asked, session.header, dict[str, object]()
+        if (told := together(header.instructions, instructions(asked))) != header.instructions:
+            changed["instructions"] = told
         if self.role and not header.role:
             changed["role"] = self.role
         if asked.state not in header.states and (header.states or not session.answers):

@@ -34,18 +34,23 @@ def annotate(
     sitting = Sitting(asked, asked.desk_of(reader), role)
     for warning in sitting.warnings():
         warn(f"warning: {warning}")
-    say(f"{len(asked.films)} questions for {sitting.desk.reader}; the answers are written to {sitting.path}")
+    told = f"{len(asked.films)} questions for {sitting.desk.reader}; the answers are written to {sitting.path}"
+
+    def ready(address: Address, ticket: Ticket) -> None:
+        if not is_loopback(address.host):
+            warn(
+                f"warning: {address.host} may be reached from other machines, and what is sent is not encrypted; films "
+                "and answers are open to whoever reads the address or the network"
+            )
+        say(told)
+        _open(say, browser, address, ticket)
+
     try:
         if in_console:
+            say(told)
             converse(sitting, input, say, _show if browser else lambda picture: None)
         else:
-            host = usual_spelling(host)
-            if not is_loopback(host):
-                warn(
-                    f"warning: {host} may be reached from other machines, and what is sent is not encrypted; films and "
-                    "answers are open to whoever reads the address or the network"
-                )
-            serve(sitting, host, port, partial(_ready, say, browser))
+            serve(sitting, usual_spelling(host), port, ready)
     except (KeyboardInterrupt, EOFError):
         say("")
     return _told(sitting, say)
@@ -58,7 +63,7 @@ def _forgive() -> None:
             stream.reconfigure(errors=errors)
 
 
-def _ready(say: partial[None], browser: bool, address: Address, ticket: Ticket) -> None:
+def _open(say: partial[None], browser: bool, address: Address, ticket: Ticket) -> None:
     say(f"the page is at {address.url}\nwhoever has this address may answer; Ctrl-C ends it, every answer is kept")
     sys.stdout.flush()
     if browser:  # some browsers are programs of the terminal, and come back when they are closed

@@ -21,8 +21,9 @@ from imil_sim.engine.store import Store
 from imil_sim.feedback import Films, Question
 from imil_sim.study.spec import FeedbackSpec
 
-FORMAT = 2
-"""1 had a sheet to fill in beside the questions, and named neither the state nor the set."""
+FORMAT = 3
+"""1 had a sheet to fill in beside the questions, and named neither the state nor the set. 2 did not say why these films
+were selected, and what becomes of the cells."""
 
 
 def put_questions(
@@ -44,6 +45,10 @@ def put_questions(
         about = {
             "format": FORMAT,
             "oracle": {"name": feedback.oracle, "options": feedback.options},
+            "selection": feedback.selection,
+            "fill_up": feedback.fill_up,
+            "fill": feedback.fill,
+            "mode": feedback.mode,
             "epoch": state.epoch,
             "state": state.key,
             "set": {"name": films.name, "fingerprint": films.fingerprint},

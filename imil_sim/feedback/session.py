@@ -33,6 +33,8 @@ MOST_NAME = 200
 """Characters of the name of a reader or a class."""
 MOST_LINE = 500
 """Characters of a role, the name of a set, and where a session comes from."""
+MOST_INSTRUCTIONS = 20_000
+"""Characters of what a reader was told to do."""
 MOST_REASON = 10_000
 """Characters of a reader's words about a film."""
 
@@ -113,7 +115,7 @@ class Header(Spec):
     states: tuple[Sha256, ...] = Field(
         (), description="Key of the model's state of training at each consultation; empty: no model was shown."
     )
-    instructions: Annotated[str, StringConstraints(max_length=20_000)] = Field(
+    instructions: Annotated[str, StringConstraints(max_length=MOST_INSTRUCTIONS)] = Field(
         "", description="What the reader was told to do, word by word."
     )
     source: Line = Field("", description="What wrote the session: the page, a run, or the format it was imported from.")

@@ -21,17 +21,20 @@ GRID = Grid(4, 4)
 
 
 def putting(root: Path) -> Callable[..., Path]:
-    """``put(epoch)``: the folder of seven questions about films of 64 x 64 on a grid of 4 x 4, ``ids`` their names."""
+    """``put(epoch)``: the folder of seven questions about films of 64 x 64 on a grid of 4 x 4, ``ids`` their names.
+
+    ``how`` is what else the study says of its feedback.
+    """
     (root / "answers").mkdir()
 
-    def put(epoch: int = 1, ids: tuple[str, ...] = (), options: dict[str, Any] | None = None) -> Path:
+    def put(epoch: int = 1, ids: tuple[str, ...] = (), options: dict[str, Any] | None = None, **how: str) -> Path:
         asked = list(sample_questions(grids=[GRID], shapes=[(64, 64)]))
         for number, name in enumerate(ids):
             asked[number] = dataclasses.replace(asked[number], image_id=name)
         if epoch > 1:  # another state of training looks elsewhere
             asked = [dataclasses.replace(question, cam=question.cam.T) for question in asked]
         told = {"reader": "ada", "folder": str(root / "answers")} if options is None else options
-        feedback = FeedbackSpec.model_validate({"oracle": "human", "options": told})
+        feedback = FeedbackSpec.model_validate({"oracle": "human", "options": told, **how})
         films = Films("films", "cd" * 32, asked[0].class_names, {}, lambda image_id: asked[0].image)
         store = Store(root / "store")
         state = Lineage("trunk").trained(epoch, "")

@@ -90,7 +90,7 @@ def test_fault_32_a_picture_that_is_none_is_named_and_not_decoded(
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"format": 1}, "has format 1, this imil-sim reads 2"),
+        ({"format": 2}, "has format 2, this imil-sim reads 3"),
         ({"grid": [0, 4]}, r"grid\.0"),
         ({"grid": [100, 4]}, "finer than the films"),
         ({"questions": []}, "questions"),
@@ -121,8 +121,8 @@ def test_fault_43_a_picture_is_a_name_beside_the_questions_never_a_path(put: Put
     ("text", "told"),
     [
         ("[" * 100_000, "line 1: .*brackets"),
-        ('{"format": 2,\n "format": 2}', "line 2: .*twice"),
-        ('{"format": 2, "epoch": NaN}', "NaN"),
+        ('{"format": 3,\n "format": 3}', "line 2: .*twice"),
+        ('{"format": 3, "epoch": NaN}', "NaN"),
         ('{"epoch": ' + "9" * 1_000_000 + "}", "digits"),
     ],
 )

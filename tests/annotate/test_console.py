@@ -39,9 +39,20 @@ class Talk:
         return self
 
 
+def test_nothing_and_taking_back_are_asked_back_once(sitting: Sitting) -> None:
+    talk = Talk("none", "3", "", "back", "skip", "none", "skip", "5", "", "back", "back", "skip", "skip", "", "quit")
+    with pytest.raises(EOFError):
+        talk.with_(sitting)
+    first, *others = sitting.answers()
+    assert first is not None
+    assert (first.abstained, others) == (True, [None] * 6)
+    assert sum("type none again" in line for line in talk.told) == 2
+    assert sum("type skip again" in line for line in talk.told) == 3
+
+
 def test_all_questions_in_a_row_and_one_gone_back_to(sitting: Sitting) -> None:
     talk = Talk(
-        "5 6, 9", "the apex", "none", "", "all", "", "skip", "rotated", "back", "16", "",
+        "5 6, 9", "the apex", "none", "none", "", "all", "", "skip", "rotated", "back", "16", "",
         "0", "17", "6 x", "", "1", "", "quit",
     )  # fmt: skip
     with pytest.raises(EOFError):
@@ -117,8 +128,9 @@ def test_no_byte_that_is_typed_and_no_letter_that_the_terminal_has_not_ends_the_
 def test_numbers_are_read_strictly() -> None:
     grid = Grid(4, 4)
     assert cells_in("16 2,2, 1", grid) == (1, 2, 16)
+    assert cells_in("5-7, 6 1", grid) == (1, 5, 6, 7)
     assert (cells_in("none", grid), cells_in("all", grid)) == ((), tuple(range(1, 17)))
-    for typed in ("", "0", "17", "-1", "1.5", "٣", "1 2 x", "9" * 5000, "none 1"):
+    for typed in ("", "0", "17", "-1", "1.5", "٣", "1 2 x", "9" * 5000, "none 1", "7-5", "1-17", "0-2", "1-", "-"):
         with pytest.raises(Misread, match="is no cell"):
             cells_in(typed, grid)
 

@@ -431,7 +431,7 @@ def test_an_answer_that_cannot_be_written_is_not_acknowledged(served: Served, an
     served.sitting.path.write_text("damaged\n")
     told = served.answer(1, GIVEN)
     assert told.status == 500
-    assert b"line 1" in told.body
+    assert b"is no session: its first line is no JSON" in told.body
 
 
 def test_what_is_not_saved_yet_is_kept_until_it_is(served: Served, put: Callable[..., Path]) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from imil_sim.annotate import Given, Sitting, Stale, read_asked
 from imil_sim.annotate.drafts import MOST_DRAFTS, Draft, read_drafts, write_drafts
-from imil_sim.annotate.sitting import INSTRUCTIONS, version
+from imil_sim.annotate.instructions import instructions
+from imil_sim.annotate.sitting import version
 from imil_sim.errors import SessionError, UsageError
 from imil_sim.feedback import read_session
 from imil_sim.testing import sample_questions
@@ -49,7 +50,7 @@ def test_the_session_says_who_was_asked_what_and_when(sitting: Sitting) -> None:
     header, (answer,) = session.header, session.answers
     assert (header.reader, header.grid, header.film_size) == ("ada", (4, 4), (64, 64))
     assert (header.set_name, header.set_fingerprint, header.states) == ("films", "cd" * 32, (sitting.asked.state,))
-    assert (header.instructions, header.source) == (INSTRUCTIONS, "imil-sim annotate")
+    assert (header.instructions, header.source) == (instructions(sitting.asked), "imil-sim annotate")
     film = sitting.asked.films[1]
     assert (answer.order, answer.consultation, answer.seconds) == (1, 1, 3.5)
     assert (answer.image_sha256, answer.cam_sha256) == (film.image_sha256, film.cam_sha256)

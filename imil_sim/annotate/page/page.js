@@ -58,6 +58,7 @@ async function start() {
     return notice(`The questions cannot be shown: ${error.message}`, true);
   }
   $("instructions").textContent = state.instructions;
+  $("told").open = !state.films.some((film) => film.answer); // before the first answer it is to be read
   $("session").textContent = state.session;
   $("reason").maxLength = state.most_reason;
   const named = /^#([0-9]+)$/.exec(location.hash);
@@ -286,6 +287,7 @@ async function send(cells) {
       sessionStorage.removeItem(place(at));
       draft = undefined;
       busy = false;
+      $("told").open = false;
       return await onwards();
     }
   } catch (error) {

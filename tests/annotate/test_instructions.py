@@ -1,0 +1,76 @@
+"""A reader is told what is so in the study, and the session keeps every word of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from imil_sim.annotate import Given, Sitting, read_asked
+from imil_sim.annotate.instructions import instructions, together
+from imil_sim.feedback.fill import Fill
+from imil_sim.feedback.selection import Strategy
+from imil_sim.feedback.session import MOST_INSTRUCTIONS
+from imil_sim.feedback.session_read import read_session
+
+Put = Callable[..., Path]
+
+
+def told(put: Put, **how: Any) -> str:
+    return instructions(read_asked(put(**how)))
+
+
+def test_the_papers_setting_is_told_in_full(put: Put) -> None:
+    assert told(put) == (
+        "The model gave a wrong class to these films and was sure of it. Choose the cells that matter for the true "
+        "class; prefer a single connected region. In training all other cells are blacked out. No cell chosen says "
+        "that nothing on the film matters. Skip a film that you do not want to answer. If you like, say why: the model "
+        "was focused on ... so I switched the focus towards ..."
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "part"),
+    [
+        ({"selection": "highest-loss"}, "it may have given some of them the right class"),
+        ({"selection": "random-images"}, "drawn at random"),
+        ({"fill": "blur"}, "In training all other cells are blurred."),
+        (
+            {"fill": "mean", "mode": "append"},
+            "stays in training as it is, and a copy of it in which all other cells are",
+        ),
+        ({"fill_up": "least-confident-correct"}, "films to which it gave the right class were added"),
+    ],
+)
+def test_what_is_otherwise_in_the_study_is_told_otherwise(put: Put, how: dict[str, str], part: str) -> None:
+    assert part in told(put, **how)
+    if "selection" in how:
+        assert "gave a wrong class" not in told(put, **how)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("selection", get_args(Strategy)), ("fill", get_args(Fill)), ("mode", ("replace", "append"))]
+)
+def test_every_way_of_a_study_has_its_words(put: Put, name: str, values: tuple[str, ...]) -> None:
+    texts = {instructions(read_asked(put(epoch, **{name: value}))) for epoch, value in enumerate(values, 1)}
+    assert len(texts) == len(values) > 1
+
+
+def test_an_oracle_that_asks_a_person_promises_nothing_of_the_cells(put: Put, answers: Path) -> None:
+    like = {"oracle": "human", "options": {"reader": "ada", "folder": str(answers)}}
+    asked = read_asked(put(oracle="noisy", options={"like": like}))
+    assert "What is done with your cells is up to the oracle noisy, which asks you." in instructions(asked)
+    assert "blacked" not in instructions(asked)
+
+
+def test_a_session_keeps_all_that_its_reader_was_told(put: Put) -> None:
+    texts = []
+    for epoch, how in ((1, {}), (2, {"fill": "blur"}), (3, {})):
+        asked = read_asked(put(epoch, **how))
+        sitting = Sitting(asked, asked.desk_of(None))
+        sitting.save(epoch, Given(cells=(epoch,)))
+        texts.append(instructions(asked))
+    assert read_session(sitting.path).header.instructions == f"{texts[0]}\n\n{texts[1]}"
+    assert len(together("x" * MOST_INSTRUCTIONS, "y")) == MOST_INSTRUCTIONS
