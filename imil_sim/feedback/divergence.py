@@ -28,6 +28,8 @@ class Divergence:
     """Spearman's, in [-1, 1], of the places of the shared films in the order of asking, there and here."""
     no_rank_correlation: str = ""
     """Why there is none; empty where there is one."""
+    by_model: bool = True
+    """Whether a model chose the films of the session; that of an imported one somebody marked, in whatever order."""
 
     @property
     def coverage(self) -> float | None:
@@ -45,14 +47,29 @@ def divergence(session: Session, consultations: Sequence[Consultation]) -> Diver
     """How the films a run asked about differ from those of the session that it replayed.
 
     Films asked about or recorded several times count once, at their first place. The places of the session are by its
-    ``order``.
+    ``order``; where no model asked, that order is none of asking, and there is no rank correlation.
     """
     asked = list(dict.fromkeys(answer.image_id for consultation in consultations for answer in consultation.answers))
     by_order = sorted(session.answers, key=lambda answer: answer.order)
     recorded = list(dict.fromkeys(answer.image_id for answer in by_order))
     shared = [film for film in asked if film in set(recorded)]
     counts = len(asked), len(recorded), len(shared)
+    if not _by_model(session):
+        return Divergence(
+            *counts, None, "no model asked in the session, so its order is none of asking", by_model=False
+        )
     if len(shared) < FEWEST_RANKED:
-        return Divergence(*counts, None, f"only {len(shared)} films are shared, fewer than {FEWEST_RANKED}")
+        return Divergence(*counts, None, f"{_films(len(shared))} shared, fewer than {FEWEST_RANKED}")
     there = [recorded.index(film) for film in shared]
     return Divergence(*counts, float(spearmanr(there, range(len(shared))).statistic))
+
+
+def _by_model(session: Session) -> bool:
+    """Whether a model was shown: its states are named, or, where these were lost, what it said of a film."""
+    return bool(session.header.states) or any(
+        answer.predicted is not None or answer.cam_sha256 is not None for answer in session.answers
+    )
+
+
+def _films(count: int) -> str:
+    return "no film is" if count == 0 else "only 1 film is" if count == 1 else f"only {count} films are"

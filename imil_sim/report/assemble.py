@@ -82,7 +82,7 @@ def _tables(
     yield "test-sets", [table for of in further for table in _in_short(analysis, of, frame_by_set[of.name])]
     sessions = tables.replayed_table(replayed)
     yield "feedback", _there(tables.feedback_table(analysis), tables.feedback_by_class(analysis), agreement, sessions)
-    yield "paper", [tables.paper_table(analysis)]
+    yield "paper", [tables.paper_table(analysis, replayed)]
     yield "runs", [tables.runs_table(analysis)]
     yield "study", [tables.study_table(analysis), tables.arm_definitions(analysis), tables.estimand(analysis)]
     yield "claim", [tables.claim_table(analysis)]

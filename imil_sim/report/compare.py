@@ -17,7 +17,7 @@ from imil_sim.report.document import Cell, Column, Document, Section, Statement,
 from imil_sim.report.results import unlike_environments
 from imil_sim.report.stats import Comparison, Components, Metric, compare
 from imil_sim.report.tables.differences import comparison_cells, comparison_columns, comparison_notes
-from imil_sim.report.tables.wording import DIGITS, METRIC_NAMES, anchor, capital, number, on_set, ranges
+from imil_sim.report.tables.wording import DIGITS, METRIC_NAMES, anchor, capital, number, on_set, ranges, several
 from imil_sim.study.record import Predictions
 from imil_sim.study.spec import ArmSpec, Source
 
@@ -160,9 +160,9 @@ def _why_unlike_images(ours: Mapping[str, int], theirs: Mapping[str, int]) -> st
     told = []
     for where, more in (("first", sorted(set(ours) - set(theirs))), ("second", sorted(set(theirs) - set(ours)))):
         if more:
-            told.append(f"{len(more)} images only in the {where} ({_some(more)})")
+            told.append(f"{several(len(more), 'image')} only in the {where} ({_some(more)})")
     if other := sorted(i for i in set(ours) & set(theirs) if ours[i] != theirs[i]):
-        told.append(f"{len(other)} images with another label ({_some(other)})")
+        told.append(f"{several(len(other), 'image')} with another label ({_some(other)})")
     return "; ".join(told)
 
 
@@ -377,7 +377,10 @@ def _statements(rows: Sequence[Row], a: Analysis, b: Analysis, matched: _Matched
     for which, of in (("first", a), ("second", b)):
         done = sum(run.status == "done" for run in of.runs.values())
         if done < len(of.runs):
-            yield Statement(f"The {which} study is partial: {done} of its {len(of.runs)} runs are done.", "caution")
+            are = "is" if done == 1 else "are"
+            yield Statement(
+                f"The {which} study is partial: {done} of its {several(len(of.runs), 'run')} {are} done.", "caution"
+            )
     if trained := _trained_on_others(a, b, matched):
         yield Statement(
             f"The training images of {_count(range(sum(trained.values())), 'matched run')} have another fingerprint in "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from imil_sim.study.spec import ArmSpec, FeedbackSpec
 from imil_sim.study.study import Study
@@ -36,8 +37,23 @@ def random_cells(study: Study) -> dict[str, str]:
 
 
 def same_number(arm: ArmSpec, control: ArmSpec) -> bool:
-    """Whether an arm of random cells takes its number of cells, film by film, from the oracle of ``arm``."""
-    return _distance(arm.feedback, control.feedback) < 2
+    """Whether an arm of random cells takes its number of cells, film by film, from the oracle of ``arm``.
+
+    The oracle with other options may choose other cells, in another number.
+    """
+    return _distance(arm.feedback, control.feedback) == 0
+
+
+def number_of(control: ArmSpec) -> str:
+    """Whose number of cells an arm of random cells takes: ``in the number of the oracle lesions``, ``5 a film``.
+
+    Empty where its options name neither.
+    """
+    options = control.feedback.options if control.feedback else {}
+    if "count" in options:
+        return f"{options['count']} a film"
+    oracle, _ = _like(options)
+    return f"in the number of the oracle {oracle}" if oracle else ""
 
 
 def _is_placebo(feedback: FeedbackSpec | None) -> bool:
@@ -53,8 +69,13 @@ def _distance(feedback: FeedbackSpec | None, control: FeedbackSpec | None) -> in
     """0: like that oracle with these options; 1: like an oracle of that name; 2: cells in some other number."""
     if feedback is None or control is None:
         return 2
-    like = control.options.get("like")
-    oracle, options = (like.get("oracle"), like.get("options", {})) if isinstance(like, Mapping) else (like, {})
+    oracle, options = _like(control.options)
     if oracle != feedback.oracle:
         return 2
     return 0 if options == feedback.options else 1
+
+
+def _like(options: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The oracle that decides how many, and its options; None where none does."""
+    like = options.get("like")
+    return (like.get("oracle"), like.get("options", {})) if isinstance(like, Mapping) else (like, {})

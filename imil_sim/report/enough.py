@@ -17,7 +17,7 @@ from imil_sim.report.stats import Comparison, Metric, Spread, minimum_detectable
 from imil_sim.report.stats.contrast import FEWEST_SEEDS
 from imil_sim.report.stats.estimate import LEVEL
 from imil_sim.report.stats.mrmc import POWER
-from imil_sim.report.tables.wording import METRIC_NAMES
+from imil_sim.report.tables.wording import METRIC_NAMES, several
 from imil_sim.report.telling import (
     ALPHA,
     amount,
@@ -26,7 +26,6 @@ from imil_sim.report.telling import (
     images_of,
     in_primary_metric,
     primary_metric,
-    several,
 )
 
 OF_INTEREST = 0.02

@@ -20,7 +20,7 @@ from imil_sim.report.scarce import nothing_replaced
 from imil_sim.report.stats import Comparison, Metric
 from imil_sim.report.stats.components import LOWER_IS_BETTER
 from imil_sim.report.stats.contrast import FEWEST_SEEDS
-from imil_sim.report.tables.wording import METRIC_NAMES
+from imil_sim.report.tables.wording import METRIC_NAMES, joined, several, told_random
 from imil_sim.report.telling import (
     ALPHA,
     adjusted_p,
@@ -33,10 +33,8 @@ from imil_sim.report.telling import (
     in_primary_metric,
     interval_over,
     is_better,
-    joined,
     least_p,
     primary_metric,
-    several,
     spanned,
 )
 
@@ -110,7 +108,8 @@ def _verdict(analysis: Analysis, of: SetAnalysis, found: Sequence[_Sorted], cann
         return _no_claim(analysis, found, cannot)
     metric, total = METRIC_NAMES[primary_metric(of)], len(found)
     if claims:
-        text = f"{len(claims)} of {several(total, 'planned comparison')} show{'s' * (len(claims) == 1)}"
+        which = f"{len(claims)} of {total} planned comparisons" if total > 1 else "The planned comparison"
+        text = f"{which} show{'s' * (len(claims) == 1)}"
         text += f" a difference in {metric}"
         if any(_is_placebo(analysis, one) for one in claims):
             text += ", the placebo's among them" if len(claims) > 1 else ", and it is the placebo's"
@@ -257,7 +256,8 @@ def _each(analysis: Analysis, of: SetAnalysis, found: Sequence[_Sorted], what: s
         pairs = first_of([arms_of(analysis, one, " and ") for one in same], separator="; ")
         unchanged = all(nothing_replaced(analysis, *_pair(analysis, one)) for one in same)
         made = f"{pairs}, because no film was replaced" if unchanged else pairs
-        text = f"The very same predictions in all seeds were made by {made}: nothing varied, so nothing can be said."
+        seeds = "all seeds" if max(one.primary.n_seeds for one in same) > 1 else "the one seed they share"
+        text = f"The very same predictions in {seeds} were made by {made}: nothing varied, so nothing can be said."
         told.append(Statement(text, "caution"))
     ends = {"hedged": "no difference can be told", "early": "no claim can be made yet", "bare": "no claim can be made"}
     for kind, alike in ((kind, by[kind]) for kind in ("hedged", "early", "bare") if kind in by):
@@ -291,9 +291,12 @@ def _alone(analysis: Analysis, of: SetAnalysis, kind: Kind, comparison: Comparis
         span = f"{interval_over(known)} {spanned(comparison)}"
         text = f"{pair}: {seen}, {span}; no claim yet: {known.n_seeds} of {len(analysis.seeds)} seeds."
     else:
-        over = "in 1 seed" if known.n_seeds == 1 else f"on average over {known.n_seeds} seeds"
-        text = f"{pair}: {seen} {over}, {_without(comparison)}."
+        text = f"{pair}: {seen} {_over(known.n_seeds)}, {_without(comparison)}."
     return Statement(capital(text) + _secondary(of, comparison))
+
+
+def _over(seeds: int) -> str:
+    return "in 1 seed" if seeds == 1 else f"on average over {seeds} seeds"
 
 
 def _without(of: Comparison) -> str:
@@ -307,7 +310,7 @@ def _without(of: Comparison) -> str:
 def _listed(analysis: Analysis, kind: Kind, group: Sequence[Comparison]) -> Statement:
     """Comparisons with one reference in one sentence; their other metrics stand in the tables."""
     metric = METRIC_NAMES[group[0].metric]
-    reference = arms_of(analysis, group[0], "\n").split("\n")[1]
+    reference = _reference(analysis, group)
     seeds = {one.primary.n_seeds for one in group}
     alike = len(seeds) == 1 and (kind == "bare" or seeds == {len(analysis.seeds)})
     items = joined([f"{_short(analysis, one)}{_with_interval(analysis, one, seeds=not alike)}" for one in group])
@@ -316,7 +319,7 @@ def _listed(analysis: Analysis, kind: Kind, group: Sequence[Comparison]) -> Stat
     if kind == "early":
         return Statement(f"No claim yet against {reference} in {metric}{over}: {items}.")
     if kind == "bare":
-        on = f" on average over {several(seeds.pop(), 'seed')}," if alike else ""
+        on = f" {_over(seeds.pop())}," if alike else ""
         without = "" if over else " without an interval and"
         return Statement(f"Against {reference},{on}{without} without a claim, {metric}{over}: {items}.")
     text = (
@@ -327,6 +330,13 @@ def _listed(analysis: Analysis, kind: Kind, group: Sequence[Comparison]) -> Stat
         verb, own = ("leaves", "itself") if len(clear) == 1 else ("leave", "themselves")
         text += f" {joined(clear)} {verb} out 0 by {own}, but not after the correction for all planned comparisons."
     return Statement(text)
+
+
+def _reference(analysis: Analysis, group: Sequence[Comparison]) -> str:
+    """What the one reference of all these comparisons is called: the same number of cells is a matter of each arm."""
+    called = {arms_of(analysis, one, "\n").split("\n")[1] for one in group}
+    name = analysis.arms[group[0].reference]
+    return called.pop() if len(called) == 1 else f"{told_random(analysis, name)} ({name})"
 
 
 def _short(analysis: Analysis, of: Comparison, *, value: bool = True) -> str:
@@ -342,10 +352,9 @@ def _with_interval(analysis: Analysis, of: Comparison, *, seeds: bool) -> str:
 
 def _same(analysis: Analysis, comparison: Comparison) -> Statement:
     arms = _pair(analysis, comparison)
-    made = (
-        f"{arms_of(analysis, comparison, ' and ')} made the very same predictions in all "
-        f"{several(comparison.primary.n_seeds, 'seed')} they share"
-    )
+    seeds = comparison.primary.n_seeds
+    shared = f"all {seeds} seeds" if seeds > 1 else "the one seed"
+    made = f"{arms_of(analysis, comparison, ' and ')} made the very same predictions in {shared} they share"
     if changed := nothing_replaced(analysis, *arms):
         why = f", because no film was replaced in {joined(changed)}: nothing varied, so nothing can be said."
         return Statement(capital(f"{made}{why}"), "caution")
@@ -375,12 +384,14 @@ def summed_up(of: SetAnalysis, comparisons: Sequence[Comparison], where: str) ->
     text = where
     if values:
         low, high = amount(metric, min(values)), amount(metric, max(values))
-        text += f": differences in {METRIC_NAMES[metric]} lie between {low} and {high}"
+        lie = f"are all {low}" if low == high else f"lie between {low} and {high}"
+        text += f": differences in {METRIC_NAMES[metric]} {lie}"
     if known:
         low, high = amount(metric, min(one.low for one in known)), amount(metric, max(one.high for one in known))
         text += f", and their intervals together are compatible with anything from {low} to {high}"
-    if len(known) < len(comparisons):
-        text += f"; {len(comparisons) - len(known)} of them have no interval"
+    if without := len(comparisons) - len(known):
+        they = "none of them has an" if not known else f"{without} of them {'has' if without == 1 else 'have'} no"
+        text += f"; {they} interval"
     return Statement(text + ".")
 
 

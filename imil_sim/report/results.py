@@ -187,7 +187,10 @@ def unlike_environments(records: Iterable[RunRecord]) -> str:
     for name in sorted({name for environment in environments for name in environment}):
         counts = Counter(environment.get(name, "unknown") for environment in environments)
         if len(counts) > 1:
-            told.append(f"{name} " + ", ".join(f"{value} ({count} runs)" for value, count in sorted(counts.items())))
+            told.append(
+                f"{name} "
+                + ", ".join(f"{value} ({count} run{'s' * (count != 1)})" for value, count in sorted(counts.items()))
+            )
     return "; ".join(told)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imil_sim.report.analysis import Analysis
 from imil_sim.report.controls import ABSTAIN
 from imil_sim.report.document import Statement
-from imil_sim.report.tables.wording import made_by_sweeps
+from imil_sim.report.tables.wording import made_by_sweeps, several
 from imil_sim.report.telling import first_of
 from imil_sim.study.record import Consultation, RunRecord
 
@@ -17,6 +18,8 @@ ENOUGH = 0.5
 
 MOST_SENTENCES = 3
 """Of different numbers asked for, and of different reasons; the rest is one sentence more."""
+
+_SHORTAGE = "mispredictions ran short"
 
 MOST_NAMED = 3
 """Arms in one sentence."""
@@ -30,8 +33,13 @@ class _Given:
     requested: int
     replaced: tuple[int, ...]
     """One a run."""
-    why: str
-    """What kept most of the others from being replaced."""
+    lost: Counter[str]
+    """What kept how many of the others from being replaced."""
+
+    @property
+    def why(self) -> str:
+        """What kept most of them."""
+        return self.lost.most_common(1)[0][0]
 
 
 def scarce(analysis: Analysis) -> list[Statement]:
@@ -46,8 +54,8 @@ def scarce(analysis: Analysis) -> list[Statement]:
     for (requested, why), alike in list(groups.items())[:MOST_SENTENCES]:
         counts = sorted(count for one in alike for count in one.replaced)
         span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[0])
-        names = first_of([one.arm for one in alike], MOST_NAMED)
-        text = f"Little feedback: {names}: {span} of {requested} films asked for could be replaced in a run; {why}."
+        names, films = first_of([one.arm for one in alike], MOST_NAMED), several(requested, "film")
+        text = f"Little feedback: {names}: {span} of {films} asked for could be replaced in a run; {_lost(alike, why)}."
         told.append(Statement(text, "caution"))
     if rest := [one.arm for alike in list(groups.values())[MOST_SENTENCES:] for one in alike]:
         text = f"Likewise fewer than half of the films asked for could be replaced in {first_of(rest, MOST_NAMED)}."
@@ -78,18 +86,31 @@ def _given(analysis: Analysis, arm: str) -> _Given | None:
         return None
     requested = max(sum(one.requested for one in of) for of in each)
     replaced = tuple(sum(one.n_replaced for one in of) for of in each)
-    return _Given(arm, requested, replaced, _why([one for of in each for one in of]))
+    return _Given(arm, requested, replaced, _reasons([one for of in each for one in of]))
 
 
-def _why(consultations: list[Consultation]) -> str:
-    """What kept most films from being replaced."""
+def _reasons(consultations: list[Consultation]) -> Counter[str]:
+    """What kept films from being replaced, and how many."""
     counts = Counter[str]()
     for one in consultations:
-        counts["mispredictions ran short"] += one.shortage
-        counts["of most others the oracle gave no answer"] += one.n_abstained
-        counts["in most others the oracle chose no cell"] += one.n_nothing
-        counts["in most others the oracle chose every cell"] += one.n_everything
-    return counts.most_common(1)[0][0]
+        counts[_SHORTAGE] += one.shortage
+        counts["the oracle gave no answer about"] += one.n_abstained
+        counts["the oracle chose no cell in"] += one.n_nothing
+        counts["the oracle chose every cell in"] += one.n_everything
+    return counts
+
+
+def _lost(alike: Sequence[_Given], why: str) -> str:
+    """The reason as it is told of all these arms together, with how many of the films that were not replaced it is of.
+
+    Where no film was replaced there are no others.
+    """
+    if why == _SHORTAGE:
+        return why
+    lost = sum((one.lost for one in alike), Counter[str]())
+    share = "all" if lost[why] == lost.total() else "most"
+    others = " others" if any(any(one.replaced) for one in alike) else " of them"
+    return f"{why} {share}{others}"
 
 
 def _records(analysis: Analysis, arm: str) -> list[RunRecord]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
-from imil_sim.report.controls import same_number
 from imil_sim.report.stats import Comparison, Estimate, Metric
 from imil_sim.report.stats.components import LOWER_IS_BETTER
-from imil_sim.report.tables.wording import number
+from imil_sim.report.tables.wording import in_same_number, number, several, told_random
 
 ALPHA = 0.05
 """An adjusted p below it may make a claim."""
@@ -86,9 +85,9 @@ def arms_of(analysis: Analysis, of: Comparison, between: str) -> str:
     """Both arms of a comparison with a word between, controls called by what they are."""
     arm, reference = arm_of(analysis, of), analysis.arms[of.reference]
     if against_random(analysis, of):
-        arms = analysis.study.arms
-        number_too = " in the same number" if same_number(arms[arm], arms[reference]) else ""
-        return f"{arm}{between}random cells{number_too} ({reference})"
+        same = in_same_number(analysis, arm, reference)
+        random = "random cells in the same number" if same else told_random(analysis, reference)
+        return f"{arm}{between}{random} ({reference})"
     return between.join(_called(analysis, name) for name in (arm, reference))
 
 
@@ -109,22 +108,11 @@ def images_of(of: SetAnalysis) -> str:
     return several(known.n_images, "test image") + (" a seed" if known.resplit else "")
 
 
-def several(count: int, what: str) -> str:
-    """``1 seed``, ``2 seeds``."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def first_of(names: Sequence[str], most: int = MOST_NAMED, rest: str = "more", separator: str = ", ") -> str:
     """The first of the names, and how many more there are."""
     more = len(names) - most
     told = separator.join(names[:most])
     return told if more <= 0 else f"{told} and {more} {rest}"
-
-
-def joined(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def capital(text: str) -> str:

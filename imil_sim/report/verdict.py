@@ -98,12 +98,16 @@ class Verdict:
 
     def _about_runs(self) -> str:
         failed = sum(not row.passed for row in self.comparisons)
+        one = self.runs == 1
+        runs = "1 run" if one else f"{self.runs} runs"
         if self.compared == "with nothing":
-            return f"{self.runs} runs, compared with no baseline" + (f"; {failed} not done." if failed else ".")
+            return f"{runs}, compared with no baseline" + (f"; {failed} not done." if failed else ".")
         how = "to the bit" if self.compared == "to the bit" else "with the margins of the study"
         if not failed:
-            return f"{self.runs} runs are as in the baseline, compared {how}."
-        return f"{self.runs} runs were compared with the baseline {how}; {failed} of {len(self.comparisons)} rows fail."
+            return f"{runs} {'is' if one else 'are'} as in the baseline, compared {how}."
+        rows = "1 row" if len(self.comparisons) == 1 else f"{len(self.comparisons)} rows"
+        fail = f"{failed} of {rows} fail{'s' * (failed == 1)}"
+        return f"{runs} {'was' if one else 'were'} compared with the baseline {how}; {fail}."
 
 
 # ------------------------------------------------------------------------------------------------------------- as text

@@ -7,9 +7,12 @@ from imil_sim.feedback.session import Header, Session, SessionAnswer
 from imil_sim.study.record import Answer, Consultation
 
 
-def session(*films: str) -> Session:
-    answers = [SessionAnswer(order=i, image_id=film, cells=(1,)) for i, film in enumerate(films, 1)]
-    return Session(Header(reader="r", grid=(2, 2)), tuple(reversed(answers)))  # the order counts, not the line
+def session(*films: str, states: tuple[str, ...] = ("a" * 64,), predicted: int | None = None) -> Session:
+    answers = [
+        SessionAnswer(order=i, image_id=film, cells=(1,), predicted=predicted) for i, film in enumerate(films, 1)
+    ]
+    header = Header(reader="r", grid=(2, 2), states=states)
+    return Session(header, tuple(reversed(answers)))  # the order counts, not the line
 
 
 def asked(*films: str) -> Consultation:
@@ -49,3 +52,15 @@ def test_where_little_is_shared_there_is_no_correlation_and_a_reason() -> None:
     assert (nothing.coverage, nothing.overlap, nothing.rank_correlation) == (None, None, None)
     apart = divergence(session("a"), [asked("b")])
     assert (apart.coverage, apart.overlap) == (0, 0)
+    assert apart.no_rank_correlation == "no film is shared, fewer than 3"
+    assert divergence(session("a"), [asked("a")]).no_rank_correlation == "only 1 film is shared, fewer than 3"
+
+
+def test_where_no_model_asked_there_is_no_order_of_asking() -> None:
+    imported = divergence(session(*"abcd", states=()), [asked(*"abcd")])
+    assert (imported.coverage, imported.overlap, imported.by_model) == (1, 1, False)
+    assert imported.rank_correlation is None
+    assert imported.no_rank_correlation == "no model asked in the session, so its order is none of asking"
+    # A run's, of which the store had lost the states: what the model said of the films is still there.
+    lost = divergence(session(*"abcd", states=(), predicted=1), [asked(*"abcd")])
+    assert (lost.rank_correlation, lost.by_model) == (pytest.approx(1), True)

@@ -204,7 +204,7 @@ def test_three_classes_have_no_positive_one(synthetic: Any) -> None:
 
 def test_environments_are_compared(synthetic: Any) -> None:
     study, runs = synthetic(ARMS, seeds=1, images=20, environments={"lesions": {"torch": "2.12"}})
-    assert analyse(study, runs).environments == "torch 2.12 (1 runs), 2.13.0 (3 runs)"
+    assert analyse(study, runs).environments == "torch 2.12 (1 run), 2.13.0 (3 runs)"
 
 
 def test_only_the_metrics_asked_for_are_worked_out(synthetic: Any) -> None:

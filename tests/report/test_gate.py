@@ -398,5 +398,5 @@ def test_the_summary_is_markdown_that_shows_untrusted_text_and_does_nothing(nast
 
 def test_the_lines_name_every_failure(nasty: Verdict) -> None:
     told = "\n".join(lines_of(nasty))
-    assert told.startswith("x: FAILED\n4 runs were compared with the baseline to the bit; 1 of 2 rows fail.")
+    assert told.startswith("x: FAILED\n4 runs were compared with the baseline to the bit; 1 of 2 rows fails.")
     assert "FAILED expectation: a > b on c by 0.1: 0.1 against 0.2" in told

@@ -91,13 +91,45 @@ def test_random_cells_in_the_same_number_are_planned_or_exploratory(synthetic: A
     assert explored.text.startswith("Exploratory, no finding: ")
     assert explored not in claims(told)
     assert "not planned" in explored.text
-    # Not in the same number: these cells are as many as the lesions chose.
-    assert explored == of(told, " and lung-fields against random cells (random-cells) ")
+    # As many as the lesions chose, not as many as the lungs have cells.
+    of(
+        told,
+        "against random cells in the number of lesions (random-cells), a number that may not be its own: lung-fields ",
+        "it is ",
+    )
+    assert "lung-fields" not in explored.text
     told = screen(*synthetic(arms, 10, 200, study={"comparisons": [["lesions", "random-cells"]]}))
     (claim,) = claims(told)
     assert claim.text.startswith("lesions did better than random cells in the same number (random-cells): AUROC ")
     assert "Holm p" in claim.text
-    of(told, "Exploratory: the 4 arms that no plan compares with baseline differ from it by ", "no findings")
+    of(
+        told,
+        "Exploratory: the 4 arms that no plan compares with baseline differ from it by ",
+        "a lead for another study, no finding.",
+    )
+    told = screen(*synthetic(arms, 10, 200, study={"comparisons": [["lung-fields", "random-cells"]]}))
+    of(told, "No difference between lung-fields and random cells in the number of lesions (random-cells) can be told")
+
+
+def test_many_arms_beside_one_control_say_once_whose_number_it_has(synthetic: Any) -> None:
+    arms = {**ARMS, **{f"oracle-{i}": 0.0 for i in range(12)}}
+    told = screen(*synthetic(arms, 6, 40))
+    one = of(
+        told,
+        "against random cells in the number of lesions (random-cells), a number that may not be their own: oracle-0 ",
+    )
+    assert one.text.count("random cells") == 1
+    of(
+        told,
+        "Exploratory, no finding: 5 more comparisons with random cells, whose number may not be the oracle's own: ",
+    )
+    told = screen(*synthetic(arms, 1, 40))
+    of(told, "Exploratory, without an interval: lesions against random cells in the same number (random-cells) (AUROC ")
+    one = of(
+        told,
+        "without an interval: AUROC against random cells in the number of lesions (random-cells), a number that may ",
+    )
+    assert one.text.endswith(" and 4 more.")
 
 
 def test_feedback_without_random_cells_beside_it_is_told(synthetic: Any) -> None:
@@ -253,6 +285,49 @@ def test_arms_that_predict_the_very_same_are_told_so(synthetic: Any) -> None:
     assert claims(told) == []
 
 
+def test_runs_without_a_spread_are_told_once_with_their_arms(synthetic: Any) -> None:
+    analysis = analyse(
+        *synthetic({"baseline": -0.3, "lesions": 0.0, "placebo": -0.3}, 6, 10, auroc=0.9999), metrics=QUICK
+    )
+    values = analysis.sets["main"].components["auroc"].values
+    flat = int((values == 1).sum())
+    assert (values[1] == 1).all()
+    arms = ", ".join(arm for arm, row in zip(analysis.arms, values == 1, strict=True) if row.any())
+    told = of(statements(analysis), "Read with care: ")
+    assert told.text == (
+        f"Read with care: {flat} of 18 runs have no spread across images, as with AUROC of exactly 0 or 1: their "
+        f"variance counts as 0, so intervals over patients are too narrow ({arms})."
+    )
+    whole = screen(*synthetic({"baseline": 0.0, "lesions": 0.05}, 6, 40))
+    assert not [one for one in whole if "Read with care" in one.text]
+
+
+def test_one_is_no_plural(synthetic: Any) -> None:
+    told = screen(*synthetic({"baseline": 0.0, "lesions": 0.12}, 10, 300))
+    assert told[0].text == "The planned comparison shows a difference in AUROC."
+    told = " ".join(one.text for one in screen(*synthetic({"baseline": 0.0}, 1, 40)))
+    assert "The one run is done: 1 arm, 1 seed, 40 test images." in told
+    arms = {**ARMS, "lung-fields": 0.0}
+    pair = {"comparisons": [[arm, "baseline"] for arm in ("placebo", "lesions", "random-cells")]}
+    told = " ".join(one.text for one in screen(*synthetic(arms, 6, 40, study=pair, test_sets={"other": 20})))
+    assert "Exploratory: the arm that no plan compares with baseline lies " in told
+    missing = [(arm, seed) for arm in ARMS for seed in (0, 1)][1:]
+    told = " ".join(one.text for one in screen(*synthetic(ARMS, 2, 40, missing=missing)))
+    assert "1 of 8 runs is done (7 missing); all below rests on that one." in told
+    single = {"comparisons": [["lesions", "baseline"]]}
+    told = screen(*synthetic(ARMS, 6, 40, study=single, test_sets={"other": 20}))
+    of(
+        told,
+        "On the further test set other (20 test images), secondary and without a claim: the planned difference in ",
+    )
+    eleven = {"baseline": 0.0, **{f"arm-{i}": 0.0 for i in range(9)}}
+    of(
+        screen(*synthetic(eleven, 1, 40)),
+        "9 planned comparisons no claim can be made",
+        "; none of them has an interval.",
+    )
+
+
 def test_different_environments_and_further_sets_are_told(synthetic: Any) -> None:
     told = screen(*synthetic(ARMS, 5, 40, environments={"lesions": {"torch": "2.12"}}, test_sets={"other": 20}))
     mixed = of(told, "different environments", "torch 2.12 (5 runs), 2.13.0 (15 runs)")
@@ -278,6 +353,14 @@ def test_fifty_arms_fit_on_a_screen(synthetic: Any) -> None:
 
 
 # ------------------------------------------------------------------------------------------------- what is said once
+
+
+def test_planned_comparisons_that_share_random_cells_do_not_share_their_number(synthetic: Any) -> None:
+    oracles = ("lesions", "lung-fields", "all-cells", "budget")
+    arms = {**ARMS, **dict.fromkeys(oracles, 0.0)}
+    told = screen(*synthetic(arms, 10, 100, 1, study={"comparisons": [[one, "random-cells"] for one in oracles]}))
+    shared = of(told, "No difference between random cells in the number of lesions (random-cells) and any of these 4 ")
+    assert "same number" not in shared.text
 
 
 def test_more_than_three_comparisons_with_one_arm_share_a_sentence(synthetic: Any) -> None:
@@ -353,7 +436,12 @@ def test_films_asked_for_and_not_replaced_are_told_with_the_reason(synthetic: An
     counts = {"lesions": 1, "lung-fields": 2, "random-cells": 4, "placebo": 0}
     told = screen(study, [_replacing(run, counts.get(run.arm, 0), abstained=run.seed > 0) for run in runs])
     only = of(told, "Little feedback: ")
-    assert "lesions: 1 of 4 films asked for could be replaced in a run; of most others the oracle gave no " in only.text
+    why = "the oracle gave no answer about most others."
+    assert only.text == f"Little feedback: lesions: 1 of 4 films asked for could be replaced in a run; {why}"
+    every = [_replacing(run, counts.get(run.arm, 0), abstained=True) for run in runs]
+    of(screen(study, every), "lesions: 1 of 4 films", "; the oracle gave no answer about all others.")
+    none = [_replacing(run, 0 if run.arm == "lesions" else 4) for run in runs]
+    of(screen(study, none), "lesions: 0 of 4 films", "; the oracle chose no cell in all of them.")
 
 
 def test_where_no_film_was_replaced_that_is_why_predictions_are_the_same(synthetic: Any) -> None:
@@ -361,6 +449,13 @@ def test_where_no_film_was_replaced_that_is_why_predictions_are_the_same(synthet
     told = screen(study, [_replacing(run, 0) for run in runs])
     same = of(told, "lesions and baseline made the very same predictions in all 6 seeds they share")
     assert same.text.endswith(", because no film was replaced in lesions: nothing varied, so nothing can be said.")
+    of(screen(*synthetic(ARMS, 1, 40, copies={"lesions": "baseline"})), "same predictions in the one seed they share: ")
+    many = {"baseline": 0.0, **{f"arm-{i}": 0.0 for i in range(4)}}
+    copies = dict.fromkeys(many, "baseline")
+    of(
+        screen(*synthetic(many, 1, 40, copies=copies)),
+        "The very same predictions in the one seed they share were made by",
+    )
     of(screen(study, runs), "made the very same predictions", "If one of them was to change something, it did not.")
 
 

@@ -97,15 +97,29 @@ def complete_seeds(of: Components, arms: Sequence[int]) -> Complete:
     missing = int((~known).sum())
     undefined = bool(of.why_no_parts) and of.resplit is None and not known.any()  # in all runs alike: none is missing
     if missing and not undefined:
-        told.append(f"{missing} of {known.size} seeds are left out: a run is missing")
-    if of.parts is not None and not of.why_no_parts:
-        flat = int((np.ptp(of.parts[list(arms)][:, known], axis=2) == 0).sum())
-        if flat:
-            told.append(
-                f"{flat} of {len(arms) * int(known.sum())} runs have no spread across images, as with {of.metric} of "
-                "exactly 0 or 1: their variance counts as 0, so intervals over patients are too narrow"
-            )
+        told.append(f"{missing} of {known.size} seeds {'is' if missing == 1 else 'are'} left out: a run is missing")
+    flat = int(flat_runs(of, arms)[0][:, known].sum())
+    if flat:
+        told.append(no_spread(flat, len(arms) * int(known.sum()), of.metric))
     return Complete(known, tuple(told))
+
+
+def flat_runs(of: Components, arms: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(arms, seeds) and (arms, seeds): which runs have no spread across images, and which runs are there at all."""
+    known = ~np.isnan(of.values[list(arms)])
+    if of.parts is None or of.why_no_parts:
+        return np.zeros_like(known), known
+    return known & (np.ptp(of.parts[list(arms)], axis=2) == 0), known
+
+
+def no_spread(flat: int, total: int, metric: str) -> str:
+    """What a reader must know of so many runs that have no spread across images."""
+    runs = "run" if total == 1 else "runs"
+    have, their = ("has", "its") if flat == 1 else ("have", "their")
+    return (
+        f"{flat} of {total} {runs} {have} no spread across images, as with {metric} of exactly 0 or 1: {their} "
+        "variance counts as 0, so intervals over patients are too narrow"
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- inferences

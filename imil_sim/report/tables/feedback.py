@@ -10,7 +10,16 @@ import numpy as np
 from imil_sim.report.analysis import Analysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.readers import ReaderAgreement, components, reader_agreement
-from imil_sim.report.tables.wording import DIGITS, METRIC_NAMES, capital, grouped, made_by_sweeps, named, number
+from imil_sim.report.tables.wording import (
+    DIGITS,
+    METRIC_NAMES,
+    capital,
+    grouped,
+    made_by_sweeps,
+    named,
+    number,
+    several,
+)
 from imil_sim.study.record import Answer, Consultation, RunRecord
 
 MOST_COMPARED = 12
@@ -146,12 +155,12 @@ def agreement_table(analysis: Analysis, of: ReaderAgreement | None) -> Table | N
     notes = [
         "A reader is an arm of feedback. After the first consultation the arms are different models and have fewer "
         "questions in common.",
-        f"All {len(of.readers)} readers on the {of.answered_by_all} questions that every one answered: Fleiss' kappa "
-        f"{'unknown' if math.isnan(of.fleiss) else number(of.fleiss, digits=2)}.",
+        f"All {len(of.readers)} readers on the {several(of.answered_by_all, 'question')} that every one answered: "
+        f"Fleiss' kappa {'unknown' if math.isnan(of.fleiss) else number(of.fleiss, digits=2)}.",
         *_readers_and_seeds(analysis, of),
     ]
     if (left := len(_consulting(analysis)) - len(of.readers)) > 0:
-        notes.append(f"{left} more arms of feedback are not compared here.")
+        notes.append(f"{several(left, 'more arm')} of feedback {'is' if left == 1 else 'are'} not compared here.")
     if any(None in row for row in rows):
         notes.append("A dash: no question in common, or nothing in which the two could have differed.")
     return Table("agreement", "Agreement between readers", columns, rows, tuple(notes))

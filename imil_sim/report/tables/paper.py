@@ -8,7 +8,8 @@ from typing import NamedTuple
 from imil_sim.report.analysis import Analysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.stats import Metric
-from imil_sim.report.tables.wording import made_by_sweeps, mean_sd
+from imil_sim.report.tables.replayed import Replayed
+from imil_sim.report.tables.wording import joined, made_by_sweeps, mean_sd
 from imil_sim.study.spec import ArmSpec
 
 
@@ -58,11 +59,15 @@ FLAGS = (
 OURS: tuple[Metric, ...] = ("accuracy", "auroc", "ece_top_label", "ece_positive")
 
 
-def paper_table(analysis: Analysis) -> Table:
+def paper_table(analysis: Analysis, replayed: Sequence[Replayed] = ()) -> Table:
     """The paper's methods with its numbers, and beside each our arm that does the same.
 
     Our arms of feedback follow the residents: an oracle simulates a clinician and is none of the three. Arms that only
     a sweep made, and arms that combine feedback with an augmentation, have no counterpart and are left out.
+
+    Args:
+        analysis: the study with the numbers of all its runs.
+        replayed: the runs whose oracle replayed a session; the readers of these sessions are named.
     """
     named = {name: analysis.study.arms[name] for name in analysis.arms if name not in made_by_sweeps(analysis)}
     rows, left = [], []
@@ -73,7 +78,12 @@ def paper_table(analysis: Analysis) -> Table:
         rows.append((of.method, of.accuracy, of.auroc, of.ece, first, *_ours(analysis, first)))
     for name, arm in named.items():
         if arm.feedback and arm.augmentation.name == "none":
-            method = "Placebo, nothing replaced" if name == analysis.placebo else f"IMIL, oracle {arm.feedback.oracle}"
+            readers = dict.fromkeys(run.reader for run in replayed if run.arm == name)
+            session = (
+                f", {'session' if len(readers) == 1 else 'sessions'} of {joined(list(readers))}" if readers else ""
+            )
+            asked = f"IMIL, oracle {arm.feedback.oracle}{session}"
+            method = "Placebo, nothing replaced" if name == analysis.placebo else asked
             rows.append((method, None, None, None, name, *_ours(analysis, name)))
         elif arm.feedback:
             left.append(name)

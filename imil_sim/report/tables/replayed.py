@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imil_sim.feedback.divergence import Divergence
 from imil_sim.report.document import Column, Table
-from imil_sim.report.tables.wording import grouped
+from imil_sim.report.tables.wording import MOST_NAMED, grouped, joined
 
 _SEVERAL = (
     "Where one run replays several sessions, each is held against all films of the run: those that only another reader "
@@ -54,9 +54,31 @@ def replayed_table(runs: Sequence[Replayed]) -> Table | None:
         if run.divergence.rank_correlation is None
     ]
     notes = (
-        "A replayed reader answers what the recorded model asked about. Where another model errs on other films, "
-        "coverage falls, and the rest went unanswered or to another oracle, as the study says.",
+        *_whose_films(runs),
         *([_SEVERAL] if len({(run.arm, run.seed) for run in runs}) < len(runs) else []),
         *grouped(missing, len(rows)),
     )
     return Table("replayed", "Replayed sessions: coverage and divergence", columns, rows, notes)
+
+
+def _whose_films(runs: Sequence[Replayed]) -> tuple[str, ...]:
+    """Whence the films of the sessions are, and what follows for the coverage."""
+    rest = "the rest went unanswered or to another oracle, as the study says."
+    marked = list(dict.fromkeys(run.reader for run in runs if not run.divergence.by_model))
+    if not marked:
+        return (
+            "A replayed reader answers what the recorded model asked about. Where another model errs on other films, "
+            f"coverage falls, and {rest}",
+        )
+    whom = joined(marked) if len(marked) <= MOST_NAMED else f"{len(marked)} readers"
+    told = (
+        f"No model asked in what is replayed of {whom}, as where a session was imported: its films are those that "
+        f"somebody marked. Coverage says how many of the films that a run asked about are among them; {rest}"
+    )
+    if all(not run.divergence.by_model for run in runs):
+        return (told,)
+    return (
+        told,
+        "Any other replayed reader answers what the recorded model asked about: where another model errs on other "
+        "films, coverage falls.",
+    )

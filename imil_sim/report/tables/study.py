@@ -10,7 +10,7 @@ from typing import Any
 
 from imil_sim.report.analysis import Analysis, Status
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.tables.wording import METRIC_NAMES, MINUS, grouped, ranges
+from imil_sim.report.tables.wording import METRIC_NAMES, MINUS, grouped, ranges, several, told_random
 from imil_sim.study.record import RunRecord
 from imil_sim.study.spec import ArmSpec, Spec
 
@@ -49,7 +49,10 @@ def study_table(analysis: Analysis) -> Table:
             "Planned comparisons",
             "; ".join(f"{arm} {MINUS} {reference}" for arm, reference in study.comparisons) or None,
         ),
-        ("Sweeps (exploratory)", "; ".join(f"{s.name} ({len(s.levels)} levels)" for s in study.sweeps) or None),
+        (
+            "Sweeps (exploratory)",
+            "; ".join(f"{s.name} ({several(len(s.levels), 'level')})" for s in study.sweeps) or None,
+        ),
         ("Runs", _statuses(analysis)),
         ("Epochs", _epochs(records)),
         ("Versions", _environment(records, hardware=False)),
@@ -258,7 +261,7 @@ def _environment(records: Sequence[RunRecord], *, hardware: bool) -> str | None:
     told = []
     for name in wanted:
         counts = Counter(record.environment.get(name, "unknown") for record in records)
-        values = ", ".join(f"{v} ({n} runs)" if len(counts) > 1 else v for v, n in sorted(counts.items()))
+        values = ", ".join(f"{v} ({several(n, 'run')})" if len(counts) > 1 else v for v, n in sorted(counts.items()))
         told.append(f"{name} {values}")
     return "; ".join(told) or None
 
@@ -277,9 +280,8 @@ def _role(analysis: Analysis, arm: str) -> Cell:
         roles.append("reference")
     if arm == analysis.placebo:
         roles.append("placebo: the noise floor of a fork")
-    counterparts = [of for of, random in analysis.random_cells.items() if random == arm]
-    if counterparts:
-        roles.append(f"random cells in the number of {', '.join(counterparts)}")
+    if arm in analysis.random_cells.values():
+        roles.append(told_random(analysis, arm))
     swept = [s.name for s in analysis.study.sweeps if any(lv.arm == arm and lv.arm != lv.base for lv in s.levels)]
     if swept:
         roles.append(f"level of the sweep {', '.join(swept)}")

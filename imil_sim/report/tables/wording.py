@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
+from imil_sim.report.controls import number_of, same_number
 from imil_sim.report.document import Cell, Column
 from imil_sim.report.stats import Estimate, Inferences, Metric
 
@@ -78,6 +79,17 @@ def number(value: float, *, signed: bool = False, digits: int = DIGITS) -> str:
     """
     shown = f"{value:{'+' if signed else ''}.{digits}f}"
     return shown.replace("-", MINUS) if float(shown) else f"{0:.{digits}f}"
+
+
+def several(count: int, what: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def mean_sd(values: ArrayLike, *, signed: bool = False, digits: int = DIGITS) -> Cell:
@@ -183,3 +195,20 @@ def made_by_sweeps(analysis: Analysis) -> frozenset[str]:
     """The arms that only a sweep made; the others stand in the study file by name."""
     levels = [level for sweep in analysis.study.sweeps for level in sweep.levels]
     return frozenset(level.arm for level in levels if level.arm != level.base)
+
+
+def in_same_number(analysis: Analysis, arm: str, control: str) -> bool:
+    """Whether an arm of random cells takes its number of cells from that arm's oracle."""
+    return same_number(analysis.study.arms[arm], analysis.study.arms[control])
+
+
+def told_random(analysis: Analysis, control: str) -> str:
+    """``random cells in the number of lesions``, ``random cells, 5 a film``: an arm of them, and how many they are.
+
+    The arms named are those whose control it is; where it is none's, the oracle is named.
+    """
+    own = [of for of, random in analysis.random_cells.items() if random == control]
+    if own := [of for of in own if in_same_number(analysis, of, control)]:
+        return f"random cells in the number of {joined(own)}"
+    how_many = number_of(analysis.study.arms[control])
+    return f"random cells{', ' if how_many[:1].isdigit() else ' ' if how_many else ''}{how_many}"

@@ -154,6 +154,36 @@ def test_a_table_is_sorted_from_the_keyboard(visit: Callable[..., Visit], conten
     assert opened.errors == []
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_that_is_cut_says_so_without_being_touched_and_is_whole_on_paper(
+    visit: Callable[..., Visit], content: bytes, width: int, scheme: str
+) -> None:
+    page = visit(content, width, scheme).page
+    frame, sign = page.locator(".frame.long"), page.locator(".frame.long .rows")
+    last = frame.locator("tbody tr").last
+    frame.scroll_into_view_if_needed()
+
+    def edges() -> tuple[float, float, float]:
+        boxes = [one.bounding_box() for one in (frame, sign, last)]
+        return (
+            boxes[0]["y"] + boxes[0]["height"],
+            boxes[1]["y"] + boxes[1]["height"],
+            boxes[2]["y"] + boxes[2]["height"],
+        )
+
+    box, shown, end = edges()
+    assert sign.inner_text().endswith("40 rows in all; this table scrolls")
+    assert abs(box - shown) <= 2, "the sign stands at the lower edge of what is shown"
+    assert end > box, "and rows follow below it"
+    assert sign.bounding_box()["width"] <= frame.bounding_box()["width"]
+    frame.evaluate("(frame) => frame.scrollTo(0, frame.scrollHeight)")
+    assert edges()[2] <= sign.bounding_box()["y"] + 1, "at the end the sign hides no row"
+    page.emulate_media(media="print")
+    assert not sign.is_visible()
+    assert frame.evaluate("(frame) => frame.scrollHeight <= frame.clientHeight + 1")
+
+
 def test_a_figure_made_small_can_be_read_at_its_own_size(visit: Callable[..., Visit], content: bytes) -> None:
     page = visit(content, 375).page
     image = page.locator("img").first

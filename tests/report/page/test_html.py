@@ -119,6 +119,7 @@ def test_a_long_table_scrolls_in_its_frame_and_an_empty_one_says_so() -> None:
     empty = Table("empty", "None", (Column("i"), Column("j")), ())
     page = render_html(Document("s", "t", (), (Section("a", "A", (), (long, empty)),))).decode()
     assert page.count('class="frame long"') == 1
+    assert page.count('<p class="rows">') == page.count('<p class="rows">31 rows in all; this table scrolls</p>') == 1
     assert '<td colspan="2">No rows.</td>' in page
 
 

@@ -151,7 +151,7 @@ def test_a_missing_run_takes_its_seed_out_of_the_pair_and_is_told() -> None:
     (expected,) = compare(components_of("accuracy", LABELS, np.delete(shown, 2, axis=1)), [(1, 0)])
     assert hit.a.n_seeds == 5
     assert hit.a.p == pytest.approx(expected.a.p, rel=1e-9)
-    assert "1 of 6 seeds are left out" in hit.b.warnings[0]
+    assert "1 of 6 seeds is left out" in hit.b.warnings[0]
     assert whole.a.n_seeds == 6
     shown[1] = np.nan
     (nothing,) = compare(components_of("accuracy", LABELS, shown), [(1, 0)])

@@ -4,9 +4,18 @@ from typing import Any
 
 import pytest
 
+from imil_sim.feedback.divergence import Divergence
 from imil_sim.report.analysis import analyse
 from imil_sim.report.document import Table
-from imil_sim.report.tables import arm_definitions, claim_table, estimand, paper_table, runs_table, study_table
+from imil_sim.report.tables import (
+    Replayed,
+    arm_definitions,
+    claim_table,
+    estimand,
+    paper_table,
+    runs_table,
+    study_table,
+)
 from imil_sim.report.tables.paper import FLAGS, TABLE_1
 
 SCORES = [0.1, 0.4, 0.35, 0.8]
@@ -60,6 +69,16 @@ def test_the_arms_with_their_part_in_the_study(synthetic: Any) -> None:
     )  # fmt: skip
     assert rows["random-cells"][1:3] == ("random-cells", '{"like": "lesions"}')
     assert rows["random-cells"][-1] == "random cells in the number of lesions"
+    # Cells in another number than theirs are no control of the others.
+    arms |= {"budget": 0.0, "all-cells": 0.0}
+    table = arm_definitions(analyse(*synthetic(arms, seeds=1, images=20)))
+    assert {row[0]: row[-1] for row in table.rows}["random-cells"] == "random cells in the number of lesions"
+    told = {"count": "random cells, 5 a film", "like": "random cells in the number of the oracle noisy"}
+    for option, value in (("count", 5), ("like", "noisy")):
+        tables = {"control": {"feedback": {"oracle": "random-cells", "options": {option: value}}}}
+        arms = {"baseline": 0.0, "budget": 0.0, "control": 0.0}
+        table = arm_definitions(analyse(*synthetic(arms, seeds=1, images=20, tables=tables)))
+        assert table.rows[-1][-1] == told[option]
     assert rows["lesions@num_outliers=5"][3] == 5
     assert rows["lesions@num_outliers=5"][-1] == "level of the sweep n"
 
@@ -120,6 +139,9 @@ def test_our_arms_stand_beside_the_papers(synthetic: Any) -> None:
     assert [(row[0], row[4]) for row in table.rows[7:]] == [
         ("Placebo, nothing replaced", "placebo"), ("IMIL, oracle lesions", "lesions")
     ]  # fmt: skip
+    replayed = [Replayed("lesions", seed, reader, Divergence(1, 1, 1, None)) for seed in (0, 1) for reader in "ab"]
+    assert paper_table(analysis, replayed).rows[-1][0] == "IMIL, oracle lesions, sessions of a and b"
+    assert paper_table(analysis, replayed[::2]).rows[-1][0] == "IMIL, oracle lesions, session of a"
     assert [row[4] for row in table.rows[:4]] == ["baseline", "cutmix", None, None]
     assert table.rows[0][1:4] == (0.804, 0.832, 0.2)
     accuracy = analysis.sets["main"].components["accuracy"].values
