@@ -88,25 +88,36 @@ class ClusterError(ImilSimError):
 
 MOST_LISTED = 20
 """Of more names than this a message lists only the near ones."""
+NEAR, MEANT = 0.6, 0.65
+"""Likeness (difflib's ratio) from which on a name is listed among the near ones, and is asked about."""
 
 
-def did_you_mean(asked: str, known: Iterable[str]) -> str:
+def did_you_mean(asked: str, known: Iterable[str], otherwise: str = "") -> str:
     """``Known: a, b, c. Did you mean "b"?`` for the end of a message; the question only where one is near.
+
+    Args:
+        asked: the name that is not known.
+        known: those that are.
+        otherwise: what to do where none is near: a sentence that stands in place of the question.
 
     >>> did_you_mean("lesion", ["all-cells", "lesions"])
     'Known: all-cells, lesions. Did you mean "lesions"?'
+    >>> did_you_mean("role", ["folder", "reader"], "Leave it out.")
+    'Known: folder, reader. Leave it out.'
     """
     names = sorted(known)
     if not names:
         return "None is known."
-    near = difflib.get_close_matches(asked, names, n=5, cutoff=0.6)
+    near = difflib.get_close_matches(asked, names, n=5, cutoff=NEAR)
     if len(names) <= MOST_LISTED:
         told = f"Known: {', '.join(names)}."
     else:
         told = (
             f"Of {len(names)} known names near ones are: {', '.join(near)}." if near else f"Known: {len(names)} names."
         )
-    return told + (f' Did you mean "{near[0]}"?' if near else "")
+    if difflib.get_close_matches(asked, near[:1], cutoff=MEANT):
+        return f'{told} Did you mean "{near[0]}"?'
+    return f"{told} {otherwise}".rstrip()
 
 
 def listed(problems: Iterable[str]) -> str:

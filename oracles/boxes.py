@@ -38,6 +38,7 @@ from imil_sim.feedback import (
     Feedback,
     OracleError,
     Question,
+    check_all,
     check_threshold,
     covered_cells,
     note_if_estimated,
@@ -79,7 +80,9 @@ class Boxes:
     """What to answer about a film that was read and has no box."""
 
     def __post_init__(self) -> None:
-        check_threshold(self.threshold)
+        check_all(lambda: check_threshold(self.threshold), self._check_file)
+
+    def _check_file(self) -> None:
         if not self._boxes:  # read now, so that what is wrong with the file is said before anything trains
             whose = f' of reader "{self.reader}"' if self.reader is not None else ""
             raise OracleError(f"boxes: {self.file} has no line{whose}; name another file or reader")

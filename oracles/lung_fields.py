@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from imil_sim.feedback import Feedback, Question, check_threshold, covered_cells, note_if_estimated
+from imil_sim.feedback import Feedback, Question, check_all, check_threshold, covered_cells, note_if_estimated
 
 ZONES = ("upper", "middle", "lower")
 WIDEST = 0.25
@@ -51,7 +51,9 @@ class LungFields:
     """What the lungs are widened by, as a share of the film's height; below 0: narrowed."""
 
     def __post_init__(self) -> None:
-        check_threshold(self.threshold)
+        check_all(lambda: check_threshold(self.threshold), self._check_margin)
+
+    def _check_margin(self) -> None:
         if not -WIDEST <= self.margin <= WIDEST:
             raise ValueError(f"margin is a share of the film's height from -{WIDEST} to {WIDEST}, not {self.margin}")
 

@@ -19,7 +19,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imil_sim.feedback import Feedback, Films, Grid, OracleError, OracleRecipe, Question, abstains_too, remark
+from imil_sim.feedback import (
+    Feedback,
+    Films,
+    Grid,
+    OracleError,
+    OracleRecipe,
+    Question,
+    abstains_too,
+    check_all,
+    remark,
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +42,13 @@ class RandomCells:
     """The oracle that decides how many."""
 
     def __post_init__(self) -> None:
+        check_all(self._check_choice, self._check_count)
+
+    def _check_choice(self) -> None:
         if (self.count is None) == (self.like is None):
             raise ValueError('exactly one of "count" (cells a film) and "like" (an oracle) is needed')
+
+    def _check_count(self) -> None:
         if self.count is not None and self.count < 1:
             raise ValueError(f"count must be at least 1, not {self.count}")
 

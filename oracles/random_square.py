@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_threshold, chosen
+from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_all, check_threshold, chosen
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class RandomSquare:
     """The oracle that decides which films are answered about."""
 
     def __post_init__(self) -> None:
-        check_threshold(self.threshold)
+        check_all(lambda: check_threshold(self.threshold), self._check_square)
+
+    def _check_square(self) -> None:
         if not 0 < self.square <= 1:
             raise ValueError(f"square is a share of the film's side, above 0 and up to 1, not {self.square}")
 

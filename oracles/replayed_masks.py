@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import DataError, OracleError, UsageError
-from imil_sim.feedback import Feedback, Question, check_threshold, covered_cells, resolve
+from imil_sim.feedback import Feedback, Question, check_all, check_threshold, covered_cells, resolve
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ENDING = b"IEND\xaeB`\x82"
@@ -48,9 +48,13 @@ class ReplayedMasks:
     """Keep only the connected region with the most coverage."""
 
     def __post_init__(self) -> None:
-        check_threshold(self.threshold)
+        check_all(lambda: check_threshold(self.threshold), self._check_suffix, self._check_folder)
+
+    def _check_suffix(self) -> None:
         if ".." in PurePosixPath(f"film{self.suffix}.png").parts or "\\" in self.suffix or "\0" in self.suffix:
             raise ValueError(f"suffix {self.suffix!r} leads out of the folder of masks; put that into folder")
+
+    def _check_folder(self) -> None:
         if not self._root().is_dir():
             raise OracleError(f'replayed-masks: folder "{self.folder}" is a file; name the folder that holds the masks')
 

@@ -39,6 +39,12 @@ def test_a_message_ends_with_what_is_known_and_what_is_near(asked: str, known: l
     assert did_you_mean(asked, known) == told
 
 
+def test_what_is_hardly_alike_is_not_asked_about_but_the_user_is_told_where_else_to_look() -> None:
+    assert did_you_mean("role", ["folder", "reader"]) == "Known: folder, reader."
+    assert did_you_mean("role", ["folder", "reader"], "Look there.") == "Known: folder, reader. Look there."
+    assert did_you_mean("folders", ["folder"], "Look there.") == 'Known: folder. Did you mean "folder"?'
+
+
 def test_problems_are_a_line_each_and_each_is_told_once() -> None:
     assert listed(["one", "two"]) == "\n  - one\n  - two"
     assert gathered([("b", "late"), ("a", "early"), ("c", "late"), ("b", "late")]) == ["b, c: late", "a: early"]

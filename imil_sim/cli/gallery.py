@@ -1,4 +1,4 @@
-"""``imil-sim oracles --gallery``: ten questions, put to every installed oracle."""
+"""``imil-sim oracles --gallery``: ten questions, put to the installed oracles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imil_sim.cli.study import open_study
 from imil_sim.engine.consult import ask_all, questions
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.errors import AwaitsAnswers, OracleError, OracleFailure
+from imil_sim.errors import AwaitsAnswers, OracleError, OracleFailure, UsageError
 from imil_sim.feedback import Grid, Question, make_oracle
 from imil_sim.feedback.registry import installed, load, options_of
 from imil_sim.feedback.selection import Selection
@@ -28,6 +28,7 @@ from imil_sim.study.spec import PhantomSource
 QUESTIONS = 10
 """About as many films of the last class as of the others, the former first in need of an answer."""
 GRID = Grid(8, 8)
+"""Where no study says otherwise."""
 SIZE = 128
 """Of the phantom's films, pixels."""
 SEED = 0
@@ -37,20 +38,33 @@ READERS = (WRAPPED, "lung-fields", {"oracle": "noisy", "options": {"like": WRAPP
 """Who stands in where it must ask several."""
 
 
-def write_gallery(path: Path, study: str | None, *, store: Path) -> None:
+def write_gallery(path: Path, study: str | None, *, store: Path, only: str | None = None) -> None:
     """Write the picture to ``path``; the films are the study's, or the phantom's where none is given.
 
+    Args:
+        path: a PNG file.
+        study: whose films, on the grid that all its arms with feedback share, or on `GRID` where they share none.
+        store: where the study's images are kept ready.
+        only: the one oracle to draw; none: all that can be asked without options, or with another oracle for one.
+
     Raises:
-        ImilSimError: the study, its images or the path cannot be used.
+        ImilSimError: the path is no PNG file's; the study or its images cannot be used; or the oracle is not installed,
+            or cannot be asked without options.
     """
-    images, about = _films(study, store)
-    asked = gallery_questions(images)
-    rows = [_row(entry.name, asked) for entry in installed()]
-    note = f"{about}; grid {GRID.rows} x {GRID.cols}. No model was asked: every film counts as mispredicted, and the "
+    if path.suffix.lower() != ".png":
+        raise UsageError(f'--gallery "{path}": the picture is a PNG file; give it a name that ends in .png')
+    if only is not None:
+        load(only)
+    images, grid, about = _films(study, store)
+    asked = gallery_questions(images, grid)
+    rows = [_row(name, asked) for name in ([only] if only is not None else [entry.name for entry in installed()])]
+    if only is not None and rows[0].problem:
+        raise OracleError(f'oracle "{only}" cannot be drawn without options of a study: {rows[0].problem}')
+    note = f"{about}; grid {grid.rows} x {grid.cols}. No model was asked: every film counts as mispredicted, and the "
     write_whole(path, png_of(gallery(asked, rows, about=f"{note}heat-maps are made up (one warm spot each).")))
 
 
-def gallery_questions(images: ImageSet) -> tuple[Question, ...]:
+def gallery_questions(images: ImageSet, grid: Grid = GRID) -> tuple[Question, ...]:
     """Questions about `QUESTIONS` films, classes in turn, as if every one of them had been mispredicted.
 
     No model is asked: the prediction is the next class, the confidence falls from film to film, and the heat-map is one
@@ -69,17 +83,22 @@ def gallery_questions(images: ImageSet) -> tuple[Question, ...]:
         shortage=QUESTIONS - len(rows),
     )
     spots = np.stack([_spot(images, row, "predicted") for row in rows])
-    return questions(images, chosen, spots, np.stack([_spot(images, row, "true") for row in rows]), GRID)
+    return questions(images, chosen, spots, np.stack([_spot(images, row, "true") for row in rows]), grid)
 
 
-def _films(study: str | None, store: Path) -> tuple[ImageSet, str]:
+def _films(study: str | None, store: Path) -> tuple[ImageSet, Grid, str]:
     if study is None:
         source = PhantomSource(source="phantom", size=SIZE, train=2 * QUESTIONS, test=4)
-        return load_images(source), "Films of the phantom"
+        return load_images(source), GRID, "Films of the phantom"
     opened = open_study(study)
     library = ImageLibrary(opened.beside, store / "images")
     _, run = next(iter(opened.runs()))
-    return library.of_run(run).train, f"Training films of the study {opened.name}"
+    grids = {arm.feedback.grid_size for arm in opened.arms.values() if arm.feedback}
+    grid = Grid(*grids.pop()) if len(grids) == 1 else GRID
+    images = library.of_run(run).train
+    if max(grid.shape) > min(images.shape):
+        raise UsageError(f"study {opened.name}: its grid of {grid.rows} x {grid.cols} is finer than its films' pixels")
+    return images, grid, f"Training films of the study {opened.name}"
 
 
 def _spot(images: ImageSet, row: int, what: str) -> NDArray[np.float32]:

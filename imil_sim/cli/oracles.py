@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import textwrap
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from imil_sim.errors import OracleError
+from imil_sim.feedback import Oracle, OracleRecipe
 from imil_sim.feedback.registry import card, installed, load, options_of, summary
 
 HOUSE = "imil-sim"
@@ -23,12 +29,12 @@ def show_oracles() -> None:
     """Print one line an oracle; one that cannot be imported says so instead of hiding, a guest says whose it is."""
     table = Table("oracle", "what it simulates", box=None, pad_edge=False, header_style="bold")
     for entry in installed():
-        try:
-            line = summary(load(entry.name))
-        except OracleError as error:
-            line = f"cannot be used: {error}"
         guest = "" if entry.distribution.split()[0] == HOUSE else f" (from {entry.distribution})"
-        table.add_row(escape(entry.name), escape(line + guest))
+        try:
+            line = summary(load(entry.name)) + guest
+        except OracleError as error:  # its message names the package
+            line = f"cannot be used: {error}"
+        table.add_row(escape(entry.name), escape(line))
     Console().print(table)
 
 
@@ -44,11 +50,71 @@ def show_oracle(name: str) -> None:
     console.print(reflowed(card(cls), console.width), markup=False, highlight=False)
     options = options_of(cls)
     if options:
-        table = Table("option", "type", "default", box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("option", "value", "default"):
+            table.add_column(heading, overflow="fold")
+        hints = _hints(cls)
         for option in options:
-            table.add_row(escape(option.name), escape(option.type), escape(option.default))
+            value = value_words(hints[option.name]) if option.name in hints else option.type
+            table.add_row(escape(option.name), escape(value), escape(default_words(option.default)))
         console.print()
         console.print(table)
+
+
+_WORDS: dict[object, tuple[str, str]] = {
+    str: ("text", "texts"),
+    int: ("whole number", "whole numbers"),
+    float: ("number", "numbers"),
+    bool: ("true or false", "true or false"),
+    OracleRecipe: ("an oracle", "oracles"),
+}
+"""One value of a type, and several, in the words of docs/studies.md."""
+
+
+def value_words(hint: Any) -> str:
+    """What a study file writes for an option of that type, in words.
+
+    >>> value_words(tuple[str, str] | None), value_words(Literal["left", "right"])
+    ('list of 2 texts', 'one of "left", "right"')
+    """
+    return _words(hint, 0)
+
+
+def _words(hint: Any, number: int) -> str:
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint in _WORDS:
+        return _WORDS[hint][number]
+    if origin is Literal:
+        return f"one of {', '.join(json.dumps(part) for part in parts)}"
+    if origin in (Union, UnionType):
+        return " or ".join(_words(part, number) for part in parts if part is not NoneType)
+    if origin is tuple and parts and Ellipsis not in parts and len(set(parts)) == 1:
+        return f"list of {len(parts)} {_words(parts[0], 1)}"
+    if origin in (tuple, list) and parts and (len(parts) == 1 or Ellipsis in parts):
+        return f"list of {_words(parts[0], 1)}"
+    if isinstance(origin or hint, type) and issubclass(origin or hint, Mapping):
+        return "table"
+    return hint.__name__ if isinstance(hint, type) and origin is None else str(hint)
+
+
+def default_words(default: str) -> str:
+    """A default as a study file writes it, of one as Python writes it.
+
+    >>> default_words("('x_min', 'x_max')"), default_words("None"), default_words("False")
+    ('["x_min", "x_max"]', 'none', 'false')
+    """
+    try:
+        value = ast.literal_eval(default)
+        return "none" if value is None else json.dumps(value, ensure_ascii=False)
+    except (ValueError, SyntaxError, TypeError):  # an object of a guest's own, or "required"
+        return default
+
+
+def _hints(cls: type[Oracle]) -> Mapping[str, Any]:
+    try:
+        return get_type_hints(cls)
+    except Exception:  # a guest's annotations may name anything; they are then shown as they stand
+        return {}
 
 
 _OPENING = re.compile(r"(?P<bullet>[-*+] |\d+[.)] )|[A-Z][\w ]{0,30}:( |$)|\s")

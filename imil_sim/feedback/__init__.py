@@ -17,6 +17,7 @@ from imil_sim.errors import OracleError, OracleFailure, SessionError
 from imil_sim.feedback.agreement import staple
 from imil_sim.feedback.answers import (
     abstains_too,
+    check_all,
     check_probabilities,
     check_probability,
     covered_cells,
@@ -58,6 +59,7 @@ __all__ = [
     "ask_together",
     "blackout",
     "cells_on",
+    "check_all",
     "check_probabilities",
     "check_probability",
     "check_threshold",

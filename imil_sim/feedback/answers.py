@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from imil_sim.errors import OracleError
 from imil_sim.feedback.grid import chosen, largest_region
 from imil_sim.feedback.question import Feedback, Question
 
@@ -69,3 +72,23 @@ def check_probabilities(**options: float) -> None:
         raise ValueError(
             "; ".join(f"{name} is a probability from 0 to 1, not {value}" for name, value in wrong.items())
         )
+
+
+def check_all(*checks: Callable[[], object]) -> None:
+    """Nothing, if every one of the checks passes; all are made, so that all that is wrong is told at once.
+
+    Raises:
+        ValueError: several do not pass; what each of them says, in their order.
+        Exception: what the only one that does not pass raises.
+    """
+    failed: list[Exception] = []
+    for check in checks:
+        try:
+            check()
+        except Exception as error:  # an option's own check may be a guest's
+            failed.append(error)
+    told = [error for error in failed if isinstance(error, ValueError | OracleError)]
+    if len(told) > 1:
+        raise ValueError("; ".join(map(str, told)))
+    if failed:
+        raise (told or failed)[0]

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from imil_sim.errors import AwaitsAnswers, OracleFailure
+from imil_sim.errors import AwaitsAnswers, ImilSimError, OracleFailure
 from imil_sim.feedback.patience import within
 from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
+from imil_sim.feedback.registry import name_of
 
 _Given = TypeVar("_Given")
 
@@ -79,34 +80,39 @@ def _asked_at_once(
     if not isinstance(given, Sequence) or len(given) != len(questions):
         count = f"{len(given)} answers" if isinstance(given, Sequence) else f"a {type(given).__name__}"
         raise OracleFailure(
-            f"oracle {type(oracle).__name__} gave no valid answer on {about}: answer_all() must return one Feedback a "
-            f"question, in their order, not {count}"
+            f"{_called(oracle)} gave no valid answer on {about}: answer_all() must return one Feedback a question, in "
+            f"their order, not {count}"
         )
     return tuple(_checked(oracle, question, feedback) for question, feedback in zip(questions, given, strict=True))
 
 
 def _given(oracle: Oracle, about: str, work: Callable[[], _Given], seconds: float | None) -> _Given:
     """What the oracle returns, whatever that is."""
-    name = type(oracle).__name__
     try:
         return work() if seconds is None else within(seconds, work)
     except AwaitsAnswers:
         raise
     except TimeoutError as error:
         raise OracleFailure(
-            f"oracle {name} gave no answer about {about} within {seconds:g} seconds; mend it, or "
+            f"{_called(oracle)} gave no answer about {about} within {seconds:g} seconds; mend it, or "
             "give it more time with oracle_seconds at the top of the study"
         ) from error
+    except ImilSimError as error:  # its text is a message already: its type would tell a user nothing
+        raise OracleFailure(f"{_called(oracle)} failed on {about}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise OracleFailure(f"oracle {name} failed on {about}: {type(error).__name__}: {error}") from error
+        raise OracleFailure(f"{_called(oracle)} failed on {about}: {type(error).__name__}: {error}") from error
+
+
+def _called(oracle: Oracle) -> str:
+    """What messages call an oracle: ``oracle "lung-fields"``, or its class where no package offers it."""
+    name = name_of(oracle)
+    return f'oracle "{name}"' if name else f"oracle {type(oracle).__name__}"
 
 
 def _checked(oracle: Oracle, question: Question, feedback: Feedback) -> Feedback:
     problem = fault(question, feedback)
     if problem:
-        raise OracleFailure(
-            f'oracle {type(oracle).__name__} gave no valid answer on image "{question.image_id}": {problem}'
-        )
+        raise OracleFailure(f'{_called(oracle)} gave no valid answer on image "{question.image_id}": {problem}')
     return feedback
 
 

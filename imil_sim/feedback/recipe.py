@@ -15,6 +15,7 @@ from imil_sim.errors import OracleError, did_you_mean
 from imil_sim.feedback.ask import ask_together
 from imil_sim.feedback.question import Feedback, Oracle, Question
 from imil_sim.feedback.registry import make_oracle
+from imil_sim.study.spec import MOST_ORACLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class OracleRecipe:
         """The recipe that a study file writes as a name or a table, checked by making the oracle once.
 
         Raises:
-            ValueError: it is neither, or names an oracle or an option that does not exist.
+            ValueError: it is neither, names an oracle or an option that does not exist, or more than `MOST_ORACLES`
+                oracles stand inside one another.
         """
         if isinstance(value, cls):
             recipe = value
@@ -86,6 +88,10 @@ class OracleRecipe:
             raise ValueError(
                 f'an oracle is written as its name, or as {{oracle = "name", options = {{}}}}, not {value!r}'
             )
+        if _nested(recipe) > MOST_ORACLES:
+            raise ValueError(
+                f"more than {MOST_ORACLES} tables of oracles stand inside one another; ask fewer through one another"
+            )
         try:
             recipe.make()
         except OracleError as error:
@@ -94,10 +100,14 @@ class OracleRecipe:
 
     @classmethod
     def _of_table(cls, table: Mapping[str, Any]) -> OracleRecipe:
-        for key in table:
-            if key not in ("oracle", "options"):
-                hint = did_you_mean(key, ["oracle", "options"])
-                raise ValueError(f'unknown key "{key}" in the table of an oracle. {hint}')
+        known = ["oracle", "options"]
+        unknown = [
+            f'unknown key "{key}" in the table of an oracle. {did_you_mean(key, known)}'
+            for key in table
+            if key not in known
+        ]
+        if unknown:
+            raise ValueError("; ".join(unknown))
         if not isinstance(table.get("oracle"), str) or not isinstance(table.get("options", {}), Mapping):
             raise ValueError(f'the table of an oracle is {{oracle = "name", options = {{}}}}, not {dict(table)!r}')
         return cls(table["oracle"], dict(table.get("options", {})))
@@ -126,6 +136,23 @@ def recipes_of(oracle: Oracle) -> list[OracleRecipe]:
         value = getattr(oracle, option.name)
         found += [part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, OracleRecipe)]
     return found
+
+
+def _nested(recipe: OracleRecipe) -> int:
+    """How many tables of oracles stand inside one another, the recipe itself included; nothing is made for it."""
+    deepest = 0
+    waiting: list[tuple[object, int]] = [(recipe, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, OracleRecipe):
+            value = {"oracle": value.oracle, "options": value.options}
+        if isinstance(value, Mapping):
+            depth += "oracle" in value
+            deepest = max(deepest, depth)
+        if depth <= MOST_ORACLES:
+            inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+            waiting += [(part, depth) for part in inside]
+    return deepest
 
 
 def _seeded(numbers: list[int]) -> np.random.Generator:

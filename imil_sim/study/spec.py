@@ -22,6 +22,11 @@ from pydantic import (
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+MOST_ORACLES = 16
+"""Tables of oracles inside one another."""
+MOST_DEEP = 64
+"""Tables and lists inside one another, in any part of a study; `MOST_ORACLES` need fewer, parsers bear more."""
+
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -225,6 +230,12 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
 _Epochs = tuple[PositiveInt, ...]
 
 
+def _ascending(epochs: _Epochs) -> _Epochs:
+    if not epochs or list(epochs) != sorted(set(epochs)):
+        raise ValueError("must be ascending epochs, each once")
+    return epochs
+
+
 class FeedbackSpec(Spec):
     """When the clinician is asked, about what, and what becomes of the answers."""
 
@@ -244,6 +255,7 @@ class FeedbackSpec(Spec):
     imil_epoch: Annotated[
         tuple[PositiveInt, ...],
         BeforeValidator(_one_or_many, json_schema_input_type=PositiveInt | Annotated[_Epochs, Field(min_length=1)]),
+        AfterValidator(_ascending),
     ] = Field((70,), description="Completed epochs before each consultation; a list repeats the loop.")
     grid_size: Annotated[
         tuple[PositiveInt, PositiveInt],
@@ -266,12 +278,6 @@ class FeedbackSpec(Spec):
     def question(self) -> str:
         """Canonical JSON of whom is asked what; two consultations of one state with equal ones are the same."""
         return canonical(self.model_dump(mode="json", exclude={"imil_epoch"}))
-
-    @model_validator(mode="after")
-    def _epochs_ascend(self) -> FeedbackSpec:
-        if not self.imil_epoch or list(self.imil_epoch) != sorted(set(self.imil_epoch)):
-            raise ValueError(f"imil_epoch must be ascending epochs, each once, not {list(self.imil_epoch)}")
-        return self
 
 
 # ------------------------------------------------------------------------------------------------------------- run
@@ -331,6 +337,24 @@ class RunSpec(Spec):
 
     arm: ArmSpec
     seed: int = Field(ge=0)
+
+
+_PLACE = 5
+"""Keys that tell where something stands: ``arms.NAME.feedback.options.like``."""
+
+
+def too_deep(value: Any) -> tuple[str, ...] | None:
+    """The first keys that lead to more than `MOST_DEEP` tables and lists inside one another; None where none do."""
+    waiting: list[tuple[Any, int, tuple[str, ...]]] = [(value, 0, ())]
+    while waiting:
+        part, depth, path = waiting.pop()
+        if not isinstance(part, Mapping | list | tuple):
+            continue
+        if depth >= MOST_DEEP:
+            return path
+        inside = part.items() if isinstance(part, Mapping) else enumerate(part)
+        waiting += [(each, depth + 1, (*path, str(key))[:_PLACE]) for key, each in inside]
+    return None
 
 
 def canonical(value: Any) -> str:

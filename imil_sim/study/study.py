@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from imil_sim.errors import StudyError, did_you_mean, gathered, listed
 from imil_sim.study import spec as specs
 from imil_sim.study.check import NOTHING, CheckSpec, unknown_arms
-from imil_sim.study.spec import NAME_PATTERN, ArmSpec, Name, RunSpec, Spec
+from imil_sim.study.spec import MOST_DEEP, MOST_ORACLES, NAME_PATTERN, ArmSpec, Name, RunSpec, Spec, too_deep
 from imil_sim.study.sweep import Level, Sweep, SweepSpec, expand
 
 PARTS = ("images", "test_sets", "split", "model", "training", "augmentation", "feedback")
@@ -29,6 +29,9 @@ _S = TypeVar("_S", bound=Spec)
 
 _Problems = list[tuple[str, str]]
 """Place in the file, and what is wrong there."""
+
+OracleCheck = Callable[[str, Mapping[str, Any]], str]
+"""What is wrong with an oracle's name or its options; empty where nothing is."""
 
 
 def _count_or_list(value: Any) -> tuple[int, ...]:
@@ -128,25 +131,42 @@ def shipped_studies() -> list[Path]:
     return []
 
 
-def read_study(path: Path) -> Study:
+def read_study(path: Path, oracle_problem: OracleCheck | None = None) -> Study:
     """The study of a TOML file.
+
+    Args:
+        path: the file.
+        oracle_problem: as `parse_study`.
 
     Raises:
         StudyError: the file cannot be read or is wrong; the message lists every problem.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML, endless digits or brackets
+    except RecursionError as error:
+        raise StudyError(f"study {path.name} cannot be read: {_DEEP}") from error
+    except (OSError, ValueError) as error:  # not UTF-8, not TOML, endless digits
         raise StudyError(f"study {path.name} cannot be read: {error}") from error
-    return parse_study(content, beside=path.resolve().parent, label=path.name)
+    return parse_study(content, beside=path.resolve().parent, label=path.name, oracle_problem=oracle_problem)
 
 
-def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study") -> Study:
-    """The study of an already parsed file; ``label`` is what messages call it.
+def parse_study(
+    content: Mapping[str, Any], *, beside: Path, label: str = "study", oracle_problem: OracleCheck | None = None
+) -> Study:
+    """The study of an already parsed file.
+
+    Args:
+        content: what the file holds.
+        beside: folder of the file.
+        label: what messages call it.
+        oracle_problem: where something else is wrong with the file, also told of every arm's oracle. A study that is
+            right otherwise is left to `imil_sim.engine.check`, which makes the oracles anyway.
 
     Raises:
         StudyError: lists every problem.
     """
+    if deep := too_deep(content):
+        raise StudyError(f"study {label} is wrong:{listed([f'{_place(deep)}: {_DEEP}'])}")
     problems: _Problems = []
     base = {key: value for key, value in content.items() if key in PARTS}
     rest = {key: value for key, value in content.items() if key not in (*PARTS, "arms", "sweeps")}
@@ -167,6 +187,11 @@ def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study
     if head:
         _check_names(head, known, problems)
     problems += unknown_arms(content.get("check"), known)
+    if problems and oracle_problem:
+        tables = {name: own for name, own in given.items() if isinstance(own, Mapping)}
+        for level in (level for sweep in sweeps for level in sweep.levels):
+            tables.setdefault(level.arm, _merge(tables[level.base], level.overrides))
+        problems += _oracle_problems({name: _laid_over(base, own) for name, own in tables.items()}, oracle_problem)
     if problems or head is None:
         raise StudyError(f"study {label} is wrong:{listed(gathered(problems))}")
     reference = head.reference or next(iter(arms))
@@ -184,6 +209,17 @@ def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study
         record=head.record,
         check=head.check,
     )
+
+
+def _oracle_problems(arms: Mapping[str, Mapping[str, Any]], oracle_problem: OracleCheck) -> Iterator[tuple[str, str]]:
+    """(place, what is wrong) of the oracles of all arms, as far as their tables name one."""
+    for name, arm in arms.items():
+        feedback = arm.get("feedback")
+        if not isinstance(feedback, Mapping):
+            continue
+        oracle, options = feedback.get("oracle"), feedback.get("options", {})
+        if isinstance(oracle, str) and isinstance(options, Mapping) and (told := oracle_problem(oracle, options)):
+            yield f"arms.{_key(name)}", told.replace("\n", "\n    ")
 
 
 def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> list[Sweep]:
@@ -313,6 +349,11 @@ _WORDS = {
 }
 """Pydantic's kind of error, in the words of a study file."""
 
+_DEEP = (
+    f"more than {MOST_DEEP} tables and lists stand inside one another; write it in fewer (of oracles that ask oracles "
+    f"at most {MOST_ORACLES})"
+)
+
 _SOURCES: dict[str, type[Spec]] = {
     "phantom": specs.PhantomSource,
     "shenzhen": specs.ShenzhenSource,
@@ -340,6 +381,9 @@ def _checked(
 
     As JSON, since pydantic's strict mode takes a JSON array for a tuple but never text for a number.
     """
+    if deep := too_deep(value):  # a sweep's dotted keys can make what the file itself does not hold
+        problems.append((".".join(filter(None, (where, _place(deep)))), _DEEP))
+        return None
     try:
         return model.model_validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
@@ -352,7 +396,10 @@ def _problem(model: type[Spec], found: Any, where: str, own: Mapping[str, Any]) 
     kind, path = found["type"], _without_tag(found["loc"])
     context, given = found.get("ctx", {}), found["input"]
     if kind == "extra_forbidden":
-        wrong = f"there is no such field. {did_you_mean(str(path[-1]), _fields(model, found['loc']))}"
+        key = str(path[-1])
+        elsewhere = "" if model is SweepSpec else _elsewhere(key)
+        near = elsewhere or f". {did_you_mean(key, _fields(model, found['loc']))}"
+        wrong = f"there is no such field{near}"
     elif kind == "literal_error":
         wrong = f"must be {context['expected']} (found {_shown(given)})"
     elif kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -394,6 +441,24 @@ def _fields(model: type[Spec], loc: tuple[Any, ...]) -> list[str]:
     sources = [_SOURCES[part] for part in loc[1:3] if part in _SOURCES] if loc[0] in ("images", "test_sets") else []
     table = sources[-1] if sources else _TABLES.get(loc[0], model) if len(loc) > 1 else model
     return list(table.model_fields)
+
+
+def _elsewhere(key: str) -> str:
+    """`` here: "record" stands at the top of the study``, where a field of that name stands in another table."""
+    top = (*StudyHead.model_fields, *PARTS, "arms", "sweeps")
+    places = ["at the top of the study"] if key in top else []
+    places += ["in [check]"] if key in CheckSpec.model_fields else []
+    sources = [name for name, model in _SOURCES.items() if key in model.model_fields]
+    if len(sources) == len(_SOURCES):
+        places.append("in [images]")
+    elif sources:
+        places.append(f"in [images] with source {' or '.join(map(_shown, sources))}")
+    places += [f"in [{table}]" for table, model in _TABLES.items() if key in model.model_fields]
+    return f' here: "{key}" stands {" and ".join(places)}' if places else ""
+
+
+def _place(path: tuple[str, ...]) -> str:
+    return ".".join(map(_key, path))
 
 
 def _key(name: str) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imil_sim.cli import gallery as gallery_verb
-from imil_sim.cli.oracles import reflowed
-from imil_sim.feedback.registry import card, installed, load
+from imil_sim.cli import oracles as oracles_verb
+from imil_sim.cli.oracles import reflowed, value_words
+from imil_sim.errors import OracleError
+from imil_sim.feedback.registry import OracleCard, card, installed, load
 from imil_sim.report.gallery import GalleryRow
 
 CARD = """\
@@ -83,8 +86,110 @@ def test_the_list_tells_what_each_simulates_and_hides_no_broken_one(call: Any, m
     monkeypatch.setitem(sys.modules, "oracles.lesions", ModuleType("oracles.lesions"))
     called = call("oracles")
     assert called.code == 0
-    assert "cannot be used" in called.out
+    (line,) = re.findall(r"cannot be used:.*?(?=\nlung-fields)", called.out, re.DOTALL)
+    assert "lesions" in line
     assert "all-cells" in called.out
+
+
+def test_a_broken_guest_is_told_with_its_package_once(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    guest = OracleCard("uz", "my-package 0.1", "my_package:Uz")
+
+    def broken(name: str) -> Any:
+        raise OracleError(f'oracle "{name}" of my-package 0.1 (my_package:Uz) cannot be imported')
+
+    monkeypatch.setattr(oracles_verb, "installed", lambda: (guest,))
+    monkeypatch.setattr(oracles_verb, "load", broken)
+    assert call("oracles").out.count("my-package 0.1") == 1
+    monkeypatch.setattr(oracles_verb, "load", lambda name: load("lesions"))
+    assert "(from my-package 0.1)" in " ".join(call("oracles").out.split())
+
+
+def test_options_are_told_in_the_words_of_a_study_and_wrapped(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    text = call("oracles", "boxes").out.partition("\noption ")[2]
+    words = " ".join(text.split())
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 60
+    for told in (
+        "file text required",
+        "list of 2 texts none",
+        "threshold number 0.1",
+        'one of "lung-fields", "lung-fields"',
+    ):
+        assert told in words, words
+    assert "list of oracles required" in " ".join(call("oracles", "consensus").out.split())
+    assert "an oracle none" in " ".join(call("oracles", "cam-hot").out.split())
+    assert "true or false true" in " ".join(call("oracles", "replay").out.split())
+
+
+@pytest.mark.parametrize(
+    ("hint", "told"),
+    [
+        (int, "whole number"),
+        (int | float | None, "whole number or number"),
+        (Optional[bool], "true or false"),  # noqa: UP045  # guests write it so
+        (tuple[int, ...], "list of whole numbers"),
+        (tuple[int, str], "tuple[int, str]"),
+        (list[tuple[float, float]], "list of list of 2 numbers"),
+        (dict[str, float], "table"),
+        (Path, "Path"),
+    ],
+)
+def test_a_type_in_words(hint: Any, told: str) -> None:
+    assert value_words(hint) == told
+
+
+def test_annotations_that_cannot_be_read_are_shown_as_they_stand(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(load("noisy").__annotations__, "miss", "Nowhere")
+    assert "an oracle" not in call("oracles", "noisy").out.partition("\noption ")[2]
+
+
+def test_the_gallery_of_one_draws_that_one(call: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[GalleryRow] = []
+    drawn = gallery_verb.gallery
+
+    def looked_at(questions: Any, given: Any, *, about: str) -> Any:
+        rows.extend(given)
+        return drawn(questions, given, about=about)
+
+    monkeypatch.setattr(gallery_verb, "gallery", looked_at)
+    assert call("oracles", "noisy", "--gallery", "g.PNG").code == 0
+    assert [(row.name, row.options) for row in rows] == [("noisy", 'like = "lesions"')]
+    for name, told in (("boxes", 'option "file" is missing'), ("nosy", 'Did you mean "noisy"')):
+        called = call("oracles", name, "--gallery", "no.png")
+        assert (called.code, (here / "no.png").exists()) == (2, False)
+        assert told in called.err
+
+
+def test_a_picture_is_a_png_and_a_study_goes_with_a_picture(call: Any, here: Path) -> None:
+    called = call("oracles", "--gallery", "g.jpg")
+    assert (called.code, (here / "g.jpg").exists()) == (2, False)
+    assert "ends in .png" in called.err
+    for arguments in (("oracles",), ("oracles", "noisy")):
+        called = call(*arguments, "--study", "films.toml")
+        assert (called.code, called.out) == (2, "")
+        assert "--gallery" in called.err
+
+
+def test_the_gallery_takes_the_grid_that_all_arms_of_a_study_share(
+    call: Any, here: Path, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grids: list[tuple[int, int]] = []
+    drawn = gallery_verb.gallery
+
+    def looked_at(questions: Any, given: Any, *, about: str) -> Any:
+        grids.append(questions[0].grid.shape)
+        assert f"grid {grids[-1][0]} x {grids[-1][1]}." in about
+        return drawn(questions, given, about=about)
+
+    monkeypatch.setattr(gallery_verb, "gallery", looked_at)
+    study = here / "films.toml"
+    arms = study.read_text()
+    study.write_text(arms + "\n[arms.all]\nfeedback = { oracle = 'all-cells', imil_epoch = 1, grid_size = [3, 2] }\n")
+    assert call("oracles", "all-cells", "--gallery", "g.png", "--study", "films.toml").code == 0
+    study.write_text(study.read_text().replace('"lesions"', '"lesions"\nfeedback.grid_size = [3, 2]'))
+    assert call("oracles", "all-cells", "--gallery", "g.png", "--study", "films.toml").code == 0
+    assert grids == [(8, 8), (3, 2)]
 
 
 def test_the_gallery_draws_every_oracle_or_says_why_not(call: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from imil_sim.errors import AwaitsAnswers, OracleError, OracleFailure
-from imil_sim.feedback import Feedback, Grid, Oracle, Question, ask, ask_together
+from imil_sim.feedback import Feedback, Grid, Oracle, Question, ask, ask_together, make_oracle
 from imil_sim.testing import sample_questions
 
 QUESTION = sample_questions(grids=[Grid(3, 5)])[0]
@@ -57,10 +59,23 @@ def test_an_oracle_that_raises_fails_with_its_own_words(error: Exception) -> Non
     def raises(question: Question) -> object:
         raise error
 
-    with pytest.raises(OracleFailure, match=str(error)) as caught:
+    with pytest.raises(OracleFailure) as caught:
         ask(Scripted(raises), QUESTION, np.random.default_rng(0))
+    words = "mask.png: is damaged" if isinstance(error, OracleError) else "KeyError: 'lung'"
+    assert str(caught.value) == f'oracle Scripted failed on image "{QUESTION.image_id}": {words}'
     assert caught.value.__cause__ is error
     assert caught.value.exit_code == 1
+
+
+def test_the_failure_of_an_oracle_inside_another_is_one_chain_of_installed_names(tmp_path: Path) -> None:
+    (tmp_path / "ada-3x5.jsonl").write_text("{}\n")
+    ada = {"oracle": "human", "options": {"reader": "ada", "folder": str(tmp_path)}}
+    with pytest.raises(OracleFailure) as caught:
+        ask(make_oracle("consensus", {"readers": ["lesions", ada]}), QUESTION, np.random.default_rng(0))
+    words = str(caught.value)
+    assert words.startswith('oracle "consensus" failed on ')
+    assert ': oracle "human" failed on image ' in words
+    assert not re.search("Consensus|Human|Error|Failure", words), words
 
 
 def test_the_oracle_sees_the_question_and_the_generator_it_was_handed() -> None:

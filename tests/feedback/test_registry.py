@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ import pytest
 
 from imil_sim.errors import OracleError
 from imil_sim.feedback import Grid, OracleRecipe, make_oracle
-from imil_sim.feedback.registry import Option, card, installed, load, options_of, summary
+from imil_sim.feedback.registry import Option, card, installed, load, name_of, options_of, summary
 from imil_sim.seeds import stream
 from imil_sim.testing import sample_questions
 
@@ -97,6 +99,21 @@ def test_an_unknown_name_lists_the_known_and_the_nearest() -> None:
         load("lung-field")
 
 
+def test_a_name_like_none_says_where_to_look() -> None:
+    with pytest.raises(OracleError, match=r"Known: \d+ names\. Run imil-sim oracles .* install the package that"):
+        load("wxyz-quux")
+
+
+def test_an_oracle_knows_its_installed_name_unless_there_are_several(install: Installer) -> None:
+    assert name_of(make_oracle("lung-fields")) == "lung-fields"
+    module = install("first-guest", "stub", GOOD)
+    made = make_oracle("stub", {"share": 1})
+    assert name_of(made) == "stub"
+    install("second-guest", "other", f"from {module} import Stub")
+    assert make_oracle("other", {"share": 1}) == made
+    assert name_of(made) == ""
+
+
 def test_two_packages_that_claim_one_name_are_both_named(install: Installer) -> None:
     install("first-guest", "stubborn", GOOD)
     install("second-guest", "stubborn", GOOD)
@@ -178,6 +195,60 @@ def test_all_wrong_options_are_told_at_once(install: Installer) -> None:
     assert 'zones: input should be a valid array, not "upper"' in message
     assert 'inner: oracle "lung-fields": its options are wrong' in message
     assert 'unknown option "x". Known: margin, side, single_region, threshold, zone.' in message
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("noisy", {"like": "lesoins", "miss": 2}, ["like: oracle", "miss is a probability"]),
+        ("noisy", {"lik": "lesions", "miss": 2}, ['unknown option "lik"', 'option "like" is missing', "miss is a"]),
+        ("noisy", {"like": "lesions", "miss": math.nan, "shift": "x"}, ["miss: nan is neither", "shift: input should"]),
+        ("noisy", {"miss": math.inf, "shift": 0.1}, ["miss: inf is neither", 'option "like" is missing']),
+        ("lung-fields", {"threshold": 3, "side": "top"}, ["side: input should be", "threshold is the share"]),
+        ("lung-fields", {"threshold": "x", "margin": 9}, ["threshold: input should be", "margin is a share"]),
+        ("lung-fields", {"threshold": 3, "margin": 9}, ["threshold is the share.*; margin is a share"]),
+        ("random-square", {"threshold": 3, "square": 9}, ["threshold is the share.*; square is a share"]),
+        ("cam-hot", {"threshold": 3, "heat": "red"}, ["heat: input should be", "threshold is the share"]),
+        ("cam-cold", {"threshold": 3, "like": "lesoins"}, ["like: oracle", "threshold is the share"]),
+        ("boxes", {"threshold": 3, "file": "nowhere.csv"}, ["threshold is the share.*; boxes: file .* was not"]),
+        ("replayed-masks", {"threshold": 3, "folder": "no", "suffix": "/../x"}, ["threshold.*; suffix .*; replayed-"]),
+        # Nothing is said that hangs on an option that is wrong.
+        ("random-cells", {"count": "3"}, ["count: input should be"]),
+        ("random-cells", {"count": 0, "like": "lesoins"}, ["like: oracle", "exactly one of.*; count must be"]),
+        ("consensus", {"readers": "lesions", "rule": "most"}, ["readers: input should be", "rule: input should be"]),
+        ("human", {"reader": 3, "folder": "nowhere"}, ["reader: input should be"]),
+    ],
+)  # fmt: skip
+def test_checks_of_its_own_are_told_beside_wrong_fields(name: str, options: dict[str, object], told: list[str]) -> None:
+    with pytest.raises(OracleError) as caught:
+        make_oracle(name, options)
+    lines = str(caught.value).split("\n  - ")[1:]
+    assert len(lines) == len(told), lines
+    for line, pattern in zip(lines, told, strict=True):
+        assert re.match(pattern, line, re.DOTALL), line
+
+
+def test_a_complaint_that_came_of_a_wrong_option_is_not_passed_on(install: Installer) -> None:
+    source = GOOD.replace("if self.share > 1:", "try:\n            self.share > 1\n        except Exception as error:")
+    install("guest", "stub", source.replace("not {self.share}", "whatever it is"))
+    with pytest.raises(OracleError) as caught:
+        make_oracle("stub", {"share": "x"})
+    assert str(caught.value).split("\n  - ")[1:] == ['share: input should be a valid number, not "x"']
+
+
+def nested(depth: int) -> dict[str, object]:
+    """``noisy`` around itself, ``depth`` tables in all."""
+    return {"like": "lesions" if depth == 0 else {"oracle": "noisy", "options": nested(depth - 1)}}
+
+
+@pytest.mark.parametrize(
+    ("depth", "told"), [(17, "like: more than 16 tables of oracles"), (100, "like: more than 64 tables and lists")]
+)
+def test_oracles_stand_inside_one_another_up_to_a_bound_that_is_told_in_words(depth: int, told: str) -> None:
+    assert make_oracle("noisy", nested(16))
+    with pytest.raises(OracleError) as caught:
+        make_oracle("noisy", nested(depth))
+    assert str(caught.value).split("\n  - ")[1].startswith(told)
 
 
 @pytest.mark.parametrize(
