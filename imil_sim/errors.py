@@ -21,6 +21,7 @@ Each message says what was asked, what was found, and what to do.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -118,6 +119,22 @@ def did_you_mean(asked: str, known: Iterable[str], otherwise: str = "") -> str:
     if difflib.get_close_matches(asked, near[:1], cutoff=MEANT):
         return f'{told} Did you mean "{near[0]}"?'
     return f"{told} {otherwise}".rstrip()
+
+
+def shown(text: str) -> str:
+    r"""The text as a line that a terminal, or the header of a session, may have: what would steer it is spelled out.
+
+    Any kind of space stays: screenshots have a narrow no-break space in their names on some systems.
+
+    >>> shown("a\x1b[31mb\n\u202ec é\u00a0d")
+    'a\\x1b[31mb\\n\\u202ec é\xa0d'
+    """
+    return "".join(
+        character
+        if character.isprintable() or unicodedata.category(character) == "Zs"  # any kind of space
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def listed(problems: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from imil_sim.cli.interrupt import stopped_by_signals
-from imil_sim.errors import ImilSimError
+from imil_sim.errors import ImilSimError, UsageError, shown
 
 app = typer.Typer(
     name="imil-sim",
@@ -156,13 +156,19 @@ def data(
 
 @app.command()
 def oracles(
-    name: Annotated[str | None, typer.Argument(help="Print this oracle's card and options.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this oracle's card and options; with --gallery draw it alone.")
+    ] = None,
     gallery: Annotated[
-        Path | None, typer.Option("--gallery", metavar="FILE.png", help="Draw every oracle's answer to ten questions.")
+        Path | None, typer.Option("--gallery", metavar="FILE.png", help="Draw the oracles' answers to ten questions.")
     ] = None,
     study: Annotated[
         str | None,
-        typer.Option("--study", metavar="STUDY.toml", help="Whose films --gallery shows; else the phantom's."),
+        typer.Option(
+            "--study",
+            metavar="STUDY.toml",
+            help="Whose films --gallery shows, on the grid that its arms share; else the phantom's on 8 x 8.",
+        ),
     ] = None,
     store: StoreOption = Path("runs"),
 ) -> None:
@@ -172,8 +178,10 @@ def oracles(
     if gallery is not None:
         from imil_sim.cli.gallery import write_gallery
 
-        write_gallery(gallery, study, store=store)
+        write_gallery(gallery, study, store=store, only=name)
         typer.echo(f"{gallery}")
+    elif study is not None:
+        raise UsageError("--study says whose films are drawn: give --gallery FILE.png with it, or leave it out")
     elif name is None:
         show_oracles()
     else:
@@ -188,7 +196,15 @@ def import_(
         str | None,
         typer.Option("--format", help="boxes, coco, label-studio, labelme, masks, via; recognised unless given."),
     ] = None,
-    grid: Annotated[int, typer.Option("--grid", min=1, max=1000, help="Rows and columns of the cells written.")] = 8,
+    grid: Annotated[
+        int | None,
+        typer.Option(
+            "--grid",
+            min=1,
+            max=1000,
+            help="Rows and columns of the cells written; unless given, the grid of the arms of --study, else 8.",
+        ),
+    ] = None,
     threshold: Annotated[float, typer.Option("--threshold", help="Share of a cell that must be covered.")] = 0.1,
     reader: Annotated[str, typer.Option("--reader", help="Who marked it; or the one reader of several to take.")] = "",
     role: Annotated[str, typer.Option("--role", help="What the reader is: radiologist, resident.")] = "",
@@ -197,8 +213,12 @@ def import_(
     ] = None,
     suffix: Annotated[str, typer.Option("--suffix", help="Of masks, between a film's id and its ending.")] = "",
     unmarked: Annotated[
-        Literal["stated", "nothing", "skip"],
-        typer.Option("--unmarked", help="Films without a mark: nothing matters, skip, or as the file states it."),
+        str,
+        typer.Option(
+            "--unmarked",
+            metavar="[stated|nothing|skip]",
+            help="Films without a mark: nothing matters, skip, or as the file states it.",
+        ),
     ] = "stated",
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="CATEGORY", help="Only marks of it; may be given again.")
@@ -311,7 +331,8 @@ def main(arguments: list[str] | None = None) -> None:
         with stopped_by_signals():
             app(args=arguments, prog_name="imil-sim")
     except ImilSimError as error:
-        print(f"imil-sim: {error}", file=sys.stderr)
+        # Words of a file, or of an oracle, may be among them.
+        print("\n".join(map(shown, f"imil-sim: {error}".split("\n"))), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _say_interrupted()

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import io
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast, get_args
 
 from rich.console import Console
 
 from imil_sim.cli.progress import Counter
 from imil_sim.cli.study import open_study
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.errors import ImilSimError, SessionError, UsageError, listed
+from imil_sim.errors import ImilSimError, SessionError, UsageError, did_you_mean, listed, shown
 from imil_sim.feedback.grid import Grid, check_threshold
 from imil_sim.feedback.recorded import Films
 from imil_sim.feedback.session import MOST_LINE, Session
 from imil_sim.feedback.session_read import parse_session
 from imil_sim.feedback.session_write import session_bytes, write_new_session
-from imil_sim.images.importing.reading import KINDS, read_outlines
+from imil_sim.images.importing.outlines import film_id
+from imil_sim.images.importing.reading import KINDS, Read, read_outlines
 from imil_sim.images.importing.sessions import Tally, Unmarked, Wanted, sessions_of
 from imil_sim.images.importing.sizes import read_sizes
+from imil_sim.images.importing.wording import several
+from imil_sim.study.study import Study
+
+GRID = 8
+"""Rows and columns of the cells that are written, where nothing says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ class Asked:
     source: Path
     to: Path
     kind: str | None
-    grid: int
+    grid: int | None
+    """Rows and columns; None: the study's, where it has one, or `GRID`."""
     threshold: float
     reader: str
     role: str
@@ -42,7 +49,7 @@ class Asked:
     whole_path: bool
     study: str | None
     store: Path
-    unmarked: Unmarked
+    unmarked: str
     only: frozenset[str]
 
 
@@ -79,41 +86,90 @@ def _import(asked: Asked) -> _Told:
         check_threshold(asked.threshold)
     except ValueError as error:
         raise UsageError(f"--threshold: {error}") from None
+    unmarked = _unmarked(asked.unmarked)
+    study = None if asked.study is None else open_study(asked.study)
+    on = _Grid.of(asked.grid, study)
     read = read_outlines(asked.source, asked.kind, asked.suffix, asked.only)
     wanted = Wanted(
-        grid=Grid(asked.grid, asked.grid),
+        grid=on.grid,
         threshold=asked.threshold,
         reader=asked.reader,
         role=asked.role,
         source=_source(asked, KINDS[read.kind]),
         whole_path=asked.whole_path,
-        unmarked=asked.unmarked,
+        unmarked=unmarked,
     )
     sizes = read_sizes(asked.sizes, whole_path=asked.whole_path) if asked.sizes else None
-    imported = sessions_of(read.outlines, wanted, sizes, _films(asked))
+    films = None if study is None else _films(study, asked.store)
+    hint = _suffix_hint(read, films, whole_path=asked.whole_path)
+    try:
+        imported = sessions_of(read.outlines, wanted, sizes, films)
+    except SessionError as error:
+        raise SessionError(f"{error}{listed(hint)}") from None
     places = _places(asked.to, list(imported.sessions))
     write_all({places[reader]: session for reader, session in imported.sessions.items()})
     lines: list[str] = []
     for reader, tally in imported.tallies.items():
         session = imported.sessions.get(reader)
         written = "nothing written" if session is None else f"written to {places[reader]}"
-        told = "no answer" if session is None else _told(session)
+        told = "no answer" if session is None else _told(session, on.whose)
         lines += [f"{KINDS[read.kind]}: {told}, by {reader}, {written}", *_left_out(tally)]
-    return _Told((*read.warnings, *imported.warnings), tuple(lines))
+    return _Told((*read.warnings, *imported.warnings, *hint, *on.warnings), tuple(lines))
 
 
-def shown(text: str) -> str:
-    r"""The text as a line that a terminal, or the header of a session, may have: what would steer it is spelled out.
+def _unmarked(asked: str) -> Unmarked:
+    """What becomes of films without a mark.
 
-    >>> shown("a\x1b[31mb\n\u202ec é\u00a0d")
-    'a\\x1b[31mb\\n\\u202ec é\xa0d'
+    Raises:
+        UsageError: it is none of the words for it.
     """
-    return "".join(
-        character
-        if character.isprintable() or unicodedata.category(character) == "Zs"  # any kind of space
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    for known in get_args(Unmarked):
+        if asked == known:
+            return cast(Unmarked, known)
+    raise UsageError(f'--unmarked: there is no "{asked}". {did_you_mean(asked, get_args(Unmarked))}')
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The grid of the cells that are written."""
+
+    grid: Grid
+    whose: str = ""
+    """Whose it is, as the summary says it; empty where it is nobody's."""
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, asked: int | None, study: Study | None) -> _Grid:
+        """The grid asked for, or that of the study.
+
+        Raises:
+            UsageError: none is asked for, and the study has several.
+        """
+        arms = study.arms.values() if study else ()
+        shapes = sorted({arm.feedback.grid_size for arm in arms if arm.feedback})
+        told = ", ".join(f"{rows} x {cols}" for rows, cols in shapes)
+        if asked is not None:
+            if study is None or not shapes or (asked, asked) in shapes:
+                return cls(Grid(asked, asked))
+            warning = (
+                f"--grid {asked}: the arms of {study.name} ask on {told}, where a session on {asked} x {asked} cannot "
+                "be replayed strictly; leave --grid out, or give that"
+            )
+            return cls(Grid(asked, asked), warnings=(warning,))
+        if study is None or not shapes:
+            return cls(Grid(GRID, GRID))
+        if len(shapes) > 1:
+            raise UsageError(f"--study: the arms of {study.name} ask on several grids, {told}; say which with --grid")
+        return cls(Grid(*shapes[0]), f" (that of study {study.name})")
+
+
+def _suffix_hint(read: Read, films: Films | None, *, whole_path: bool) -> tuple[str, ...]:
+    """What the user is told of an ending that the names of all masks have, unless films of the study have it too."""
+    ids = {film_id(one.film, whole_path=whole_path) for one in read.outlines}
+    if not read.ending or (films is not None and not ids.isdisjoint(films.labels)):
+        return ()
+    told = f'the names of all masks end in "{read.ending}"; if those of the films do not, give --suffix {read.ending}'
+    return (told,)
 
 
 def _source(asked: Asked, kind: str) -> str:
@@ -123,16 +179,17 @@ def _source(asked: Asked, kind: str) -> str:
     return shown(" ".join([kind, asked.source.name, *options]))[:MOST_LINE]
 
 
-def _films(asked: Asked) -> Films | None:
-    """The image set of the study, where one is named."""
-    if asked.study is None:
-        return None
-    study = open_study(asked.study)
+def _films(study: Study, store: Path) -> Films:
+    """The image set of the study.
+
+    Raises:
+        UsageError: it has several.
+    """
     sources = {arm.images.text: arm.images for arm in study.arms.values()}
     if len(sources) > 1:
         raise UsageError(f"--study: {study.name} has several image sets; name a study that has one")
     with Counter(Console(stderr=True)) as counter:
-        library = ImageLibrary(study.beside, asked.store / "images", counter)
+        library = ImageLibrary(study.beside, store / "images", counter)
         return library.films(next(iter(sources.values())))
 
 
@@ -227,19 +284,27 @@ def _take_away(files: Sequence[Path], folders: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def _told(session: Session) -> str:
+def _told(session: Session, whose: str) -> str:
     abstained = sum(answer.abstained for answer in session.answers)
     rows, cols = session.header.grid
-    told = f"{len(session.answers)} answers on a grid of {rows} x {cols}"
-    return told + (f", {abstained} abstentions" if abstained else "")
+    told = f"{several(len(session.answers), 'answer')} on a grid of {rows} x {cols}{whose}"
+    return told + (f", {several(abstained, 'abstention')}" if abstained else "")
 
 
 def _left_out(tally: Tally) -> Iterator[str]:
     """What the summary says of films without a mark and of marks that were not wanted."""
-    films = "films without a mark of the categories asked for" if tally.unwanted else "films without a mark"
+    without = "without a mark of the categories asked for" if tally.unwanted else "without a mark"
     if tally.nothing:
-        yield f'  {tally.nothing} {films} are answered "nothing matters" (--unmarked skip leaves them out)'
+        films, them = _films_and_them(tally.nothing, without)
+        yield f'  {films} answered "nothing matters" (--unmarked skip leaves {them} out)'
     if tally.skipped:
-        yield f'  {tally.skipped} {films} are left out (--unmarked nothing answers them "nothing matters")'
+        films, them = _films_and_them(tally.skipped, without)
+        yield f'  {films} left out (--unmarked nothing answers {them} "nothing matters")'
     if tally.unwanted:
-        yield f"  {tally.unwanted} marks of other categories are left out (--only)"
+        marks = several(tally.unwanted, "mark of another category is", "marks of other categories are")
+        yield f"  {marks} left out (--only)"
+
+
+def _films_and_them(count: int, without: str) -> tuple[str, str]:
+    """So many films as the subject of a sentence, and what they are called later in it."""
+    return several(count, f"film {without} is", f"films {without} are"), "it" if count == 1 else "them"

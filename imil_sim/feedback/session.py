@@ -11,13 +11,13 @@ A film is known by `film_sha256` at the study's size, a heat-map by `cam_sha256`
 from __future__ import annotations
 
 import datetime
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from imil_sim.errors import shown
 from imil_sim.feedback.drawn import Drawn
 from imil_sim.feedback.grid import Grid
 from imil_sim.study.spec import Spec
@@ -49,7 +49,7 @@ def id_problem(image_id: str) -> str:
     parts = image_id.split("/")
     if len(image_id) > MOST_ID:
         return f"is longer than {MOST_ID} characters"
-    if not _can_be_shown(image_id) or "\\" in image_id:
+    if shown(image_id) != image_id or "\\" in image_id:
         return "holds a backslash or a character that cannot be printed"
     if any(part in ("", ".", "..") for part in parts):
         return "is a path, not a name: it is empty, absolute, a web address, or has parts like '..'"
@@ -60,15 +60,7 @@ def name_problem(name: str) -> str:
     """Why ``name`` can be the name of no reader and no class; empty where it can."""
     if not 1 <= len(name) <= MOST_NAME:
         return f"is empty, or longer than {MOST_NAME} characters"
-    return "" if _can_be_shown(name) else _UNSHOWN
-
-
-def _can_be_shown(text: str) -> bool:
-    """Whether text can stand in a line: no control, no mark that turns the writing around, but any kind of space.
-
-    Screenshots have a narrow no-break space in their names on some systems.
-    """
-    return all(character.isprintable() or unicodedata.category(character) == "Zs" for character in text)
+    return "" if shown(name) == name else _UNSHOWN
 
 
 def _an_id(image_id: str) -> str:
@@ -78,7 +70,7 @@ def _an_id(image_id: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    if not _can_be_shown(text):
+    if shown(text) != text:
         raise ValueError(_UNSHOWN)
     return text
 
@@ -209,7 +201,7 @@ def answer_problems(header: Header, answer: SessionAnswer) -> Iterator[str]:
         if value is not None and header.class_names and value >= len(header.class_names):
             yield f"{name} is {value}, but the header names {len(header.class_names)} classes (from 0)"
     if header.states and answer.consultation > len(header.states):
-        yield f"consultation is {answer.consultation}, but the header names {len(header.states)} states of the model"
+        yield f"consultation is {answer.consultation}, but the header names {len(header.states)} of the model's states"
 
 
 def session_schema() -> dict[str, Any]:

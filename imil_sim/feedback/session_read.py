@@ -6,6 +6,8 @@ number of problems after which reading stops.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -13,7 +15,15 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import ValidationError
 
 from imil_sim.errors import SessionError, did_you_mean, listed
-from imil_sim.feedback.session import FORMAT, VERSION, Header, Session, SessionAnswer, answer_problems
+from imil_sim.feedback.session import (
+    FORMAT,
+    MOST_CELLS_A_SIDE,
+    VERSION,
+    Header,
+    Session,
+    SessionAnswer,
+    answer_problems,
+)
 from imil_sim.feedback.strict_json import JsonFault, parse_json
 from imil_sim.feedback.untrusted import MOST_BYTES, open_untrusted
 from imil_sim.study.spec import Spec
@@ -24,6 +34,38 @@ MOST_LINES = 100_000
 MOST_PROBLEMS = 20
 """After so many the rest of the file is not looked at."""
 
+_BOM = b"\xef\xbb\xbf"
+"""What some editors put before the text of a file; it is no part of it."""
+
+_KINDS = {
+    "string_type": "text",
+    "string_sub_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of no more than 20 digits",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+"""What a value must be, by pydantic's kind of error."""
+_BOUNDS = {
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "too_short": "must have {min_length} or more parts, and has {actual_length}",
+    "too_long": "must have no more than {max_length} parts, and has {actual_length}",
+    "string_too_short": "must have {min_length} or more characters",
+    "string_too_long": "must have no more than {max_length} characters",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+}
+
 _S = TypeVar("_S", bound=Spec)
 
 
@@ -31,7 +73,8 @@ def read_session(path: Path) -> Session:
     """The session in a file.
 
     A last line that was only half written, by a process that was killed at it, is dropped, and the session's
-    ``warnings`` say so. Blank lines are passed over. Nothing else is forgiven.
+    ``warnings`` say so. Blank lines are passed over, and so is a byte order mark before the first. Nothing else is
+    forgiven.
 
     Raises:
         SessionError: the file cannot be read, or is no session of version 1; every problem is told with its line.
@@ -53,6 +96,9 @@ def parse_session(file: BinaryIO, name: str) -> Session:
         if excess := _excess(raw, number, size):
             reading.problem(number, excess)
             break
+        raw = raw.removeprefix(_BOM) if number == 1 else raw
+        if reading.first and (stranger := _stranger(raw)):
+            raise SessionError(f"{name} is no session: {stranger}; imil-sim import makes sessions of other formats")
         reading.take(number, raw)
         if len(reading.problems) >= MOST_PROBLEMS:
             reading.problems.append("... reading stopped here")
@@ -75,6 +121,20 @@ def _excess(raw: bytes, number: int, size: int) -> str:
     return f"is one of more than {MOST_LINES:,} lines; this is no session" if number > MOST_LINES else ""
 
 
+def _stranger(raw: bytes) -> str:
+    """Why a first line is that of another kind of file altogether; empty where it may be a header, or is blank."""
+    line = raw.strip()
+    if not line or (line.startswith(b"{") and raw != b"{\n"):  # a header with a slip, or cut off, is told as one
+        return ""
+    try:
+        parse_json(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        return "its first line is not UTF-8 text"
+    except JsonFault as fault:
+        return "its first line is no JSON" if str(fault).startswith("is no JSON") else ""
+    return ""
+
+
 class _Reading:
     """What has been read of a session so far."""
 
@@ -89,6 +149,11 @@ class _Reading:
         self.problems: list[str] = []
         self.warnings: list[str] = []
 
+    @property
+    def first(self) -> bool:
+        """Whether the first line that is not blank is still to come."""
+        return self.header is None and not self.headless
+
     def problem(self, number: int, what: str) -> None:
         self.problems.append(f"line {number}: {what}")
 
@@ -96,7 +161,7 @@ class _Reading:
         """Look at one line."""
         if not raw.strip():
             return
-        first = self.header is None and not self.headless
+        first = self.first
         try:
             text = raw.decode("utf-8")
             value = parse_json(text)
@@ -111,7 +176,7 @@ class _Reading:
         if first:
             self._take_header(number, text, value)
         else:
-            self._take_answer(number, text)
+            self._take_answer(number, text, value)
 
     def _take_header(self, number: int, text: str, value: Any) -> None:
         self.headless = True
@@ -125,9 +190,11 @@ class _Reading:
             self.header = self._checked(Header, number, text)
             self.headless = self.header is None
 
-    def _take_answer(self, number: int, text: str) -> None:
+    def _take_answer(self, number: int, text: str, value: Any) -> None:
         answer = self._checked(SessionAnswer, number, text)
         if answer is None:
+            for problem in _header_problems(self.header, value):
+                self.problem(number, problem)
             return
         if self.header is not None:
             for problem in answer_problems(self.header, answer):
@@ -148,14 +215,48 @@ class _Reading:
             return None
 
 
+def _header_problems(header: Header | None, value: Any) -> Iterator[str]:
+    """What the header has against the parts of a wrong answer that can be held against it one by one."""
+    if header is None or not isinstance(value, dict):
+        return
+    cells = value.get("cells")
+    numbers = {cell for cell in cells if type(cell) is int} if isinstance(cells, list) else set[int]()
+    parts: list[dict[str, Any]] = [{"cells": sorted(n for n in numbers if 1 <= n <= MOST_CELLS_A_SIDE**2)}]
+    parts += [{"cells": [], name: value.get(name)} for name in ("label", "predicted", "consultation")]
+    for part in parts:
+        try:
+            answer = SessionAnswer.model_validate_json(json.dumps({"order": 1, "image_id": "any", **part}), strict=True)
+        except ValidationError:
+            continue  # told already
+        yield from answer_problems(header, answer)
+
+
+def asked_for(found: Any) -> str:
+    """What pydantic found wrong with a value, said of it: ``is missing``, ``must be a list``."""
+    kind = found["type"]
+    if kind == "missing":
+        return "is missing"
+    if kind in _KINDS:
+        return f"must be {_KINDS[kind]}"
+    if kind in _BOUNDS:
+        return _BOUNDS[kind].format(**{name: _plain(value) for name, value in found["ctx"].items()})
+    return str(found["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+
+
+def _plain(bound: Any) -> str:
+    """A bound as one writes it: 10,000,000 of 1e7."""
+    whole = isinstance(bound, int) or (isinstance(bound, float) and bound.is_integer())
+    return f"{int(bound):,}" if whole else str(bound)
+
+
 def _told(model: type[Spec], found: Any) -> str:
     """One of pydantic's findings in a sentence."""
     where = ".".join(str(part) for part in found["loc"])
     if found["type"] == "extra_forbidden":
         return f'there is no field "{where[:60]}". {did_you_mean(where, model.model_fields)}'
+    what = asked_for(found)
     if found["type"] == "missing":
-        return f"{where} is missing"
-    what = str(found["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+        return f"{where} {what}"
     shown = "" if found["type"] == "value_error" and not isinstance(found["input"], str) else _shown(found["input"])
     return (f"{where}: " if where else "") + what + (f" (found {shown})" if shown else "")
 

@@ -41,7 +41,11 @@ def write_new_session(path: Path, session: Session) -> None:
         target = path.resolve()
         with new_beside(target, session_bytes(session), like=target) as beside:
             _named(beside, target)
-            _settle(target.parent)
+            try:
+                _settle(target.parent)
+            except OSError:
+                target.unlink()  # named only just now, and by us
+                raise
     except FileExistsError:
         raise SessionError(f"session {path} is there already; go on with it, or name another file") from None
     except (OSError, RuntimeError) as error:
@@ -199,7 +203,7 @@ def _tail(file: int, size: int) -> bytes:
 
 def _is_json(line: bytes) -> bool:
     try:
-        parse_json(line.decode("utf-8"))
+        parse_json(line.decode("utf-8-sig"))  # a header without its end may be all there is, with a mark before it
     except ValueError:
         return False
     return True

@@ -11,11 +11,16 @@ import numpy as np
 import pytest
 
 from imil_sim.cli import importing
-from imil_sim.errors import SessionError
+from imil_sim.engine.check import check_study
+from imil_sim.engine.data import ImageLibrary
+from imil_sim.errors import ImilSimError, SessionError
 from imil_sim.feedback import session_read
+from imil_sim.feedback.recorded import Films
 from imil_sim.feedback.session import Session
 from imil_sim.feedback.session_read import read_session
 from imil_sim.feedback.session_write import write_new_session
+from imil_sim.images.importing.reading import Read, read_outlines
+from imil_sim.study.study import read_study
 
 if TYPE_CHECKING:
     from conftest import Call
@@ -40,7 +45,7 @@ def test_a_folder_of_masks_becomes_a_session_and_the_same_one_again(call: Call, 
     assert (done.code, done.out.strip()) == (
         0,
         "folder of masks: 3 answers on a grid of 4 x 4, by me, written to out/s.jsonl\n"
-        '  1 films without a mark are answered "nothing matters" (--unmarked skip leaves them out)',
+        '  1 film without a mark is answered "nothing matters" (--unmarked skip leaves it out)',
     )
     session = read_session(here / "out/s.jsonl")
     assert (session.header.reader, session.header.role) == ("me", "resident")
@@ -77,7 +82,7 @@ def test_a_film_that_stands_twice_in_a_file_is_refused(call: Call, here: Path, k
     reader = "7" if kind == "label-studio" else "unknown"
     for film in "ab":
         assert f'film "{film}" of reader {reader} stands there already; keep one of them' in done.err
-    assert ("have no known size" in done.err) == (kind == "via")  # told beside it
+    assert ("of no known size" in done.err) == (kind == "via")  # told beside it
 
 
 def test_several_readers_become_sessions_in_a_folder(call: Call, here: Path) -> None:
@@ -99,7 +104,7 @@ def test_several_readers_become_sessions_in_a_folder(call: Call, here: Path) -> 
     ("arguments", "told"),
     [
         (["none.json"], "none.json does not exist"),
-        (["boxes.csv"], "1 films are marked in pixels and have no known size"),
+        (["boxes.csv"], "1 film is marked in pixels and of no known size"),
         (["boxes.csv", "--format", "cocoa"], 'Did you mean "coco"'),
         (["boxes.csv", "--threshold", "0"], "--threshold: threshold is the share"),
         (["boxes.csv", "--reader", "R9"], 'no reader "R9" in the file'),
@@ -126,7 +131,7 @@ def test_what_was_left_out_is_said(call: Call, here: Path) -> None:
     done = call("import", "via.json", "--to", "s.jsonl")
     assert done.code == 0
     assert "warning: left out, having no area: 1 x point" in done.err
-    assert "1 answers on a grid of 8 x 8, 1 abstentions, by unknown" in done.out
+    assert "1 answer on a grid of 8 x 8, 1 abstention, by unknown" in done.out
 
 
 def test_with_a_study_the_films_are_known_and_a_stranger_is_refused(call: Call, masks: Path, here: Path) -> None:
@@ -143,6 +148,76 @@ def test_with_a_study_the_films_are_known_and_a_stranger_is_refused(call: Call, 
     assert not (here / "t.jsonl").exists()
 
 
+REPLAY = ', grid_size = {grid}, options = {{session = "s.jsonl", missing = "skip"}}'
+
+
+def feedback_on(here: Path, *grids: str) -> None:
+    """The study tiny.toml with an arm a grid."""
+    arms = "".join(
+        f'[arms.arm{n}]\nfeedback = {{oracle = "{"replay" if "session" in grid else "lesions"}"{grid}}}\n'
+        for n, grid in enumerate(grids)
+    )
+    (here / "tiny.toml").write_text(
+        (here / "tiny.toml").read_text().split("[arms.baseline]")[0] + "[arms.baseline]\n" + arms
+    )
+
+
+@pytest.mark.parametrize(
+    ("grids", "options", "shape", "told"),
+    [
+        ((), [], (4, 4), "answers on a grid of 4 x 4 (that of study tiny), by unknown"),
+        ((", grid_size = [3, 5]", ", grid_size = [3, 5]"), [], (3, 5), "3 x 5 (that of study tiny), by unknown"),
+        (("", ", grid_size = 8"), ["--grid", "8"], (8, 8), "answers on a grid of 8 x 8, by unknown"),
+        ((), ["--grid", "8"], (8, 8), "warning: --grid 8: the arms of tiny ask on 4 x 4, where a session on 8 x 8 can"),
+    ],
+)
+def test_the_grid_is_that_of_the_study_so_that_strict_replay_takes_the_session(
+    call: Call, masks: Path, here: Path, grids: tuple[str, ...], options: list[str], shape: tuple[int, int], told: str
+) -> None:
+    if grids:
+        feedback_on(here, *grids)
+    done = call("import", "masks", "--to", "s.jsonl", "--study", "tiny.toml", *options)
+    assert done.code == 0, done.err
+    assert told in done.out + done.err
+    assert ("warning: --grid" in done.err) == told.startswith("warning")
+    session = read_session(here / "s.jsonl")
+    assert session.header.grid == shape
+    library = ImageLibrary(here, here / "runs" / "images")
+    feedback_on(here, REPLAY.format(grid=[*shape]))
+    check_study(read_study(here / "tiny.toml"), library)
+    feedback_on(here, REPLAY.format(grid=2))
+    with pytest.raises(ImilSimError, match=r"line 1: recorded on a grid of .*, asked about on 2 x 2"):
+        check_study(read_study(here / "tiny.toml"), library)
+
+
+def test_of_several_grids_of_a_study_one_must_be_said(call: Call, masks: Path, here: Path) -> None:
+    feedback_on(here, "", ", grid_size = 8")
+    done = call("import", "masks", "--to", "s.jsonl", "--study", "tiny.toml")
+    assert (done.code, (here / "s.jsonl").exists()) == (2, False)
+    assert "--study: the arms of tiny ask on several grids, 4 x 4, 8 x 8; say which with --grid" in done.err
+
+
+def test_an_ending_that_all_masks_have_is_asked_about(call: Call, masks: Path, here: Path) -> None:
+    hint = 'the names of all masks end in "_mask"; if those of the films do not, give --suffix _mask'
+    for path in sorted(masks.iterdir()):
+        path.rename(path.with_stem(f"{path.stem}_mask"))
+    done = call("import", "masks", "--to", "s.jsonl")
+    assert (done.code, f"warning: {hint}" in done.err) == (0, True)
+    done = call("import", "masks", "--to", "t.jsonl", "--suffix", "_mask")
+    assert (done.code, done.err) == (0, "")
+    done = call("import", "masks", "--to", "u.jsonl", "--study", "tiny.toml")
+    assert (done.code, 'film "train-0000_mask" is not in the set' in done.err, hint in done.err) == (2, True, True)
+    # Of films that are called so it is no suffix.
+    assert (
+        importing._suffix_hint(
+            Read("masks", read_outlines(masks).outlines, ending="_mask"),
+            Films("set", "f" * 64, ("a", "b"), {"train-0001_mask": 0}, lambda _: np.zeros((2, 2), np.uint8)),
+            whole_path=False,
+        )
+        == ()
+    )
+
+
 def test_films_without_a_mark_and_marks_of_other_categories_are_summed_up(call: Call, here: Path) -> None:
     boxes = [("a", 1), ("a", 2), ("b", 2)]
     document = {
@@ -156,8 +231,8 @@ def test_films_without_a_mark_and_marks_of_other_categories_are_summed_up(call: 
         0,
         [
             "COCO JSON: 2 answers on a grid of 4 x 4, by unknown, written to s.jsonl",
-            '  1 films without a mark of the categories asked for are answered "nothing matters" '
-            "(--unmarked skip leaves them out)",
+            '  1 film without a mark of the categories asked for is answered "nothing matters" '
+            "(--unmarked skip leaves it out)",
             "  2 films without a mark of the categories asked for are left out (--unmarked nothing answers them "
             '"nothing matters")',
             "  2 marks of other categories are left out (--only)",
@@ -172,7 +247,13 @@ def test_films_without_a_mark_and_marks_of_other_categories_are_summed_up(call: 
     done = call("import", "coco.json", "--to", "u.jsonl", "--only", "nodules")
     assert (done.code, (here / "u.jsonl").exists()) == (2, False)
     assert 'no mark is of the category "nodules". Known: cavity, nodule. Did you mean "nodule"?' in done.err
-    assert call("import", "coco.json", "--to", "u.jsonl", "--unmarked", "maybe").code == 2
+    done = call("import", "coco.json", "--to", "u.jsonl", "--unmarked", "nuthing")
+    assert (done.code, done.err) == (
+        2,
+        'imil-sim: --unmarked: there is no "nuthing". Known: nothing, skip, stated. Did you mean "nothing"?\n',
+    )
+    done = call("import", "coco.json", "--to", "v.jsonl", "--only", "cavity", "--unmarked", "skip")
+    assert "\n  1 mark of another category is left out (--only)\n" in done.out
 
 
 def test_files_passed_over_are_said_and_a_reader_without_an_answer_too(call: Call, masks: Path, here: Path) -> None:
@@ -184,10 +265,16 @@ def test_files_passed_over_are_said_and_a_reader_without_an_answer_too(call: Cal
     (here / "sizes.csv").write_text("image_id,width,height\na,100,80\n")
     done = call("import", "boxes.csv", "--to", "s2.jsonl", "--sizes", "sizes.csv", "--unmarked", "skip")
     assert done.code == 0
-    assert "CSV table of boxes: no answer, by R2, nothing written\n  1 films without a mark are left out" in done.out
+    assert "CSV table of boxes: no answer, by R2, nothing written\n  1 film without a mark is left out" in done.out
 
 
 # ---------------------------------------------------------------------------------------------------- all or nothing
+
+
+def untouched(path: Path) -> tuple[int, int, int]:
+    """What stays the same of a file that nobody writes; when it was last read does not."""
+    about = path.stat()
+    return about.st_ino, about.st_mtime_ns, about.st_size
 
 
 def four_readers(here: Path) -> list[str]:
@@ -214,13 +301,13 @@ def test_sessions_of_several_readers_are_written_all_or_none(
     # What was there before stays: the folder, a stranger's file, and R2's own session, byte for byte.
     assert call(*line, "--reader", "R2", "--to", "new/readers/R2.jsonl").code == 0
     (here / "new/readers/notes.txt").write_text("mine")
-    before = (here / "new/readers/R2.jsonl").stat()
+    before = untouched(here / "new/readers/R2.jsonl")
     assert call(*line).code != 0
     assert sorted(path.name for path in (here / "new/readers").iterdir()) == ["R2.jsonl", "notes.txt"]
-    assert (here / "new/readers/R2.jsonl").stat() == before
+    assert untouched(here / "new/readers/R2.jsonl") == before
     monkeypatch.setattr(importing, "write_new_session", write_new_session)
     assert call(*line).code == 0
-    assert (here / "new/readers/R2.jsonl").stat() == before
+    assert untouched(here / "new/readers/R2.jsonl") == before
     assert len(list((here / "new/readers").glob("R*.jsonl"))) == 4
 
 

@@ -243,6 +243,23 @@ def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path, monkey
     assert not (tmp_path / "new.jsonl").exists()
 
 
+def test_a_new_name_that_cannot_be_settled_is_taken_away_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def failing(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing)
+        with pytest.raises(SessionError, match="cannot be written: Input/output error; nothing was kept of it"):
+            write_new_session(tmp_path / "s.jsonl", SESSION)
+    assert os.listdir(tmp_path) == []
+    write_new_session(tmp_path / "s.jsonl", SESSION)
+    assert read_session(tmp_path / "s.jsonl").answers == ANSWERS
+
+
 def test_a_header_has_its_name_once_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, write = tmp_path / "s.jsonl", os.write
 
@@ -292,26 +309,37 @@ WRONG = [
     (answer(), "line 1: is no header of a session"),
     ("[]\n", "line 1: is no header of a session"),
     ("", "line 1: there is no header"),
-    (header(grid=[0, 2]), r"line 1: grid.0: must be greater than or equal to 1 \(found 0\)"),
-    (header(grid=[2, 10**6]), "line 1: grid.1: must be less than or equal to 1000"),
+    (header(grid=[0, 2]), r"line 1: grid.0: must be 1 or more \(found 0\)"),
+    (header(grid=[2, 10**6]), "line 1: grid.1: must be 1,000 or less"),
     (header(reader="a\nb"), "line 1: reader: holds a line break"),
+    (header(grid=4), r"line 1: grid: must be a list \(found 4\)"),
+    (header(grid=[2]), "line 1: grid.1 is missing"),
+    (header(reader=5), "line 1: reader: must be text"),
     (header(date="yesterday"), "line 1: date: must be a valid date"),
     (header(red=1), r'line 1: there is no field "red"\. .*Did you mean "reader"'),
     (header() + answer(cells=[5]), 'line 2: film "a": cell 5 lies outside the grid of 2 x 2'),
-    (header() + answer(cells=[0]), "line 2: cells.0: must be greater than or equal to 1"),
+    (header() + answer(cells=[0]), "line 2: cells.0: must be 1 or more"),
     (header() + answer(cells=[2, 1]), "line 2: cells must be ascending numbers, each once"),
-    (header() + answer(cells=[1.5]), "line 2: cells.0: must be a valid integer"),
+    (header() + answer(cells=[1.5]), "line 2: cells.0: must be a whole number"),
+    (
+        header() + answer(cells=[99, 3], label="TB"),
+        r"(?s)line 2: label: must be a whole number.*line 2: cell 99 lies outside the grid of 2 x 2 \(1 to 4\)$",
+    ),
+    (
+        header(class_names=["a", "b"], states=["a" * 64]) + answer(cells=[2, 1], label=2, consultation=2),
+        r"(?s)line 2: cells must be ascending.*line 2: label is 2, but .*line 2: consultation is 2, but ",
+    ),
     (header() + answer(cells=None), "line 2: cells is null and abstained is false"),
     (header() + answer(abstained=True), "line 2: abstained is true, so cells and drawn must be null"),
-    (header() + answer(label=True), "line 2: label: must be a valid integer"),
+    (header() + answer(label=True), "line 2: label: must be a whole number"),
     (header(class_names=["a", "b"]) + answer(label=2), "label is 2, but the header names 2 classes"),
-    (header(states=["a" * 64]) + answer(consultation=2), "consultation is 2, but the header names 1 states"),
-    (header() + answer(confidence=1.5), "line 2: confidence: must be less than or equal to 1"),
+    (header(states=["a" * 64]) + answer(consultation=2), "consultation is 2, but the header names 1 of the model's states"),
+    (header() + answer(confidence=1.5), "line 2: confidence: must be 1 or less"),
     (header() + answer(confidence=1).replace(": 1}", ": NaN}"), "line 2: has NaN"),
-    (header() + answer(seconds=1e300), "line 2: seconds: must be less than or equal to 10000000"),
+    (header() + answer(seconds=1e300), "line 2: seconds: must be 10,000,000 or less"),
     (header() + answer(order=10**30), "line 2: has a number of 31 digits"),
-    (header() + answer(order=10**15), "line 2: order: must be less than or equal to 1000000000"),
-    (header() + answer(image_sha256=OTHER_SHA), "line 2: image_sha256: .*match pattern"),
+    (header() + answer(order=10**15), "line 2: order: must be 1,000,000,000 or less"),
+    (header() + answer(image_sha256=OTHER_SHA), "line 2: image_sha256: must match the pattern"),
     (header() + answer()[:-2] + ', "order": 2}\n', 'line 2: has the key "order" twice'),
     (header() + answer() + answer(order=2), 'line 3: film "a": answers a second time what line 2 answers'),
     (header() + answer() + answer(order=2, cells=[2]), 'line 3: film "a": contradicts line 2'),
@@ -336,6 +364,41 @@ def test_a_wrong_line_is_named_and_nothing_is_used(text: str, told: str) -> None
     assert caught.value.exit_code == 2
     assert str(caught.value).startswith("session x.jsonl cannot be used:\n  - line ")
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"image_id,x_min\na,3\nb,4\n", "no JSON"),
+        (b"\n  \nimage_id\n", "no JSON"),  # behind blank lines
+        (b'{\n "images": [],\n "annotations": []\n}\n', "no JSON"),  # written over several lines
+        (header().encode("utf-16"), "not UTF-8 text"),
+    ],
+)
+def test_another_kind_of_file_is_told_in_one_sentence(text: bytes, told: str) -> None:
+    with pytest.raises(SessionError) as caught:
+        read(text)
+    assert str(caught.value) == (
+        f"x.jsonl is no session: its first line is {told}; imil-sim import makes sessions of other formats"
+    )
+    with pytest.raises(SessionError, match=r"line 1: is no JSON \(.*column 11\)\n  - line 2: order: must be 1 or more"):
+        read('{"format" "imil-sim session"}\n' + answer(order=0))  # a header with a slip is one all the same
+
+
+def test_a_byte_order_mark_is_passed_over_and_stays_where_it_is(tmp_path: Path) -> None:
+    mark, path = b"\xef\xbb\xbf", tmp_path / "s.jsonl"
+    path.write_bytes(mark + session_bytes(Session(HEADER, ANSWERS[:1])))
+    assert read_session(path) == read(session_bytes(Session(HEADER, ANSWERS[:1])))
+    append_answer(path, ANSWERS[1])
+    assert path.read_bytes() == mark + session_bytes(Session(HEADER, ANSWERS[:2]))
+    write_session(path, read_session(path))
+    assert path.read_bytes() == session_bytes(Session(HEADER, ANSWERS[:2]))
+    # A header without its line feed is whole, with a mark before it as without.
+    path.write_bytes(mark + line_of(HEADER)[:-1])
+    append_answer(path, ANSWERS[0])
+    assert read_session(path).answers == ANSWERS[:1]
+    with pytest.raises(SessionError, match="line 2: is no JSON"):
+        read(header().encode() + mark + answer().encode())
 
 
 def test_all_that_is_wrong_is_told_at_once_up_to_a_bound() -> None:
@@ -394,7 +457,8 @@ class Garbage(io.RawIOBase):
 def test_a_gigabyte_of_garbage_is_read_only_as_far_as_the_bounds() -> None:
     for line, told, most in (
         (b"\0", "line 1: is longer than 8,388,608 bytes", 2**24),
-        (b"garbage\n", "reading stopped here", 2**20),
+        (b"garbage\n", "is no session: its first line is no JSON", 2**20),
+        (b"{garbage\n", "reading stopped here", 2**20),
         (b"\n", "is one of more than 100,000 lines", 2**20),
         (b" " * 4095 + b"\n", r"the file has more than 134,217,728 bytes up to here", 2**28),
     ):

@@ -18,6 +18,7 @@ from imil_sim.errors import SessionError
 from imil_sim.feedback.drawn import Box
 from imil_sim.feedback.untrusted import open_untrusted
 from imil_sim.images.importing.outlines import Names, Outlines, first_of, is_wanted, refused
+from imil_sim.images.importing.strangers import told_of_table
 from imil_sim.images.table import read_table
 
 FILM_COLUMNS = ("image_id", "image", "filename", "file_name", "image index", "path", "film")
@@ -64,6 +65,8 @@ def read_boxes(path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
     sides = {side: first_of(columns, names) for side, names in COLUMNS.items()}
     missing = [f"no column for {side}: {', '.join(COLUMNS[side])}" for side, name in sides.items() if not name]
     missing += [] if film else [f"no column for the film: {', '.join(FILM_COLUMNS)}"]
+    if missing and (told := told_of_table(columns)):
+        raise SessionError(f"{path} {told}")
     if missing:
         raise refused(path, "is no table of boxes", missing)
     problems: list[str] = []

@@ -71,21 +71,22 @@ def read_coco(document: Any, path: Path, only: Set[str] = frozenset()) -> list[O
     file = checked(_FILE, document, path, NAME)
     problems: list[str] = []
     of_image: dict[int | str, list[tuple[int, _Annotation]]] = {}
+    images: list[_Image] = []
     for image in file.images:
         if image.id in of_image:
             problems.append(f"two images have the id {image.id}")
-        if image.height * image.width > MAX_PIXELS:
+        elif image.height * image.width > MAX_PIXELS:
             problems.append(f"image {image.id}: claims {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
-        of_image[image.id] = []
+        else:
+            images.append(image)
+        of_image.setdefault(image.id, [])
     for number, annotation in enumerate(file.annotations, 1):
         if annotation.image_id in of_image:
             of_image[annotation.image_id].append((number, annotation))
         else:
             problems.append(f"annotation {number}: there is no image with the id {str(annotation.image_id)[:60]}")
     names = _names(file.categories)
-    outlines = (
-        [] if problems else [_outlines(image, of_image[image.id], names, only, problems) for image in file.images]
-    )
+    outlines = [_outlines(image, of_image[image.id], names, only, problems) for image in images]
     if problems:
         raise refused(path, "cannot be imported", problems)
     return outlines

@@ -7,6 +7,9 @@ that is black throughout says nothing: its film is merely listed.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,8 @@ from imil_sim.errors import DataError, SessionError
 from imil_sim.feedback.drawn import runs_of
 from imil_sim.images.container import JPEG_SIGNATURE
 from imil_sim.images.decode import decode_gray, decode_mask
-from imil_sim.images.importing.outlines import READ_ENDINGS, Outlines, files_in, refused
+from imil_sim.images.importing.outlines import READ_ENDINGS, Outlines, files_in, film_id, refused
+from imil_sim.images.importing.wording import several
 
 
 def read_masks(folder: Path, suffix: str = "") -> tuple[list[Outlines], tuple[str, ...]]:
@@ -57,6 +61,24 @@ def read_masks(folder: Path, suffix: str = "") -> tuple[list[Outlines], tuple[st
             f"{folder} holds neither masks (PNG or JPEG) nor files of LabelMe (JSON): nothing to import{more}"
         )
     return outlines, (told,) if told else ()
+
+
+def shared_ending(films: Iterable[str]) -> str:
+    """What looks like a suffix at the end of the names of all films, ``_mask``; empty where nothing does.
+
+    Two films or more must have it. It begins with a sign that is neither letter nor digit and holds no digit: those
+    are what tells films, and their classes, apart.
+
+    >>> shared_ending(["train-0001_lung_mask.png", "train-0011_lung_mask.png"])
+    '_lung_mask'
+    >>> shared_ending(["a_0.png", "b_0.png"]) + shared_ending(["a_mask.png"]) + shared_ending(["a.png", "b_mask.png"])
+    ''
+    """
+    stems = sorted({film_id(film, whole_path=True)[::-1] for film in films})
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(stems[0], stems[-1], strict=False)) if stems[1:] else ()
+    shared = "".join(letter for letter, _ in alike)[::-1]  # of sorted texts the first and the last differ most
+    found = re.search(r"(?:[^\w/]|_)[^\d/]*[^\W\d_][^\d/]*$", shared)
+    return found[0] if found else ""
 
 
 def _outlines(path: Path, film: str, where: str) -> Outlines:
@@ -106,5 +128,5 @@ def _of_jpeg(path: Path) -> NDArray[np.bool_]:
 def _passed_over(names: list[Path]) -> str:
     if not names:
         return ""
-    what = "1 file that is" if len(names) == 1 else f"{len(names)} files that are"
+    what = several(len(names), "file that is", "files that are")
     return f"passed over {what} neither PNG nor JPEG, the first {names[0].as_posix()}"

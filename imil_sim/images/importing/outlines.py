@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from imil_sim.errors import MOST_LISTED, SessionError, listed
 from imil_sim.feedback.drawn import Box, Point
 from imil_sim.feedback.strict_json import JsonFault, parse_json
-from imil_sim.feedback.untrusted import read_untrusted
+from imil_sim.images.importing.wording import faults
 
 ELLIPSE_CORNERS = 64
 """An ellipse becomes a polygon of so many corners; its area is true to 0.2%."""
@@ -75,14 +75,14 @@ class Loose(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-def read_document(path: Path) -> Any:
-    """What a JSON file holds.
+def document_of(text: str, path: Path) -> Any:
+    """What the text of a JSON file holds.
 
     Raises:
-        SessionError: it cannot be read, or is not JSON as this house reads it; with the line.
+        SessionError: it is not JSON as this house reads it; with the line.
     """
     try:
-        return parse_json(read_untrusted(path))
+        return parse_json(text)
     except JsonFault as fault:
         raise SessionError(f"{path}, line {fault.line}: {fault}") from None
 
@@ -96,11 +96,7 @@ def checked(kind: TypeAdapter[_T], value: Any, path: Path, what: str) -> _T:
     try:
         return kind.validate_python(value)
     except ValidationError as error:
-        found = [
-            f"{'.'.join(str(part)[:60] for part in line['loc']) or 'the whole'}: {line['msg']}"
-            for line in error.errors(include_url=False, include_input=False)
-        ]
-        raise refused(path, f"is no {what}", found) from None
+        raise refused(path, f"is no {what}", faults(error, value)) from None
 
 
 def refused(path: Path, what: str, problems: Sequence[str]) -> SessionError:

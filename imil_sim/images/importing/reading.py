@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from imil_sim.errors import SessionError, UsageError, did_you_mean, listed
+from imil_sim.feedback.untrusted import read_untrusted
 from imil_sim.images.importing.boxes import read_boxes
 from imil_sim.images.importing.coco import is_coco, read_coco
 from imil_sim.images.importing.label_studio import is_label_studio, read_label_studio
 from imil_sim.images.importing.labelme import is_labelme, read_labelme
-from imil_sim.images.importing.masks import read_masks
-from imil_sim.images.importing.outlines import Names, Outlines, files_in, read_document, refused
+from imil_sim.images.importing.masks import read_masks, shared_ending
+from imil_sim.images.importing.outlines import Names, Outlines, document_of, files_in, refused
+from imil_sim.images.importing.strangers import SESSION, is_session, told_of_json
 from imil_sim.images.importing.via import is_via, read_via
 
 Kind = Literal["boxes", "coco", "label-studio", "labelme", "masks", "via"]
@@ -31,6 +33,8 @@ KINDS: dict[Kind, str] = {
 MOST_SHOWN = 80
 """Characters of a category's name in a message."""
 
+_LEAVE_IT = "leave --format out, or give another"
+
 _JSON = {
     "coco": (is_coco, read_coco),
     "label-studio": (is_label_studio, read_label_studio),
@@ -47,6 +51,8 @@ class Read:
     outlines: list[Outlines]
     warnings: tuple[str, ...] = ()
     """What was passed over."""
+    ending: str = ""
+    """Of masks that were read without a suffix: what looks like one; see `shared_ending`."""
 
 
 def read_outlines(path: Path, kind: str | None = None, suffix: str = "", only: Set[str] = frozenset()) -> Read:
@@ -78,13 +84,56 @@ def _of_file(path: Path, kind: str | None, only: Set[str]) -> Read:
         raise SessionError(f"{path} is a file; masks are imported from a folder")
     if path.suffix.lower() == ".tsv":
         raise SessionError(f"{path} is a table with tabs; save it as CSV, with commas")
-    if kind == "boxes" or (kind is None and path.suffix.lower() == ".csv"):
+    text = read_untrusted(path)
+    if is_session(text):
+        raise SessionError(f"{path} {SESSION}")
+    is_table = path.suffix.lower() == ".csv"
+    if kind == "boxes" or (kind is None and is_table):
+        _check_no_json(text, path, kind)
         return Read("boxes", read_boxes(path, only))
-    document = read_document(path)
-    found = next((name for name, (fits, _) in _JSON.items() if kind in (None, name) and fits(document)), kind)
+    try:
+        document = document_of(text, path)
+    except SessionError as error:
+        if is_table and kind is not None:
+            raise SessionError(f"{path} is a CSV table by its name, no {KINDS[_named(kind)]}; {_LEAVE_IT}") from None
+        raise error from None
+    return _of_document(document, path, kind, only)
+
+
+def _of_document(document: Any, path: Path, kind: str | None, only: Set[str]) -> Read:
+    fitting = _fitting(document)
+    if kind is not None and fitting and kind not in fitting:
+        looks = KINDS[_named(fitting[0])]
+        raise SessionError(f"{path} looks like {looks}, not like {KINDS[_named(kind)]}; {_LEAVE_IT}")
+    if not fitting and (told := told_of_json(document)):
+        raise SessionError(f"{path} {told}")
+    found = kind or next(iter(fitting), None)
     if found is None:
         raise SessionError(f"{path} is JSON of none of the formats that are read: {', '.join(KINDS.values())}")
     return Read(_named(found), _JSON[found][1](document, path, only))
+
+
+def _fitting(document: Any) -> list[str]:
+    """The JSON formats that a document looks like; none where it is empty."""
+    return [name for name, (fits, _) in _JSON.items() if document and fits(document)]
+
+
+def _check_no_json(text: str, path: Path, kind: str | None) -> None:
+    """Nothing, if a table is none that is JSON, and would be a strange table.
+
+    Raises:
+        SessionError: it is; told is which.
+    """
+    if text.lstrip()[:1] not in ("{", "["):
+        return
+    try:
+        document = document_of(text, path)
+    except SessionError:
+        return
+    looks = next((KINDS[_named(name)] for name in _fitting(document)), "JSON")
+    told = told_of_json(document) or f"looks like {looks}, not like a {KINDS['boxes']}"
+    end = _LEAVE_IT if kind else "let its name end in .json"
+    raise SessionError(f"{path} {told}; {end}" if looks != "JSON" else f"{path} {told}")
 
 
 def _of_folder(path: Path, kind: str | None, suffix: str, only: Set[str]) -> Read:
@@ -92,14 +141,18 @@ def _of_folder(path: Path, kind: str | None, suffix: str, only: Set[str]) -> Rea
     if kind == "masks" or (kind is None and not files):
         if only:
             raise UsageError("--only: masks have no categories; leave it out, or import the outlines they were made of")
-        return Read("masks", *read_masks(path, suffix))
+        outlines, told = read_masks(path, suffix)
+        return Read("masks", outlines, told, "" if suffix else shared_ending(one.film for one in outlines))
     if kind not in (None, "labelme"):
         raise SessionError(f"{path} is a folder; of {KINDS[_named(kind)]} name the file")
-    outlines: list[Outlines] = []
+    outlines = []
     problems: list[str] = []
     for file in files:
         try:
-            outlines += read_labelme(read_document(file), file, only)
+            document = document_of(read_untrusted(file), file)
+            if (fitting := _fitting(document)) and "labelme" not in fitting:
+                raise SessionError(f"{file} looks like {KINDS[_named(fitting[0])]}, no LabelMe file; name it by itself")
+            outlines += read_labelme(document, file, only)
         except SessionError as error:
             problems.append(str(error).replace("\n", "\n    "))
     if problems:

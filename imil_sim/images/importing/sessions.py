@@ -17,6 +17,7 @@ from imil_sim.feedback.question import film_sha256
 from imil_sim.feedback.recorded import Films
 from imil_sim.feedback.session import Header, Session, SessionAnswer, id_problem, name_problem
 from imil_sim.images.importing.outlines import Outlines, film_id
+from imil_sim.images.importing.wording import faults, several
 
 UNNAMED = "unknown"
 """The reader of a file that names none."""
@@ -24,6 +25,10 @@ UNNAMED = "unknown"
 Unmarked = Literal["stated", "nothing", "skip"]
 """What becomes of films without a mark: "nothing matters", no answer at all, or (``stated``) the one where the file
 says that somebody looked at the film, and the other where the film is merely listed."""
+
+
+class _OutsideError(ValueError):
+    """A mark lies outside of its film altogether."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,10 @@ class _Making:
         self._places: dict[tuple[str, str], str] = {}
         self._problems: list[str] = []
         self._unsized: list[str] = []
+        self._sized = 0
+        """Films marked in pixels whose size was given beside the file."""
+        self._outside: list[str] = []
+        """What is told of those of them whose marks lie outside."""
         self._left_out: Counter[str] = Counter()
         self._moved: list[str] = []
         self._counts: dict[str, Counter[str]] = {}
@@ -138,20 +147,25 @@ class _Making:
             there = "there" if place == one.where else f"at {place}"
             problems.append(f'film "{image_id}" of reader {reader} stands {there} already; keep one of them')
         self._places.setdefault((reader, image_id), one.where)
-        drawn, unsized = None, False
+        drawn, whole = None, True
         if not one.abstained and (one.boxes or one.polygons or one.mask is not None):
             size = one.size or self._sizes.get(image_id)
-            unsized = size is None
+            self._sized += one.size is None and size is not None
+            try:
+                drawn = None if size is None else self._drawn(one, size)
+            except ValidationError as error:
+                problems += faults(error, None)
+            except _OutsideError as error:
+                told = str(error) if one.film in one.where else f'film "{image_id}": {error}'
+                if one.size is None:
+                    self._outside.append(f"{one.where}: {told}")
+                else:
+                    problems.append(told)
             if size is None:
                 self._unsized.append(image_id)
-            else:
-                try:
-                    drawn = self._drawn(one, size)
-                except ValueError as error:  # pydantic's is one
-                    told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-                    problems.append(f'film "{image_id}": {told}')
+            whole = drawn is not None
         self._problems += [f"{one.where}: {problem}" for problem in problems]
-        if not problems and not unsized:
+        if not problems and whole:
             made = self.answers.setdefault(reader, [])
             made.append(self._answer(one, image_id, drawn, len(made) + 1))
 
@@ -174,7 +188,8 @@ class _Making:
         """What was drawn, within the film.
 
         Raises:
-            ValueError: an area lies outside of it altogether.
+            _OutsideError: an area lies outside of it altogether.
+            ValidationError: the film is too large.
         """
         height, width = size
         scale = (width, height) if one.fractions else (1, 1)
@@ -185,7 +200,7 @@ class _Making:
         for points in corners:
             (left, top), (right, bottom) = _within(points, width, height)
             if left >= right or top >= bottom:
-                raise ValueError(f"the box {_told(points)} has no area on a film of {width} x {height} pixels")
+                raise _OutsideError(f"the box {_told(points)} has no area on a film of {width} x {height} pixels")
             boxes.append((left, top, right, bottom))
         if inside != shapes or any(box != (*p[0], *p[1]) for box, p in zip(boxes, corners, strict=True)):
             self._moved.append(one.film)
@@ -236,8 +251,9 @@ class _Making:
         try:
             return Header.model_validate(head)
         except ValidationError as error:
-            found = [f"{line['loc'][0]}: {line['msg']}" for line in error.errors(include_url=False)]
-            raise SessionError(f"no session can be made of the reader {reader[:60]!r}:{listed(found)}") from None
+            raise SessionError(
+                f"no session can be made of the reader {reader[:60]!r}:{listed(faults(error, head))}"
+            ) from None
 
     def check(self) -> None:
         """Nothing, if all of it could be made.
@@ -251,14 +267,22 @@ class _Making:
         problems = found[:MOST_LISTED]
         if len(found) > MOST_LISTED:
             problems.append(f"and {len(found) - MOST_LISTED} more")
+        if self._outside:
+            problems.append(
+                f"of {several(self._sized, 'film')} with a size of --sizes "
+                f"{several(len(self._outside), 'has', 'have')} marks outside of it, so these are not the sizes of the "
+                f"originals that were marked. The first: {self._outside[0]}"
+            )
         if self._unsized:
             problems.append(
-                f"{len(self._unsized)} films are marked in pixels and have no known size, the first "
-                f'"{self._unsized[0]}": give --sizes, a table (film, width, height) or the folder of the original films'
+                f"{several(len(self._unsized), 'film is', 'films are')} marked in pixels and of no known size, the "
+                f'first "{self._unsized[0]}": give --sizes, a table (film, width, height) or the folder of the '
+                "original films"
             )
         if not problems and not self.answers:
             skipped = sum(counts["skipped"] for counts in self._counts.values())
-            more = f"; {skipped} films without a mark were skipped, see --unmarked" if skipped else ""
+            films = several(skipped, "film without a mark was", "films without a mark were")
+            more = f"; {films} skipped, see --unmarked" if skipped else ""
             problems.append(f"it holds no answer about any film{more}")
         if problems:
             raise SessionError(f"{self._wanted.source or 'the file'} cannot be imported:{listed(problems)}")
@@ -270,7 +294,7 @@ class _Making:
             yield f"left out, having no area: {kinds}"
         if self._moved:
             yield (
-                f"on {len(self._moved)} films marks reached beyond the edge and were cut there, the first "
+                f"on {several(len(self._moved), 'film')} marks reached beyond the edge and were cut there, the first "
                 f"{self._moved[0]}; are the sizes right?"
             )
 
@@ -279,11 +303,11 @@ def _within(points: Sequence[Point], width: int, height: int) -> list[Point]:
     """The points, those beyond an edge of the film moved onto it.
 
     Raises:
-        ValueError: all of them lie beyond the same edge.
+        _OutsideError: all of them lie beyond the same edge.
     """
     x, y = np.asarray(points, dtype=np.float64).T
     if x.max() < 0 or y.max() < 0 or x.min() > width or y.min() > height:
-        raise ValueError(f"the area {_told(points)} lies outside the film of {width} x {height} pixels")
+        raise _OutsideError(f"the area {_told(points)} lies outside the film of {width} x {height} pixels")
     return [(min(max(px, 0), width), min(max(py, 0), height)) for px, py in points]
 
 
@@ -293,13 +317,13 @@ def _cut(polygon: Sequence[Point], width: int, height: int) -> list[Point]:
     Where a polygon that is not convex falls into parts, they stay joined along the edge.
 
     Raises:
-        ValueError: no part of it lies within.
+        _OutsideError: no part of it lies within.
     """
     kept = list(polygon)
     for axis, limit, sign in ((0, 0, 1), (0, width, -1), (1, 0, 1), (1, height, -1)):
         kept = list(_beyond(kept, axis, limit, sign))
     if not kept:
-        raise ValueError(f"the area {_told(polygon)} lies outside the film of {width} x {height} pixels")
+        raise _OutsideError(f"the area {_told(polygon)} lies outside the film of {width} x {height} pixels")
     return kept
 
 

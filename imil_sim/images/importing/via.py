@@ -24,6 +24,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from imil_sim.feedback.drawn import Box
 from imil_sim.images.importing.outlines import Loose, Names, Outlines, Points, checked, ellipse, is_wanted, refused
+from imil_sim.images.importing.wording import faults
 
 NAME = "VIA annotation file (JSON)"
 PROJECT = "_via_img_metadata"
@@ -114,7 +115,7 @@ def _outlines(film: _Film, only: Set[str], problems: list[str]) -> Outlines:
             else:
                 polygons.append(_polygon(name, shape))
         except ValueError as error:  # pydantic's is one
-            what = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+            what = "; ".join(faults(error, shape)) if isinstance(error, ValidationError) else str(error)
             problems.append(f'film "{film.filename}", region {number} ("{name[:40]}"): {what}')
     return Outlines(
         film=film.filename,
@@ -145,7 +146,10 @@ def _polygon(name: str, shape: dict[str, Any]) -> Points:
     """
     if name == "polygon":
         polygon = _Polygon.model_validate(shape)
-        return tuple(zip(polygon.all_points_x, polygon.all_points_y, strict=True))
+        across, down = polygon.all_points_x, polygon.all_points_y
+        if len(across) != len(down):
+            raise ValueError(f"has {len(across)} numbers in all_points_x, and {len(down)} in all_points_y")
+        return tuple(zip(across, down, strict=True))
     if name == "circle":
         circle = _Circle.model_validate(shape)
         return ellipse(circle.cx, circle.cy, circle.r, circle.r)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from imil_sim.errors import DataError, SessionError, UsageError
 from imil_sim.feedback.drawn import mask_of
 from imil_sim.feedback.grid import Grid
+from imil_sim.feedback.session import Header, Session
 from imil_sim.feedback.session_write import session_bytes
 from imil_sim.images.importing.coco import unpacked
 from imil_sim.images.importing.label_studio import opacity
@@ -775,6 +776,103 @@ def test_what_is_in_no_format_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"images": [],\n "annotations": [NaN]}')
     with pytest.raises(SessionError, match="line 2: has NaN"):
         read_outlines(tmp_path / "a.json")
+
+
+VIA_3 = {
+    "project": {"pid": "x", "data_format_version": "3.1.1"}, "config": {}, "attribute": {}, "view": {},
+    "file": {"1": {"fid": "1", "fname": "a.png"}}, "metadata": {"1_x": {"vid": "1", "xy": [2, 1, 1, 9, 9]}},
+}  # fmt: skip
+JSON_MIN = [{"image": "a.png", "id": 1, "label": [{"x": 1}], "annotator": 1, "annotation_id": 1, "lead_time": 2.0}]
+RESULTS = [{"image_id": 1, "bbox": [0, 0, 2, 2], "score": 0.5}, {"image_id": 1, "segmentation": [[0, 0, 1, 1, 2, 0]]}]
+VIA_CSV = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.json", VIA_3, "is a project of VIA 3, which is not read, .*mark them in VIA 2"),
+        ("a.json", JSON_MIN, "is Label Studio's JSON-MIN export, .*; export JSON"),
+        ("a.json", RESULTS, r"is a list of COCO annotations \(results\), .*import the whole COCO file"),
+        ("a.csv", f'{VIA_CSV}\na.png,1,"{{}}",1,0,"{{""name"":""rect""}}","{{}}"\n', "is VIA's CSV export; .* as JSON"),
+        (
+            "a.csv",
+            "annotation_id,annotator,image,label\n1,1,a.png,[]\n",
+            "is a CSV export of Label Studio; export JSON",
+        ),
+        (
+            "a.jsonl",
+            session_bytes(Session(Header(reader="r", grid=(2, 2)))).decode() + "x\n",
+            "is a session already; rep",
+        ),
+    ],
+)
+def test_a_file_that_is_easily_taken_for_another_is_told(tmp_path: Path, name: str, content: Any, told: str) -> None:
+    path = tmp_path / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    for kind in (None, "boxes", "coco") if name != "a.csv" else (None, "boxes"):
+        with pytest.raises(SessionError, match=rf"a\.\w+ {told}") as caught:
+            read_outlines(path, kind)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_format_that_is_said_wrongly_is_told_from_a_broken_file(tmp_path: Path) -> None:
+    whole = {"coco.json": coco({}), "via.json": {"a": via_film("a.png")}, "ls.json": [task()], "lm.json": labelme()}
+    looks = {"coco.json": "COCO", "via.json": "VIA", "ls.json": "Label Studio", "lm.json": "LabelMe"}
+    for name, document in whole.items():
+        (tmp_path / name).write_text(json.dumps(document))
+        for kind in KINDS.keys() - {"masks"}:
+            if KINDS[kind] != f"{looks[name]} JSON":
+                told = f"{name} looks like {looks[name]} JSON, not like .*{KINDS[kind]}; leave --format out"
+                with pytest.raises(SessionError, match=told):
+                    read_outlines(tmp_path / name, kind)
+    (tmp_path / "coco.csv").write_text(json.dumps(whole["coco.json"]))
+    with pytest.raises(SessionError, match=r"looks like COCO JSON, not like a CSV .*; let its name end in \.json"):
+        read_outlines(tmp_path / "coco.csv")
+    (tmp_path / "boxes.csv").write_text(VINDR)
+    with pytest.raises(SessionError, match=r"boxes\.csv is a CSV table by its name, no VIA JSON; leave --format out"):
+        read_outlines(tmp_path / "boxes.csv", "via")
+    with pytest.raises(SessionError, match=r"coco\.json looks like COCO JSON, no LabelMe file; name it by itself"):
+        read_outlines(tmp_path)
+
+
+def test_what_is_wrong_with_a_file_is_said_in_words_of_its_own(tmp_path: Path) -> None:
+    runs, polygon = {"size": [2], "counts": 5}, [[1, "x"]]
+    broken = coco({"segmentation": runs}, {"segmentation": polygon, "image_id": []}, {"segmentation": 3}, height=0)
+    (tmp_path / "coco.json").write_text(json.dumps(broken))
+    with pytest.raises(SessionError) as caught:
+        read_outlines(tmp_path / "coco.json")
+    assert str(caught.value).splitlines()[1:] == [
+        "  - images.0.height: must be 1 or more",
+        "  - annotations.0.segmentation.counts: must be text or a list",
+        "  - annotations.0.segmentation.size.1 is missing",
+        "  - annotations.1.image_id: must be a whole number or text",
+        "  - annotations.1.segmentation.0.1: must be a number",
+        "  - annotations.2.segmentation: must be an object or a list",
+    ]
+    with pytest.raises(SessionError) as caught:
+        read(tmp_path / "via.json", {"a[1]": {"filename": "a", "regions": 3}, "b": {"regions": []}}, "via")
+    assert str(caught.value).splitlines()[1:] == [
+        "  - a[1].regions: must be a list or an object",
+        "  - b.filename is missing",
+    ]
+    with pytest.raises(SessionError, match=r'region 1 \("rect"\): x: must be a number; y is missing; width is missing'):
+        read(tmp_path / "via.json", {"a": via_film("a.png", {"name": "rect", "x": "p"})}, "via")
+
+
+def test_all_that_is_wrong_with_a_coco_file_is_told_at_once(tmp_path: Path) -> None:
+    damaged = {"size": [20, 30], "counts": "~~~~"}
+    document = coco({"image_id": 9}, {"segmentation": [[1, 2, 3]]}, {"segmentation": damaged})
+    document["images"] *= 2
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    with pytest.raises(SessionError) as caught:
+        read_outlines(tmp_path / "coco.json")
+    assert str(caught.value).splitlines()[1:] == [
+        "  - two images have the id 7",
+        "  - two images have the id 8",
+        "  - annotation 1: there is no image with the id 9",
+        "  - annotation 2: a polygon has an odd number of coordinates, or none",
+        "  - annotation 3: its packed runs are damaged",
+    ]
 
 
 KEYS = """

@@ -91,7 +91,7 @@ def test_a_reader_all_of_whose_films_are_skipped_has_no_session() -> None:
     imported = sessions_of(outlines, WANTED)
     assert list(imported.sessions) == ["R1"]
     assert imported.tallies == {"R1": Tally(nothing=1), "R2": Tally(skipped=1)}
-    with pytest.raises(SessionError, match="no answer about any film; 1 films without a mark were skipped, see --unm"):
+    with pytest.raises(SessionError, match="no answer about any film; 1 film without a mark was skipped, see --unm"):
         sessions_of(outlines[1:], WANTED)
 
 
@@ -103,10 +103,25 @@ def test_what_reaches_beyond_the_film_is_cut_and_what_lies_outside_is_refused() 
     assert drawn.boxes == ((0, 0, 50, 25),)
     # The side from (150, 80) to (230, 130) leaves the film at y = 100, where x = 182; its corner (200, 100) stays.
     assert drawn.polygons == (((200, 100), (182, 100), (150, 80), (200, 80)),)
-    assert "on 1 films marks reached beyond the edge" in imported.warnings[0]
+    assert "on 1 film marks reached beyond the edge" in imported.warnings[0]
     for outside in ({"boxes": ((201, 0, 210, 9),)}, {"polygons": (((0, -2), (9, -1)),)}, {"boxes": ((-9, 0, 0, 9),)}):
-        with pytest.raises(SessionError, match=r'entry TB/a\.png: film "a": the (area|box) .*200 x 100'):
+        with pytest.raises(SessionError, match=r"entry TB/a\.png: the (area|box) .*200 x 100"):
             made(one(**outside))
+
+
+def test_sizes_that_are_not_those_of_the_originals_are_told_once() -> None:
+    films = {f"film-{number}": (50, 60) for number in range(30)}
+    box = {"size": None, "boxes": ((100, 0, 110, 9),)}
+    outside = [one(f"film-{number}.png", **box) for number in range(1, 30)]
+    with pytest.raises(SessionError) as caught:
+        made(one("film-0.png", size=None, boxes=((0, 0, 9, 9),)), *outside, sizes=films)
+    assert str(caught.value) == (
+        "test cannot be imported:\n  - of 30 films with a size of --sizes 29 have marks outside of it, so these are "
+        "not the sizes of the originals that were marked. The first: entry film-1.png: the area (100, 0), (110, 9) "
+        "lies outside the film of 60 x 50 pixels"
+    )
+    with pytest.raises(SessionError, match=r'of 1 film .* 1 has marks .* The first: line 3: film "a": the area'):
+        made(Outlines(film="a.png", where="line 3", boxes=((100, 0, 110, 9),)), sizes={"a": (50, 60)})
 
 
 def test_a_polygon_is_cut_at_the_edge_and_its_corners_are_not_moved() -> None:
@@ -131,9 +146,9 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     told = str(caught.value)
     assert told.startswith("test cannot be imported:\n")
     assert 'entry other/a.png: film "a" of reader unknown stands at entry a already' in told
-    assert '1 films are marked in pixels and have no known size, the first "b": give --sizes' in told
+    assert '1 film is marked in pixels and of no known size, the first "b": give --sizes' in told
     assert "entry x/..: the id '..' is a path" in told
-    assert 'entry e: film "e": the area (300, 0), (301, 1) lies outside' in told
+    assert "entry e: the area (300, 0), (301, 1) lies outside" in told
     with pytest.raises(SessionError, match="it holds no answer about any film"):
         made()
 
