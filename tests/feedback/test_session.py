@@ -333,7 +333,7 @@ WRONG = [
     (header() + answer(abstained=True), "line 2: abstained is true, so cells and drawn must be null"),
     (header() + answer(label=True), "line 2: label: must be a whole number"),
     (header(class_names=["a", "b"]) + answer(label=2), "label is 2, but the header names 2 classes"),
-    (header(states=["a" * 64]) + answer(consultation=2), "consultation is 2, but the header names 1 of the model's states"),
+    (header(states=["a" * 64]) + answer(consultation=2), "header names 1 of the model's states"),
     (header() + answer(confidence=1.5), "line 2: confidence: must be 1 or less"),
     (header() + answer(confidence=1).replace(": 1}", ": NaN}"), "line 2: has NaN"),
     (header() + answer(seconds=1e300), "line 2: seconds: must be 10,000,000 or less"),
