@@ -212,7 +212,7 @@ def test_fault_26_runs_of_different_environments_in_one_comparison_are_said(warm
     mixed = [records[0].model_copy(update={"environment": older}), *records[1:]]
     now = records[0].environment
     assert unlike_environments(mixed) == (
-        f"captum 0.7 (1 runs), {now['captum']} (2 runs); torch 2.0 (1 runs), {now['torch']} (2 runs)"
+        f"captum 0.7 (1 run), {now['captum']} (2 runs); torch 2.0 (1 run), {now['torch']} (2 runs)"
     )
     failed = RunRecord.model_validate({**mixed[0].model_dump(), "status": "failed"})
     assert unlike_environments([failed, *records[1:]]) == ""  # it is in no comparison
