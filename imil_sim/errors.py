@@ -137,6 +137,15 @@ def shown(text: str) -> str:
     )
 
 
+def several(count: int, one: str, many: str = "") -> str:
+    """How many there are of something; ``many`` where that is not ``one`` with an s.
+
+    >>> several(1, "film"), several(2, "film"), several(0, "film is", "films are")
+    ('1 film', '2 films', '0 films are')
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def listed(problems: Iterable[str]) -> str:
     """All problems of one input as one message, a line each."""
     return "".join(f"\n  - {problem}" for problem in problems)

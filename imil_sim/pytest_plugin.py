@@ -120,12 +120,10 @@ def imil_study(
     def study_run(asked: str | Path | Mapping[str, Any]) -> StudyRun:
         from imil_sim.cli.check import measure
         from imil_sim.cli.run import Where
-        from imil_sim.study.study import find_study, parse_study, read_study
+        from imil_sim.cli.study import open_study
+        from imil_sim.study.study import parse_study
 
-        if isinstance(asked, Mapping):
-            study = parse_study(asked, beside=Path.cwd())
-        else:
-            study = read_study(find_study(str(asked)))
+        study = parse_study(asked, beside=Path.cwd()) if isinstance(asked, Mapping) else open_study(str(asked))
         key = repr(study)
         if key not in run:
             measured = measure(study, Where(store, workers=0))

@@ -15,7 +15,7 @@ from rich.console import Console
 from imil_sim.cli.progress import Counter
 from imil_sim.cli.study import open_study
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.errors import ImilSimError, SessionError, UsageError, did_you_mean, listed, shown
+from imil_sim.errors import SessionError, UsageError, did_you_mean, listed, several, shown
 from imil_sim.feedback.grid import Grid, check_threshold
 from imil_sim.feedback.recorded import Films
 from imil_sim.feedback.session import MOST_LINE, Session
@@ -25,7 +25,6 @@ from imil_sim.images.importing.outlines import film_id
 from imil_sim.images.importing.reading import KINDS, Read, read_outlines
 from imil_sim.images.importing.sessions import Tally, Unmarked, Wanted, sessions_of
 from imil_sim.images.importing.sizes import read_sizes
-from imil_sim.images.importing.wording import several
 from imil_sim.study.study import Study
 
 GRID = 8
@@ -56,16 +55,12 @@ class Asked:
 def import_sessions(asked: Asked) -> None:
     """Write one session for each reader of a file, all or none of them, and tell what they hold.
 
-    Whatever is told may have words of the file in it: it leaves here as `shown` has it, errors too.
+    Whatever is told may have words of the file in it: it leaves here as `shown` has it; of errors `main` sees to that.
 
     Raises:
         ImilSimError: the file, the study or an option is wrong, or a session cannot be written; there is none then.
     """
-    try:
-        told = _import(asked)
-    except ImilSimError as error:
-        error.args = ("\n".join(map(shown, str(error).split("\n"))),)
-        raise
+    told = _import(asked)
     talk, tell = Console(stderr=True), Console()
     for warning in told.warnings:
         talk.print(shown(f"warning: {warning}"), style="yellow", markup=False, highlight=False, soft_wrap=True)

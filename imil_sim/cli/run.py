@@ -25,7 +25,7 @@ from imil_sim.engine.stages import Lineage, run_key
 from imil_sim.engine.steps import Watch, Workshop
 from imil_sim.engine.store import Store
 from imil_sim.engine.upkeep import NotedRun, note_study
-from imil_sim.errors import DataError, StoreError
+from imil_sim.errors import DataError, StoreError, shown
 from imil_sim.images.listing import counted
 from imil_sim.images.split import split_images
 from imil_sim.images.summary import summarise
@@ -91,7 +91,7 @@ def library_of(study: Study, where: Where) -> ImageLibrary:
         library = ImageLibrary(study.beside, where.store / "images", counter)
         check_study(study, library)
     for warning in warnings_of(study, library):
-        talk.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        talk.print(shown(f"warning: {warning}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
     return library
 
 
@@ -176,7 +176,7 @@ def _tell_changed(talk: Console, result: RunResult) -> None:
             f"{result.arm}, seed {result.seed}: answered otherwise than in the results of before, which these replace: "
             f"{counted(films)}"
         )
-        talk.print(f"warning: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        talk.print(shown(f"warning: {line}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

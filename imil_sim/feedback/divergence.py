@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scipy.stats import spearmanr
 
+from imil_sim.errors import several
 from imil_sim.feedback.session import Session
 from imil_sim.study.record import Consultation
 
@@ -72,4 +73,4 @@ def _by_model(session: Session) -> bool:
 
 
 def _films(count: int) -> str:
-    return "no film is" if count == 0 else "only 1 film is" if count == 1 else f"only {count} films are"
+    return f"only {several(count, 'film is', 'films are')}" if count else "no film is"

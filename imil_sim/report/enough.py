@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 from scipy.special import ndtri
 
+from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Statement
 from imil_sim.report.stats import Comparison, Metric, Spread, minimum_detectable_effect
 from imil_sim.report.stats.contrast import FEWEST_SEEDS
 from imil_sim.report.stats.estimate import LEVEL
 from imil_sim.report.stats.mrmc import POWER
-from imil_sim.report.tables.wording import METRIC_NAMES, several
+from imil_sim.report.tables.wording import METRIC_NAMES
 from imil_sim.report.telling import (
     ALPHA,
     amount,

@@ -6,10 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Collection
 
+from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis, SetAnalysis, Status
 from imil_sim.report.document import Statement
 from imil_sim.report.stats.contrast import flat_runs, no_spread
-from imil_sim.report.tables.wording import METRIC_NAMES, ranges, several
+from imil_sim.report.tables.wording import METRIC_NAMES, ranges
 from imil_sim.report.telling import first_of, images_of, in_primary_metric, primary_metric
 from imil_sim.report.tested import MAIN
 

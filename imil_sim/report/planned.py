@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Statement, Tone
 from imil_sim.report.enough import could_have_seen
@@ -20,7 +21,7 @@ from imil_sim.report.scarce import nothing_replaced
 from imil_sim.report.stats import Comparison, Metric
 from imil_sim.report.stats.components import LOWER_IS_BETTER
 from imil_sim.report.stats.contrast import FEWEST_SEEDS
-from imil_sim.report.tables.wording import METRIC_NAMES, joined, several, told_random
+from imil_sim.report.tables.wording import METRIC_NAMES, joined, told_random
 from imil_sim.report.telling import (
     ALPHA,
     adjusted_p,

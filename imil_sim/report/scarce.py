@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis
 from imil_sim.report.controls import ABSTAIN
 from imil_sim.report.document import Statement
-from imil_sim.report.tables.wording import made_by_sweeps, several
+from imil_sim.report.tables.wording import made_by_sweeps
 from imil_sim.report.telling import first_of
 from imil_sim.study.record import Consultation, RunRecord
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.controls import ABSTAIN, RANDOM_CELLS
 from imil_sim.report.document import Statement
@@ -20,7 +21,7 @@ from imil_sim.report.planned import MOST_SENTENCES, culprits, planned, summed_up
 from imil_sim.report.scarce import scarce
 from imil_sim.report.stats import Comparison, compare
 from imil_sim.report.stats.contrast import FEWEST_SEEDS
-from imil_sim.report.tables.wording import METRIC_NAMES, in_same_number, joined, made_by_sweeps, several, told_random
+from imil_sim.report.tables.wording import METRIC_NAMES, in_same_number, joined, made_by_sweeps, told_random
 from imil_sim.report.telling import (
     ALPHA,
     amount,

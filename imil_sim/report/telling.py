@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.stats import Comparison, Estimate, Metric
 from imil_sim.report.stats.components import LOWER_IS_BETTER
-from imil_sim.report.tables.wording import in_same_number, number, several, told_random
+from imil_sim.report.tables.wording import in_same_number, number, told_random
 
 ALPHA = 0.05
 """An adjusted p below it may make a claim."""

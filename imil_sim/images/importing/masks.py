@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.errors import DataError, SessionError
+from imil_sim.errors import DataError, SessionError, several
 from imil_sim.feedback.drawn import runs_of
 from imil_sim.images.container import JPEG_SIGNATURE
 from imil_sim.images.decode import decode_gray, decode_mask
 from imil_sim.images.importing.outlines import READ_ENDINGS, Outlines, files_in, film_id, refused
-from imil_sim.images.importing.wording import several
 
 
 def read_masks(folder: Path, suffix: str = "") -> tuple[list[Outlines], tuple[str, ...]]:

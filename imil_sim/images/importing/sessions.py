@@ -10,14 +10,14 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
-from imil_sim.errors import MOST_LISTED, SessionError, did_you_mean, listed
+from imil_sim.errors import MOST_LISTED, SessionError, did_you_mean, listed, several
 from imil_sim.feedback.drawn import Box, Drawn, Point
 from imil_sim.feedback.grid import Grid
 from imil_sim.feedback.question import film_sha256
 from imil_sim.feedback.recorded import Films
 from imil_sim.feedback.session import Header, Session, SessionAnswer, id_problem, name_problem
 from imil_sim.images.importing.outlines import Outlines, film_id
-from imil_sim.images.importing.wording import faults, several
+from imil_sim.images.importing.wording import faults
 
 UNNAMED = "unknown"
 """The reader of a file that names none."""

@@ -1,4 +1,4 @@
-"""Words for messages about a file: how many there are of something, and what is wrong with a value and where."""
+"""Words for what is wrong with a document that was read: where, and what it must be instead."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from imil_sim.feedback.session_read import asked_for
-
-
-def several(count: int, one: str, many: str = "") -> str:
-    """How many there are of something; ``many`` where that is not ``one`` with an s.
-
-    >>> several(1, "film"), several(2, "film"), several(0, "film is", "films are")
-    ('1 film', '2 films', '0 films are')
-    """
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def faults(error: ValidationError, document: Any) -> list[str]:

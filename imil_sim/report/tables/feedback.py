@@ -7,19 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.readers import ReaderAgreement, components, reader_agreement
-from imil_sim.report.tables.wording import (
-    DIGITS,
-    METRIC_NAMES,
-    capital,
-    grouped,
-    made_by_sweeps,
-    named,
-    number,
-    several,
-)
+from imil_sim.report.tables.wording import DIGITS, METRIC_NAMES, capital, grouped, made_by_sweeps, named, number
 from imil_sim.study.record import Answer, Consultation, RunRecord
 
 MOST_COMPARED = 12

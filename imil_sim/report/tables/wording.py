@@ -81,11 +81,6 @@ def number(value: float, *, signed: bool = False, digits: int = DIGITS) -> str:
     return shown.replace("-", MINUS) if float(shown) else f"{0:.{digits}f}"
 
 
-def several(count: int, what: str) -> str:
-    """``1 seed``, ``2 seeds``."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def joined(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     *others, last = names
