@@ -322,6 +322,12 @@ function step(by) {
   return open((at + by + count) % count);
 }
 
+// It is read from its beginning. An autofocus in the page would do that too, and compete with the film at its start.
+function openHelp() {
+  $("help").showModal();
+  $("help-title").focus();
+}
+
 // ----------------------------------------------------------------------------------------------------------- telling
 
 let told = ""; // which notice stands there: "lost", another one, or none
@@ -674,7 +680,7 @@ const KEYS = {
   w: () => look({ window: view.window - 15 }), W: () => look({ window: view.window + 15 }),
   l: () => look({ level: view.level - 10 }), L: () => look({ level: view.level + 10 }),
   "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), "0": resetView,
-  r: () => $("reason").focus(), "?": () => $("help").showModal(),
+  r: () => $("reason").focus(), "?": openHelp,
 };
 const invert = () => change(everyCell().filter((cell) => !draft.cells.has(cell)));
 
@@ -711,7 +717,7 @@ document.addEventListener("keydown", (event) => {
 const guarded = (action) => () => draft && !busy && action();
 const CLICKS = {
   previous: () => step(-1), next: () => step(1), invert, clear: () => change([]), all: () => change(everyCell()), undo,
-  save, skip, reset: resetView, "open-help": () => $("help").showModal(),
+  save, skip, reset: resetView, "open-help": openHelp,
 };
 for (const [id, action] of Object.entries(CLICKS)) {
   $(id).addEventListener("click", guarded(action));
