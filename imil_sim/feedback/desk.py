@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from imil_sim.errors import DataError, OracleError
+from imil_sim.errors import DataError, OracleError, SessionError
 from imil_sim.feedback.grid import Grid
 from imil_sim.feedback.session import Session, SessionAnswer
 from imil_sim.feedback.session_read import read_session
@@ -62,11 +62,19 @@ class Desk:
 
         Raises:
             OracleError: as `place`; or the session there was recorded on another grid than its name says.
-            SessionError: what lies there is no session.
+            SessionError: what lies there is no session, or a link that leads nowhere.
         """
         path = self.path(grid)
-        if not path.exists() or not path.stat().st_size:  # an empty file: somebody was killed before the first line
-            return None
+        try:
+            if not path.stat().st_size:  # somebody was killed before the first line
+                return None
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not path.is_symlink():
+                return None
+            raise SessionError(
+                f"session {path} cannot be read: {error.strerror}; if it is a link, bring back the file that it leads "
+                "to, or remove the link to begin a new session"
+            ) from error
         session = read_session(path)
         if session.grid != grid:
             raise OracleError(

@@ -32,13 +32,14 @@ def write_header(path: Path, header: Header) -> None:
 def write_new_session(path: Path, session: Session) -> None:
     """A session under a name that was free, on disk when this returns; its name is there once it is whole.
 
-    An empty file is as good as none: somebody was killed before the first line. Its permissions stay.
+    An empty file is as good as none: somebody was killed before the first line. Its permissions stay. A link that leads
+    nowhere is not followed: its name is taken.
 
     Raises:
         SessionError: there is a file of that name already, or it cannot be written.
     """
     try:
-        target = path.resolve()
+        target = path.resolve() if path.exists() else path
         with new_beside(target, session_bytes(session), like=target) as beside:
             _named(beside, target)
             try:
@@ -47,7 +48,9 @@ def write_new_session(path: Path, session: Session) -> None:
                 target.unlink()  # named only just now, and by us
                 raise
     except FileExistsError:
-        raise SessionError(f"session {path} is there already; go on with it, or name another file") from None
+        raise SessionError(
+            f"session {path} is there already, or is a link that leads nowhere; go on with it, or name another file"
+        ) from None
     except (OSError, RuntimeError) as error:
         raise SessionError(f"session {path} cannot be written: {_why(error)}; nothing was kept of it") from error
 

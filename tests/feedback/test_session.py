@@ -147,10 +147,14 @@ def test_an_empty_file_is_a_session_that_nobody_has_begun(tmp_path: Path) -> Non
         write_new_session(path, SESSION)
 
 
-def test_a_link_to_a_file_that_is_not_there_leads_to_the_new_session(tmp_path: Path) -> None:
-    (tmp_path / "s.jsonl").symlink_to("elsewhere")
-    write_new_session(tmp_path / "s.jsonl", SESSION)
-    assert (tmp_path / "elsewhere").read_bytes() == session_bytes(SESSION)
+def test_a_link_that_leads_nowhere_is_not_followed_to_a_new_session(tmp_path: Path) -> None:
+    path = tmp_path / "ann-2x2.jsonl"
+    path.symlink_to("elsewhere")
+    with pytest.raises(SessionError, match="a link that leads nowhere"):
+        write_new_session(path, SESSION)
+    with pytest.raises(SessionError, match="remove the link"):
+        Desk("ann", str(tmp_path)).session(Grid(2, 2))
+    assert os.listdir(tmp_path) == ["ann-2x2.jsonl"]
 
 
 @pytest.mark.parametrize(
