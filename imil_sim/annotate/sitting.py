@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,6 +24,11 @@ from imil_sim.errors import UsageError, listed
 from imil_sim.feedback import Desk, Session, SessionAnswer, SessionError, standing_answer
 from imil_sim.feedback.session import Header
 from imil_sim.feedback.session_write import append_answer, line_of, write_header, write_session
+
+_BRING_BACK = (
+    "Was the folder unmounted, moved or emptied? Bring it back and save again. To begin a new session in the "
+    "folder that is there now, end imil-sim annotate and run it again."
+)
 
 
 class Stale(Exception):
@@ -39,33 +44,35 @@ def version(answer: SessionAnswer | None) -> str | None:
     return None if answer is None else hashlib.sha256(line_of(answer)).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sitting:
-    """The desk of a reader with the questions of one consultation on it."""
+    """The annotation session of one reader, with the questions of one consultation."""
 
     asked: Asked
     desk: Desk
     role: str = ""
     """What the reader is: radiologist, resident, ...; empty: unknown."""
+    path: Path = field(init=False)
+    """The session."""
+    _folder: os.stat_result = field(init=False, repr=False)
+    """The folder of answers at the start; another one in its place gets no new session."""
+    _is_begun: bool = field(init=False, default=False, repr=False)
+    """Whether the session was there once; it is not begun a second time."""
 
     def __post_init__(self) -> None:
-        _ = self._header(), self.session()  # what is wrong with the desk is told before anybody answers
-
-    @property
-    def path(self) -> Path:
-        """The session."""
-        return self.desk.path(self.asked.grid)
+        self.path = self.desk.path(self.asked.grid)
+        self._folder = self.path.parent.stat()
+        _ = self._header(), self.session()  # what is wrong is said before anybody answers
 
     def session(self) -> Session | None:
         """The session as it stands; None where nothing has been answered.
 
         Raises:
-            UsageError: it belongs to another role or other classes, or answers about other pixels or labels of these
-                films.
-            OracleError: there is no such desk.
-            SessionError: what lies there is no session.
+            UsageError: it belongs to another role, other classes or another image set, or answers about other pixels or
+                labels of these images.
+            SessionError: what lies there is no session; or the session or its folder is gone.
         """
-        session = self.desk.session(self.asked.grid)
+        session = self._found()
         if session and self.role and session.header.role not in ("", self.role):
             raise UsageError(
                 f'{self.path} is the session of a reader whose role is "{session.header.role}", not "{self.role}"; '
@@ -76,12 +83,38 @@ class Sitting:
                 f"{self.path} was recorded with the classes {', '.join(session.header.class_names)}, these questions "
                 f"have {', '.join(self.asked.class_names)}; name another folder or reader in the study"
             )
+        if session and not self._is_of_this_set(session.header):
+            raise UsageError(
+                f"{self.path} holds answers about another image set, or about images of another size, than these "
+                f'questions (image set "{self.asked.set_name}"); they are kept: name another reader or folder in the '
+                "study"
+            )
         if session and (others := [film.image_id for film in self.asked.films if _is_of_another(session, film)]):
             raise UsageError(
                 f"{self.path} holds answers about other pixels or another label of {len(others)} of these films, the "
                 f'first "{others[0]}"; they are kept: name another folder or reader in the study'
             )
         return session
+
+    def _found(self) -> Session | None:
+        try:
+            folder = self.path.parent.stat()
+        except OSError as error:
+            raise self._gone(error) from error
+        session = self.desk.session(self.asked.grid)
+        if session is None and (self._is_begun or not os.path.samestat(folder, self._folder)):
+            found = "session is gone" if self._is_begun else "folder is another one than at the start"
+            raise SessionError(f"{self.path}: the {found}. {_BRING_BACK}")
+        self._is_begun = session is not None
+        return session
+
+    def _gone(self, error: OSError) -> SessionError:
+        return SessionError(f"the folder {self.path.parent} cannot be opened: {error.strerror}. {_BRING_BACK}")
+
+    def _is_of_this_set(self, header: Header) -> bool:
+        """Whether nothing in the header speaks against it."""
+        size = self.asked.films[0].film.shape
+        return header.set_fingerprint in (None, self.asked.set_fingerprint) and header.film_size in (None, size)
 
     def warnings(self) -> tuple[str, ...]:
         """What the reader should know of the session before going on with it."""
@@ -108,7 +141,7 @@ class Sitting:
             UsageError: a cell lies outside the grid; or as `session`.
         """
         film = self._asked_for(number, given)
-        with _alone(self.desk.place):
+        with self._alone():
             session = self._begun()
             there = self._standing(session, film)
             if version(there) == given.replaces:
@@ -135,11 +168,24 @@ class Sitting:
             UsageError: a cell lies outside the grid; or as `session`.
         """
         film = self._asked_for(number, given)
-        with _alone(self.desk.place):
+        with self._alone():
             if version(self._standing(self.session(), film)) != given.replaces:
                 return False
             self._put_draft(film, None if given.cells is None else given)
             return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Within it nobody else saves into the folder: two servers may serve one reader."""
+        try:
+            opened = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._gone(error) from error
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(opened)
 
     @property
     def _drafts(self) -> Path:
@@ -201,6 +247,7 @@ class Sitting:
         if session is None:
             header = self._header()
             write_header(self.path, header)
+            self._is_begun = True
             return Session(header)
         if changed := self._changed(session):
             session = Session(session.header.model_copy(update=changed), session.answers)
@@ -208,7 +255,7 @@ class Sitting:
         return session
 
     def _changed(self, session: Session) -> dict[str, object]:
-        """What this sitting makes of an older header: a state and a role more, unknown where it says something else."""
+        """What changes in an older header: a state and a role more; the name of the set is unknown where it differs."""
         asked, header, changed = self.asked, session.header, dict[str, object]()
         if (told := together(header.instructions, instructions(asked))) != header.instructions:
             changed["instructions"] = told
@@ -216,12 +263,8 @@ class Sitting:
             changed["role"] = self.role
         if asked.state not in header.states and (header.states or not session.answers):
             changed["states"] = (*header.states, asked.state)
-        if header.set_fingerprint not in (None, asked.set_fingerprint):
-            changed["set_fingerprint"] = None
         if header.set_name not in ("", asked.set_name):
             changed["set_name"] = ""
-        if header.film_size not in (None, asked.films[0].film.shape):
-            changed["film_size"] = None
         return changed
 
     def _write(self, session: Session, film: AskedFilm, given: Given) -> SessionAnswer:
@@ -266,17 +309,3 @@ def _is_of_another(session: Session, film: AskedFilm) -> bool:
 
 def _says(answer: SessionAnswer) -> tuple[tuple[int, ...] | None, str]:
     return answer.cells, answer.reason
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Within it nobody else saves into the folder: two servers may serve one reader."""
-    try:
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise SessionError(f"{folder} cannot be opened: {error.strerror}; the answer was not kept") from error
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(opened)

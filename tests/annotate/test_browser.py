@@ -298,6 +298,27 @@ def test_fault_45_of_two_windows_the_slower_is_shown_what_is_there(
     assert [error for error in at.errors if "409" not in error] == []
 
 
+def test_fault_52_a_folder_of_answers_that_vanishes_leaves_the_choice_on_the_page_to_be_saved_once_it_is_back(
+    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+) -> None:
+    page = desk(put()).page()
+    page.click(1)
+    page.press("Enter")
+    page.at(2)
+    away = answers.rename(answers.with_name("away"))
+    answers.mkdir()
+    page.click(5)
+    page.press("Enter")
+    page.says("Not saved; what you chose and wrote stays in this window.", "#notice")
+    page.says("Was the folder unmounted, moved or emptied? Bring it back and save again.", "#notice")
+    assert page.text("#chosen") == "1 of 16 cells chosen: 5"
+    answers.rmdir()
+    away.rename(answers)
+    page.press("Enter")
+    page.at(3)
+    assert given(answers / "ada-4x4.jsonl") == [(1,), (5,)]
+
+
 def test_fault_45_a_draft_that_saw_the_focus_come_back_still_replaces_what_it_was_begun_on(
     desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
 ) -> None:

@@ -113,14 +113,66 @@ def test_a_session_of_other_classes_or_none_at_all_is_told_before_anybody_answer
         sit(put())
 
 
-def test_what_the_header_no_longer_knows_of_all_its_answers_becomes_unknown(sitting: Sitting) -> None:
-    first = sitting.save(0, given(1))
-    sitting.path.write_text(sitting.path.read_text().replace("cd" * 32, "ef" * 32))  # begun before films were added
+def test_two_studies_on_different_image_sets_do_not_share_a_session(sitting: Sitting, put: Put) -> None:
+    folder = put(2)
+    sheet = folder / "questions.json"
+    sheet.write_text(sheet.read_text().replace("cd" * 32, "ef" * 32))
+    early = sit(folder)  # both were started before the first answer
+    sitting.save(0, given(1))
+    before = sitting.path.read_bytes()
+    with pytest.raises(UsageError, match="name another reader or folder"):
+        early.save(1, given(2))
+    with pytest.raises(UsageError, match="name another reader or folder"):
+        sit(folder)
+    assert sitting.path.read_bytes() == before
+    sitting.path.write_text(sitting.path.read_text().replace("[64,64]", "[32,32]").replace(f'"{"cd" * 32}"', "null"))
+    with pytest.raises(UsageError, match="images of another size"):
+        sit(put())
+
+
+def test_a_session_may_be_a_link_to_a_file_and_is_not_begun_through_one_that_leads_nowhere(
+    sitting: Sitting, put: Put, answers: Path
+) -> None:
+    elsewhere = answers.parent / "elsewhere.jsonl"
+    sitting.path.symlink_to(elsewhere)
+    with pytest.raises(SessionError, match="remove the link"):
+        sitting.save(0, given(1))
+    with pytest.raises(SessionError, match="remove the link"):
+        sit(put())
+    assert not elsewhere.exists()
+    elsewhere.touch()
+    first = sit(put()).save(0, given(1))
+    assert read_session(elsewhere).answers == (first,)
+    assert sitting.path.is_symlink()
+
+
+@pytest.mark.parametrize("begun", [True, False])
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_fault_52_a_folder_of_answers_that_vanishes_is_noticed_and_no_new_session_is_begun(
+    sitting: Sitting, answers: Path, begun: bool, left: str
+) -> None:
+    before = (sitting.save(0, given(1)),) if begun else ()
+    away = answers.rename(answers.with_name("away"))
+    if left == "an empty folder":  # as a place where nothing is mounted
+        answers.mkdir()
+    for change in (sitting.save, sitting.keep_draft):
+        with pytest.raises(SessionError, match=r"Bring it back and save again"):
+            change(1, given(2))
+    assert not answers.exists() or list(answers.iterdir()) == []
+    if answers.exists():
+        answers.rmdir()
+    away.rename(answers)
     second = sitting.save(1, given(2))
-    session = read_session(sitting.path)
-    assert session.header.set_fingerprint is None
-    assert (session.header.set_name, session.header.film_size) == ("films", (64, 64))
-    assert session.answers == (first, second)
+    assert read_session(sitting.path).answers == (*before, second)
+
+
+def test_fault_52_a_session_that_was_removed_from_its_folder_is_not_begun_again(sitting: Sitting, put: Put) -> None:
+    sitting.save(0, given(1))
+    sitting.path.unlink()
+    with pytest.raises(SessionError, match="run it again"):
+        sitting.save(1, given(2))
+    assert not sitting.path.exists()
+    sit(put()).save(1, given(2))
 
 
 @pytest.mark.parametrize("what", ["pixels", "label"])

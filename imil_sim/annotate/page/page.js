@@ -279,7 +279,7 @@ async function send(cells) {
   try {
     const response = await ask(`answers/${at}`, given);
     if (response.status === 409) overtaken(film, (await response.json()).answer);
-    else if (!response.ok) notice(`Not saved: ${await response.text()}`, true);
+    else if (!response.ok) notice(`Not saved; what you chose and wrote stays in this window. ${await response.text()}`, true);
     else {
       film.answer = (await response.json()).answer;
       film.draft = null;
