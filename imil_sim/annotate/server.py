@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -43,7 +43,12 @@ MOST_BODY = 1 << 20
 BODY_SECONDS = 10.0
 HEAD_SECONDS = 10.0
 """How long a connection may stay open on which no request is being answered."""
-MOST_CONNECTIONS = 512
+MOST_SILENT = 450
+"""Connections on which no request has come yet, and connections accepted at once.
+
+Both together stay below the 1024 open files of a usual process. Since no more are accepted at once, a new connection is
+read before it is the oldest.
+"""
 _TYPES = {
     "": ("page.html", "text/html; charset=utf-8"),
     "page.css": ("page.css", "text/css; charset=utf-8"),
@@ -299,19 +304,33 @@ def serve(sitting: Sitting, host: str, port: int, on_ready: Callable[[Address, T
 
 
 class _Punctual(H11Protocol):
-    """Hangs up on who does not ask anything: uvicorn would wait for the head of a request for ever."""
+    """Hangs up on who does not ask anything: uvicorn would wait for the head of a request for ever.
 
+    Of too many silent connections the oldest is closed. All others are the reader's: a request without the token is
+    refused, and its connection ends. So nobody without the token takes a place that the reader needs.
+    """
+
+    silent: ClassVar[dict[_Punctual, None]]
+    """The connections of this server on which no request has come yet, the oldest first."""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._watch()
+        self.silent[self] = None
+        if len(self.silent) > MOST_SILENT:
+            oldest = next(iter(self.silent))
+            del self.silent[oldest]
+            oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch()
+        if self.cycle is not None:
+            self.silent.pop(self, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.silent.pop(self, None)
         self._forget()
         super().connection_lost(exc)
 
@@ -332,9 +351,13 @@ def config(served: ASGIApp) -> uvicorn.Config:
     """How it is served: no log of addresses, for they hold the token; everything bounded."""
     # access_log=False takes the log's handlers away; somebody else's handler would still write the addresses down.
     logging.getLogger("uvicorn.access").disabled = True
+
+    class OfThisServer(_Punctual):
+        silent: ClassVar[dict[_Punctual, None]] = {}
+
     return uvicorn.Config(
         served,
-        http=_Punctual,
+        http=OfThisServer,
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -343,7 +366,7 @@ def config(served: ASGIApp) -> uvicorn.Config:
         log_config=None,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        backlog=MOST_SILENT,
         h11_max_incomplete_event_size=1 << 14,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=2,
@@ -366,7 +389,7 @@ def _listening(host: str, port: int) -> socket.socket:
             # What it was bound to, not what was typed: 0, 0x0 and 0.0 are 0.0.0.0 too.
             if _is_unspecified(listening.getsockname()[0]):
                 raise everywhere
-            listening.listen(MOST_CONNECTIONS)
+            listening.listen(MOST_SILENT)
         except (OSError, UsageError):
             listening.close()
             raise

@@ -324,19 +324,48 @@ def test_fault_44_a_body_that_does_not_come_is_not_waited_for(gate: Served, monk
     assert gate.answer(0, b"{", Content_Length="100").status == 408
 
 
-def test_fault_44_of_too_many_connections_some_are_turned_away_and_afterwards_all_is_well(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(served.server.config, "limit_concurrency", 16)
-    half = f"GET /{TOKEN}/state HTTP/1.1\r\nHost: {served.host}\r\n".encode()
-    idle = [socket.create_connection(("127.0.0.1", served.address.port), timeout=10) for _ in range(16)]
-    for line in idle:
-        line.sendall(half)
-    assert served.ask("state").status == 503
-    for line in idle:
+CROWD = """
+import selectors, socket, sys
+
+def opened():
+    line = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=30)
+    waiting.register(line, selectors.EVENT_READ)
+    return line
+
+waiting = selectors.DefaultSelector()
+lines = {opened() for _ in range(600)}
+print("open", flush=True)
+while True:
+    for key, _ in waiting.select():
+        waiting.unregister(key.fileobj)
+        key.fileobj.close()
+        opened()
+"""
+"""600 idle connections, each opened again when it is closed; a process of its own, for its number of open files."""
+
+
+def test_fault_51_among_hundreds_of_idle_connections_the_reader_gets_through(served: Served) -> None:
+    crowd = subprocess.Popen([sys.executable, "-c", CROWD, str(served.address.port)], stdout=subprocess.PIPE)
+    try:
+        assert crowd.stdout is not None
+        assert crowd.stdout.readline() == b"open\n"
+        for number in range(5):
+            assert served.ask("state").status == 200
+            assert served.answer(number, GIVEN).status == 200
+        assert len(served.server.server_state.connections) > 400, "the crowd is still there"
+    finally:
+        crowd.kill()
+        crowd.communicate()
+
+
+def test_of_too_many_silent_connections_the_oldest_is_closed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_SILENT", 2)
+    lines = [socket.create_connection(("127.0.0.1", served.address.port), timeout=4) for _ in range(4)]
+    assert [hung_up_on(line, b"") for line in lines[:2]] == [b"", b""]
+    for line in lines[2:]:
+        line.sendall(f"GET /{TOKEN}/ HTTP/1.1\r\nHost: {served.host}\r\n\r\n".encode())
+        assert line.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
         line.close()
-    statuses = (served.ask("state").status for _ in range(1000))
-    assert next(status for status in statuses if status != 503) == 200
 
 
 def test_fault_44_who_asks_nothing_is_hung_up_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,6 +461,22 @@ def test_an_answer_that_cannot_be_written_is_not_acknowledged(served: Served, an
     told = served.answer(1, GIVEN)
     assert told.status == 500
     assert b"is no session: its first line is no JSON" in told.body
+
+
+def test_fault_52_a_folder_of_answers_that_vanishes_is_said_and_saving_goes_on_once_it_is_back(
+    served: Served, answers: Path
+) -> None:
+    assert served.answer(0, GIVEN).status == 200
+    away = answers.rename(answers.with_name("away"))
+    answers.mkdir()
+    reply = served.answer(1, GIVEN)
+    assert reply.status == 500
+    assert b"Bring it back and save again" in reply.body
+    assert list(answers.iterdir()) == []
+    answers.rmdir()
+    away.rename(answers)
+    assert served.answer(1, GIVEN).status == 200
+    assert len(read_session(served.sitting.path).answers) == 2
 
 
 def test_what_is_not_saved_yet_is_kept_until_it_is(served: Served, put: Callable[..., Path]) -> None:
