@@ -51,14 +51,21 @@ def run(
     ] = None,
     device: DeviceOption = "cpu",
     workers_per_gpu: Annotated[int, typer.Option(min=1, help="Processes for each GPU, with --device cuda.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tls://HOST:PORT", help="Address of a running Dask scheduler.")
+    ] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="With --scheduler tls://: certificate of its authority.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="With --scheduler tls://: your certificate.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="With --scheduler tls://: the key of your certificate.")] = None,
     no_sharing: Annotated[bool, typer.Option("--no-sharing", help="Train every run straight, by itself.")] = False,
     seeds: SeedsOption = None,
 ) -> None:
     """Run a study: train, consult, train on, test; print and write the table."""
     from imil_sim.cli.run import Where, run_study
+    from imil_sim.engine.cluster import remote_security
 
-    where = Where(store, device, workers, workers_per_gpu, scheduler, not no_sharing)
+    security = remote_security(scheduler, tls_ca, tls_cert, tls_key)
+    where = Where(store, device, workers, workers_per_gpu, scheduler, not no_sharing, security)
     raise typer.Exit(run_study(study, where, out=out, seeds=seeds))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from distributed import Security
 from rich.console import Console
 
 from imil_sim.cli.progress import Counter, StudyProgress
@@ -46,6 +47,8 @@ class Where:
     scheduler: str | None = None
     """Address of a Dask scheduler somebody else started."""
     sharing: bool = True
+    security: Security | None = None
+    """Of that scheduler's cluster; none where it runs without TLS."""
 
 
 def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) -> int:
@@ -57,6 +60,9 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
     study = open_study(asked, seeds)
     folder = out or Path("reports") / study.name
     check_place(folder)
+    if where.scheduler and not where.security:
+        line = f"warning: --scheduler {where.scheduler}: without TLS, anybody who reaches that port can run code as you"
+        Console(stderr=True).print(shown(line), style="yellow", markup=False, highlight=False, soft_wrap=True)
     library = library_of(study, where)
     results = results_of(study, where, library)
     told = Told.of(study, results)
@@ -195,7 +201,7 @@ def _hands(study: Study, where: Where, workers: int, workshop: Workshop, progres
         environment(workshop.device),
     )
     opened = (
-        remote_client(where.scheduler)
+        remote_client(where.scheduler, where.security)
         if where.scheduler
         else local_client(workers, where.device, where.workers_per_gpu)
     )

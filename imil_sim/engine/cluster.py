@@ -18,16 +18,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dask
-from distributed import Client, Future, Nanny, Scheduler, SpecCluster, Status, WorkerPlugin, get_worker
+from distributed import Client, Future, Nanny, Security, SpecCluster, Status, WorkerPlugin, get_worker
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from distributed.utils import LoopRunner
 
 from imil_sim.engine.data import ImageLibrary
+from imil_sim.engine.nodes import LocalScheduler, LocalWorker
 from imil_sim.engine.steps import Done, Step, Watch, Workshop, told
 from imil_sim.engine.store import Store
 from imil_sim.errors import ClusterError, ImilSimError, UsageError, WorkerLost
@@ -264,20 +266,26 @@ def _gone(error: BaseException) -> ClusterError:
 
 @contextmanager
 def local_client(workers: int, device: str, workers_per_gpu: int) -> Iterator[Client]:
-    """A client of worker processes on this machine, which end with it; everything listens on loopback only."""
+    """A client of worker processes on this machine, which end with it.
+
+    They listen on loopback, where any local user may knock, and take calls only over TLS from one another: the key is
+    made here, and reaches the workers through a pipe.
+    """
     environments = _environments(workers, device, workers_per_gpu)
-    # No dashboard is asked for, but each process has a page of its health and numbers all the same.
-    common = {"host": LOOPBACK, "dashboard": False, "dashboard_address": f"{LOOPBACK}:0"}
-    own = {"nthreads": 1, "memory_limit": 0, "death_timeout": 60}
-    with dask.config.set(SETTINGS):
-        spec = {i: {"cls": Nanny, "options": {**common, **own, "env": env}} for i, env in enumerate(environments)}
-        scheduler = {"cls": Scheduler, "options": {**common, "port": 0}}
-        with (
-            _loop() as loop,
-            SpecCluster(workers=spec, scheduler=scheduler, silence_logs=50, loop=loop) as cluster,
-            Client(cluster, set_as_default=False, loop=loop) as client,
-        ):
-            yield client
+    security = Security.temporary()
+    common = {"host": LOOPBACK, "protocol": "tls", "security": security}
+    own = {"nthreads": 1, "memory_limit": 0, "death_timeout": 60, "worker_class": LocalWorker}
+    spec = {i: {"cls": Nanny, "options": {**common, **own, "env": env}} for i, env in enumerate(environments)}
+    scheduler = {"cls": LocalScheduler, "options": {**common, "port": 0}}
+    with (
+        TemporaryDirectory(prefix="imil-sim-", ignore_cleanup_errors=True) as folder,
+        # Dask's folder of temporary files is a place Python imports from, and otherwise one that all users share.
+        dask.config.set({**SETTINGS, "temporary-directory": folder}),
+        _loop() as loop,
+        SpecCluster(workers=spec, scheduler=scheduler, security=security, silence_logs=50, loop=loop) as cluster,
+        Client(cluster, set_as_default=False, loop=loop) as client,
+    ):
+        yield client
 
 
 @contextmanager
@@ -307,19 +315,52 @@ def _environments(workers: int, device: str, workers_per_gpu: int) -> list[dict[
     return [{"CUDA_VISIBLE_DEVICES": str(i % gpus)} for i in range(gpus * workers_per_gpu)]
 
 
+def remote_security(address: str | None, ca: Path | None, cert: Path | None, key: Path | None) -> Security | None:
+    """What a client of the scheduler at ``address`` shows and asks for; None where it is not ``tls://``.
+
+    Args:
+        address: of the scheduler, where there is one.
+        ca: PEM file with the certificate of the authority that signed all certificates of the cluster.
+        cert: PEM file with the client's own certificate.
+        key: PEM file with the key of that certificate.
+
+    Raises:
+        UsageError: files are missing, cannot be used, or are given without a ``tls://`` address.
+    """
+    files = {"--tls-ca": ca, "--tls-cert": cert, "--tls-key": key}
+    given = [option for option, path in files.items() if path]
+    if not (address or "").startswith("tls://"):
+        if given:
+            raise UsageError(f"{', '.join(given)}: only with --scheduler tls://HOST:PORT, found {address}")
+        return None
+    if missing := [option for option in files if option not in given]:
+        raise UsageError(f"--scheduler {address}: {', '.join(missing)} missing; docs/cluster.md makes such files")
+    security = Security(
+        require_encryption=True, tls_ca_file=str(ca), tls_client_cert=str(cert), tls_client_key=str(key)
+    )
+    try:
+        security.get_connection_args("client")
+    except OSError as error:  # those of ssl among them
+        named = ", ".join(f"{option} {path}" for option, path in files.items())
+        raise UsageError(
+            f"{named}: {error}; give PEM files that you may read, and a certificate with its key"
+        ) from error
+    return security
+
+
 @contextmanager
-def remote_client(address: str) -> Iterator[Client]:
+def remote_client(address: str, security: Security | None = None) -> Iterator[Client]:
     """A client of the Dask scheduler at ``address``, which goes on when we leave.
 
     Raises:
-        UsageError: nothing answers there.
+        UsageError: nothing answers there, or does not accept our certificate.
     """
     try:
-        client = Client(address, set_as_default=False, timeout=CONNECT_SECONDS)
+        client = Client(address, security=security, set_as_default=False, timeout=CONNECT_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(
-            f"--scheduler {address}: no Dask scheduler answers there ({error}); start one with `dask scheduler` and "
-            "give the address it prints, such as tcp://host:8786"
+            f"--scheduler {address}: no Dask scheduler answers there ({error}); start one as docs/cluster.md shows and "
+            "give the address it prints, such as tls://host:8786"
         ) from error
     with _quiet(), client:
         yield client
