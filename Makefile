@@ -17,7 +17,7 @@ INSTALLED := $(shell cat $(STAMP) 2>/dev/null)
 .PHONY: help demo test check format gate kill-test bench install clean
 
 help:
-	@echo 'make demo      the whole loop on procedural films; ends with its report and a table'
+	@echo 'make demo      the whole loop on procedural images; ends with its report and a table'
 	@echo 'make test      lint, types and tests (PYTEST_ARGS="-k grid" for a few)'
 	@echo 'make check     lint and types only'
 	@echo 'make format    rewrite the sources as the linter wants them'

@@ -140,8 +140,8 @@ def shown(text: str) -> str:
 def several(count: int, one: str, many: str = "") -> str:
     """How many there are of something; ``many`` where that is not ``one`` with an s.
 
-    >>> several(1, "film"), several(2, "film"), several(0, "film is", "films are")
-    ('1 film', '2 films', '0 films are')
+    >>> several(1, "image"), several(2, "image"), several(0, "image is", "images are")
+    ('1 image', '2 images', '0 images are')
     """
     return f"{count} {one if count == 1 else many or one + 's'}"
 

@@ -76,14 +76,14 @@ def report(
     out: OutOption = None,
     device: DeviceOption = "cpu",
     seeds: SeedsOption = None,
-    films: Annotated[
-        bool, typer.Option("--films/--no-films", help="Whether figures may show images of the set.")
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Whether figures may show images of the set.")
     ] = True,
 ) -> None:
     """Write the report of a study from what the store holds; nothing is trained."""
     from imil_sim.cli.report import report_study
 
-    report_study(study, store=store, out=out, seeds=seeds, device=device, films=films)
+    report_study(study, store=store, out=out, seeds=seeds, device=device, images=images)
 
 
 @app.command()
@@ -174,7 +174,7 @@ def oracles(
         typer.Option(
             "--study",
             metavar="STUDY.toml",
-            help="Whose films --gallery shows, on the grid that its arms share; else the phantom's on 8 x 8.",
+            help="Whose images --gallery shows, on the grid that its arms share; else the phantom's on 8 x 8.",
         ),
     ] = None,
     store: StoreOption = Path("runs"),
@@ -188,7 +188,7 @@ def oracles(
         write_gallery(gallery, study, store=store, only=name)
         typer.echo(f"{gallery}")
     elif study is not None:
-        raise UsageError("--study says whose films are drawn: give --gallery FILE.png with it, or leave it out")
+        raise UsageError("--study says whose images are drawn: give --gallery FILE.png with it, or leave it out")
     elif name is None:
         show_oracles()
     else:
@@ -216,15 +216,15 @@ def import_(
     reader: Annotated[str, typer.Option("--reader", help="Who marked it; or the one reader of several to take.")] = "",
     role: Annotated[str, typer.Option("--role", help="What the reader is: radiologist, resident.")] = "",
     sizes: Annotated[
-        Path | None, typer.Option("--sizes", help="Sizes of the original films: a CSV table, or their folder.")
+        Path | None, typer.Option("--sizes", help="Sizes of the original images: a CSV table, or their folder.")
     ] = None,
-    suffix: Annotated[str, typer.Option("--suffix", help="Of masks, between a film's id and its ending.")] = "",
+    suffix: Annotated[str, typer.Option("--suffix", help="Of masks, between an image's id and its ending.")] = "",
     unmarked: Annotated[
         str,
         typer.Option(
             "--unmarked",
             metavar="[stated|nothing|skip]",
-            help="Films without a mark: nothing matters, skip, or as the file states it.",
+            help="Images without a mark: nothing matters, skip, or as the file states it.",
         ),
     ] = "stated",
     only: Annotated[
@@ -234,7 +234,7 @@ def import_(
         bool, typer.Option("--whole-path", help="Ids are paths with folders, not only the names of files.")
     ] = False,
     study: Annotated[
-        str | None, typer.Option("--study", metavar="STUDY.toml", help="Whose films they are, for strict replay.")
+        str | None, typer.Option("--study", metavar="STUDY.toml", help="Whose images they are, for strict replay.")
     ] = None,
     store: StoreOption = Path("runs"),
 ) -> None:

@@ -30,7 +30,7 @@ from distributed.utils import LoopRunner
 
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.nodes import LocalScheduler, LocalWorker
-from imil_sim.engine.steps import Done, Step, Watch, Workshop, told
+from imil_sim.engine.steps import Done, Step, StepRunner, Watch, told
 from imil_sim.engine.store import Store
 from imil_sim.errors import ClusterError, ImilSimError, UsageError, WorkerLost
 from imil_sim.study.record import EpochRow
@@ -56,8 +56,8 @@ MOST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """What a worker needs to set up a `Workshop`; small, and the same for every worker of a study."""
+class WorkerConfig:
+    """What a worker needs to set up a `StepRunner`; small, and the same for every worker of a study."""
 
     store: str
     beside: str
@@ -69,24 +69,24 @@ class Bench:
 
     @property
     def name(self) -> str:
-        """Of the workshop on a worker: two studies that share a cluster have workshops of their own."""
+        """Of the step_runner on a worker: two studies that share a cluster have step runners of their own."""
         return f"imil-sim-{content_key(asdict(self))[:16]}"
 
-    def workshop(self, watch: Watch) -> Workshop:
-        """The workshop, in the process that calls."""
+    def step_runner(self, watch: Watch) -> StepRunner:
+        """The step_runner, in the process that calls."""
         store, beside = Path(self.store), Path(self.beside)
         library = ImageLibrary(beside, store / "images")
         device = find_device(self.device)
-        return Workshop(library, Store(store), device, beside, watch, self.checkpoint_minutes, self.oracle_seconds)
+        return StepRunner(library, Store(store), device, beside, watch, self.checkpoint_minutes, self.oracle_seconds)
 
 
-class WorkshopPlugin(WorkerPlugin):
-    """Gives every worker one workshop, so that images are loaded once a process."""
+class StepRunnerPlugin(WorkerPlugin):
+    """Gives every worker one step_runner, so that images are loaded once a process."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.name = bench, bench.name
+    def __init__(self, config: WorkerConfig) -> None:
+        self.config, self.name = config, config.name
         self._worker: Any = None
-        self._workshop: Workshop | None = None
+        self._workshop: StepRunner | None = None
 
     def setup(self, worker: Any) -> None:
         """Called by Dask in the worker's process; everything else waits until the first step."""
@@ -99,14 +99,14 @@ class WorkshopPlugin(WorkerPlugin):
             UsageError: numbers would come out differently here.
         """
         if self._workshop is None:
-            found = environment(find_device(self.bench.device))
-            if different := unlike(self.bench.environment, found):
+            found = environment(find_device(self.config.device))
+            if different := unlike(self.config.environment, found):
                 raise UsageError(
                     f"the worker {self._worker.address} would give other numbers than the machine this study was "
                     f"started on: {different}. Give both the same packages and kind of processor"
                 )
             watch = Watch(on_epoch=self._on_epoch, on_batch=lambda done, total: self._go_on())
-            self._workshop = self.bench.workshop(watch)
+            self._workshop = self.config.step_runner(watch)
         return self._workshop.carry_out(step)
 
     def _on_epoch(self, row: EpochRow) -> None:
@@ -140,7 +140,7 @@ def unlike(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 def _on_worker(name: str, step: Step) -> Done:
     plugin = get_worker().plugins[name]
-    assert isinstance(plugin, WorkshopPlugin)
+    assert isinstance(plugin, StepRunnerPlugin)
     try:
         return plugin.carry_out(step)
     except (ImilSimError, CalledOff):
@@ -151,7 +151,7 @@ def _on_worker(name: str, step: Step) -> Done:
 
 @dataclass(slots=True)
 class _Handed:
-    """A step in the hands of the cluster."""
+    """A step in the executor of the cluster."""
 
     step: Step
     priority: int
@@ -162,29 +162,29 @@ class _Handed:
     future: Future[Done]
 
 
-class DaskHands:
-    """Carries out steps on the workers of a Dask cluster; see `imil_sim.engine.execute.Hands`.
+class DaskExecutor:
+    """Carries out steps on the workers of a Dask cluster; see `imil_sim.engine.execute.Executor`.
 
     Where workers die, Dask blames every step that lay with them, also those that only waited there. So steps that it
     gives up are tried once more at the end, one by one, and only what costs a worker its life then is guilty.
 
     Args:
         client: of the cluster; somebody else closes it.
-        bench: what a worker's workshop is made of.
+        config: what a worker's step_runner is made of.
         on_epoch: told of every epoch that is trained for this study.
 
     Raises:
         ClusterError: the scheduler or a worker cannot take this study.
     """
 
-    def __init__(self, client: Client, bench: Bench, on_epoch: Callable[[], None] = lambda: None) -> None:
-        self._client, self._bench = client, bench
+    def __init__(self, client: Client, config: WorkerConfig, on_epoch: Callable[[], None] = lambda: None) -> None:
+        self._client, self._config = client, config
         self._done: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
         self._handed: dict[str, _Handed] = {}
         self._suspects: list[_Handed] = []
         try:
-            client.register_plugin(WorkshopPlugin(bench))
-            client.subscribe_topic(bench.name, lambda event: on_epoch())
+            client.register_plugin(StepRunnerPlugin(config))
+            client.subscribe_topic(config.name, lambda event: on_epoch())
         except Exception as error:  # whatever a worker lacks: a package, another release of one
             raise ClusterError(
                 f"the cluster cannot take this study: {type(error).__name__}: {error}. Scheduler and workers must run "
@@ -192,7 +192,7 @@ class DaskHands:
             ) from error
 
     def submit(self, step: Step, priority: int) -> None:
-        """See `Hands.submit`.
+        """See `Executor.submit`.
 
         Raises:
             ClusterError: the scheduler has gone.
@@ -200,7 +200,7 @@ class DaskHands:
         self._hand_out(step, priority)
 
     def completed(self) -> Done:
-        """See `Hands.completed`.
+        """See `Executor.completed`.
 
         Raises:
             ClusterError: the scheduler has gone.
@@ -226,16 +226,16 @@ class DaskHands:
                     future.release()
 
     def close(self) -> None:
-        """See `Hands.close`; what another study of the same store waits for goes on."""
+        """See `Executor.close`; what another study of the same store waits for goes on."""
         with suppress(ClosedClientError, CommClosedError, CancelledError):
             self._client.cancel([handed.future for handed in self._handed.values()])
         self._handed.clear()
 
     def _hand_out(self, step: Step, priority: int, number: int = 1, *, alone: bool = False) -> None:
         # The key is that of this store: in another one the step may not have been done.
-        key = f"{self._bench.name}-{step.key}-{number}"
+        key = f"{self._config.name}-{step.key}-{number}"
         try:
-            future = self._client.submit(_on_worker, self._bench.name, step, key=key, priority=priority, pure=True)
+            future = self._client.submit(_on_worker, self._config.name, step, key=key, priority=priority, pure=True)
         except (ClosedClientError, CommClosedError) as error:
             raise _gone(error) from None
         self._handed[key] = _Handed(step, priority, number, alone, future)
