@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from imil_sim.errors import SessionError
+from imil_sim.io import replace_file
 from imil_sim.sessions.session import MOST_REASON, ImageId, Sha256
 from imil_sim.sessions.untrusted import read_untrusted
-from imil_sim.sessions.write import new_beside
 from imil_sim.study.spec import Spec
 
 MOST_DRAFTS = 64
@@ -67,7 +67,7 @@ def read_drafts(path: Path) -> tuple[Draft, ...]:
 def write_drafts(path: Path, drafts: tuple[Draft, ...]) -> None:
     """These drafts in place of those that were there, all of them or none; without any, the file is gone.
 
-    Not synced: a draft outlives this process, not a loss of power.
+    A draft outlives this process, not a loss of power.
 
     Raises:
         SessionError: they cannot be written.
@@ -79,7 +79,6 @@ def write_drafts(path: Path, drafts: tuple[Draft, ...]) -> None:
         if not drafts:
             path.unlink(missing_ok=True)
             return
-        with new_beside(path, data, mode=0o600, sync=False) as beside:
-            beside.replace(path)
+        replace_file(path, data)
     except OSError as error:
         raise SessionError(f"{path} cannot be written: {error.strerror}; what was not saved is not kept") from error

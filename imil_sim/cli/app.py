@@ -11,6 +11,7 @@ import typer
 
 from imil_sim.cli.interrupt import stopped_by_signals
 from imil_sim.errors import ImilSimError, UsageError, shown
+from imil_sim.io import readable_by
 
 app = typer.Typer(
     name="imil-sim",
@@ -30,6 +31,28 @@ StoreOption = Annotated[
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for the results; reports/NAME unless given.")]
 DeviceOption = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="Where to train.")]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Only the first N seeds of the study.")]
+
+
+def _choose_readers(context: typer.Context, group_readable: bool) -> bool:
+    """Until the command ends, what it writes can be read by these; the command itself need not know.
+
+    Raises:
+        UsageError: the umask forbids what is asked for.
+    """
+    if group_readable:
+        os.umask(umask := os.umask(0o077))  # the only way to ask for it
+        if umask & 0o050:
+            raise UsageError(f"--group-readable: the umask {umask:04o} keeps the group out; set `umask 027` first")
+    context.with_resource(readable_by("group" if group_readable else "owner"))
+    return group_readable
+
+
+GroupReadable = Annotated[
+    bool,
+    typer.Option(
+        "--group-readable", callback=_choose_readers, help="Let your group read what is written, else only you can."
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -59,6 +82,7 @@ def run(
     tls_key: Annotated[Path | None, typer.Option(help="With --scheduler tls://: the key of your certificate.")] = None,
     no_sharing: Annotated[bool, typer.Option("--no-sharing", help="Train every run straight, by itself.")] = False,
     seeds: SeedsOption = None,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Run a study: train, consult, train on, test; print and write the table."""
     from imil_sim.cli.run import Where, run_study
@@ -79,6 +103,7 @@ def report(
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Whether figures may show images of the set.")
     ] = True,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Write the report of a study from what the store holds; nothing is trained."""
     from imil_sim.cli.report import report_study
@@ -98,6 +123,7 @@ def compare(
         Path | None, typer.Option("--out", help="Folder to write to; reports/compare-... unless given.")
     ] = None,
     device: DeviceOption = "cpu",
+    group_readable: GroupReadable = False,
 ) -> None:
     """Compare two studies, or two versions of one, by matched arms and seeds; nothing is trained."""
     from imil_sim.cli.compare import compare_stored
@@ -112,6 +138,7 @@ def plan(
     device: DeviceOption = "cpu",
     seeds: SeedsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print numbers for a script.")] = False,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Show what a study would train: stages, epochs shared and in the store, and about how long."""
     from imil_sim.cli.plan import show_plan
@@ -134,6 +161,7 @@ def check(
     device: DeviceOption = "cpu",
     junit: Annotated[Path | None, typer.Option("--junit", help="Also write the verdict as JUnit XML.")] = None,
     summary: Annotated[Path | None, typer.Option("--summary", help="Also write the verdict as Markdown.")] = None,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Run a study and compare it with a stored baseline: exit 1 where something moved that must not."""
     from imil_sim.cli.check import CheckFiles, check_baseline
@@ -154,6 +182,7 @@ def schema() -> None:
 def data(
     study: StudyArgument,
     store: StoreOption = Path("runs"),
+    group_readable: GroupReadable = False,
 ) -> None:
     """Show what a study's image source holds, and everything that is wrong with it."""
     from imil_sim.cli.data import show_data
@@ -178,6 +207,7 @@ def oracles(
         ),
     ] = None,
     store: StoreOption = Path("runs"),
+    group_readable: GroupReadable = False,
 ) -> None:
     """List the installed oracles, print the card of one, or draw what they answer."""
     from imil_sim.cli.oracles import show_oracle, show_oracles
@@ -237,6 +267,7 @@ def import_(
         str | None, typer.Option("--study", metavar="STUDY.toml", help="Whose images they are, for strict replay.")
     ] = None,
     store: StoreOption = Path("runs"),
+    group_readable: GroupReadable = False,
 ) -> None:
     """Make a session of what was drawn with another program, to be replayed."""
     from imil_sim.cli.importing import Asked, import_sessions
@@ -270,6 +301,7 @@ def annotate(
     role: Annotated[str, typer.Option("--role", help="What the reader is: radiologist, resident.")] = "",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open nothing, only print where it is.")] = False,
     console: Annotated[bool, typer.Option("--console", help="Ask in this terminal, with numbered cells.")] = False,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Show the questions of a waiting run to a person, and write the answers down."""
     from imil_sim.cli.annotate import annotate as show_questions

@@ -18,6 +18,7 @@ from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import SessionError, UsageError, did_you_mean, listed, several, shown
 from imil_sim.feedback.grid import Grid, check_threshold
 from imil_sim.feedback.image_index import ImageIndex
+from imil_sim.io import make_folder
 from imil_sim.sessions.importers.outlines import id_from_name
 from imil_sim.sessions.importers.reading import KINDS, Read, read_outlines
 from imil_sim.sessions.importers.sessions import Tally, Unmarked, Wanted, sessions_of
@@ -230,10 +231,7 @@ def write_all(sessions: Mapping[Path, Session]) -> None:
     folders: list[Path] = []
     try:
         for path in new:
-            for folder in _missing_folders(path):
-                with suppress(FileExistsError):  # another process made it meanwhile: then it is not ours
-                    folder.mkdir()
-                    folders.append(folder)
+            folders += make_folder(path.parent)
             write_new_session(path, sessions[path])
             files.append(path)
     except BaseException as error:
@@ -262,11 +260,6 @@ def _is_there(path: Path, whole: bytes) -> bool:
     if not same:
         raise SessionError(f"{path} is there already and holds something else; name another file, or remove it")
     return True
-
-
-def _missing_folders(path: Path) -> list[Path]:
-    """The folders that must be made for a file, the outermost first."""
-    return [folder for folder in reversed(path.parents) if not folder.exists()]
 
 
 def _take_away(files: Sequence[Path], folders: Sequence[Path]) -> None:

@@ -30,6 +30,7 @@ from imil_sim.errors import DataError, StoreError, shown
 from imil_sim.images.listing import counted
 from imil_sim.images.split import split_images
 from imil_sim.images.summary import summarise
+from imil_sim.io import current_readers
 from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import Study
 from imil_sim.training.numerics import cpu_count, environment, find_device
@@ -201,6 +202,7 @@ def _executor(
         study.checkpoint_minutes,
         study.oracle_seconds,
         environment(step_runner.device),
+        current_readers(),
     )
     opened = (
         remote_client(where.scheduler, where.security)

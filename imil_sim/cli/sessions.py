@@ -16,6 +16,7 @@ from imil_sim.feedback import (
     Grid,
     make_oracle,
 )
+from imil_sim.io import make_folder
 from imil_sim.report.tables import Replayed
 from imil_sim.sessions import Session
 from imil_sim.sessions.divergence import divergence
@@ -53,7 +54,7 @@ def write_sessions(study: Study, results: Sequence[RunResult], library: ImageLib
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise SessionError(f"folder {folder} cannot be made: {error.strerror}; move what is there away") from error
 

@@ -33,6 +33,7 @@ from imil_sim.engine.nodes import LocalScheduler, LocalWorker
 from imil_sim.engine.steps import Done, Step, StepRunner, Watch, told
 from imil_sim.engine.store import Store
 from imil_sim.errors import ClusterError, ImilSimError, UsageError, WorkerLost
+from imil_sim.io import Readers, readable_by
 from imil_sim.study.record import EpochRow
 from imil_sim.study.spec import content_key
 from imil_sim.training.numerics import environment, find_device, gpu_count
@@ -66,6 +67,8 @@ class WorkerConfig:
     oracle_seconds: float
     environment: Mapping[str, str]
     """What moves the bits where the study was planned (`numerics.environment`): it stands in every key."""
+    readers: Readers = "owner"
+    """Who can read what a worker writes."""
 
     @property
     def name(self) -> str:
@@ -107,7 +110,8 @@ class StepRunnerPlugin(WorkerPlugin):
                 )
             watch = Watch(on_epoch=self._on_epoch, on_batch=lambda done, total: self._go_on())
             self._workshop = self.config.step_runner(watch)
-        return self._workshop.carry_out(step)
+        with readable_by(self.config.readers):
+            return self._workshop.carry_out(step)
 
     def _on_epoch(self, row: EpochRow) -> None:
         """Tell the user's process of a finished epoch."""

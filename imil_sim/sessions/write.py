@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from imil_sim.errors import SessionError, listed
+from imil_sim.io import new_file_beside, replace_file, sync, write_all
 from imil_sim.sessions.read import MOST_BYTES_A_LINE, parse_session
 from imil_sim.sessions.session import Header, Session, SessionAnswer, answer_problems
 from imil_sim.sessions.strict_json import parse_json
@@ -40,10 +39,10 @@ def write_new_session(path: Path, session: Session) -> None:
     """
     try:
         target = path.resolve() if path.exists() else path
-        with new_beside(target, session_bytes(session), like=target) as beside:
+        with new_file_beside(target, session_bytes(session), like=target, synced=True) as beside:
             _named(beside, target)
             try:
-                _settle(target.parent)
+                sync(target.parent)
             except OSError:
                 target.unlink()  # named only just now, and by us
                 raise
@@ -84,9 +83,7 @@ def write_session(path: Path, session: Session) -> None:
     """
     try:
         target = path.resolve()
-        with new_beside(target, session_bytes(session), like=target) as beside:
-            beside.replace(target)
-            _settle(target.parent)
+        replace_file(target, session_bytes(session), like=target, synced=True)
     except (OSError, RuntimeError) as error:
         raise SessionError(f"session {path} cannot be written: {_why(error)}; name another place") from error
 
@@ -94,39 +91,6 @@ def write_session(path: Path, session: Session) -> None:
 def session_bytes(session: Session) -> bytes:
     """A whole session as it stands in its file."""
     return line_of(session.header) + b"".join(map(line_of, session.answers))
-
-
-@contextmanager
-def new_beside(
-    path: Path, content: bytes, *, like: Path | None = None, mode: int = 0o666, sync: bool = True
-) -> Iterator[Path]:
-    """A new file beside ``path`` with that content; gone at the end, unless it was given another name.
-
-    Its name cannot be guessed and must be free, so nobody can have laid a link there that leads elsewhere.
-
-    Args:
-        path: what it is to become.
-        content: all of it.
-        like: whose permissions it gets, if that is there.
-        mode: its permissions otherwise, less those that this process withholds from new files.
-        sync: whether it is on disk when it is handed over, and so outlives a loss of power.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.new")
-    made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    try:
-        try:
-            if like is not None and like.exists():
-                os.fchmod(made, stat.S_IMODE(like.stat().st_mode))
-            _write_whole(made, content, sync=sync)
-        finally:
-            os.close(made)
-        yield beside
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def line_of(part: Header | SessionAnswer) -> bytes:
@@ -194,7 +158,8 @@ def _append(file: int, line: bytes) -> None:
     if whole < size:
         os.ftruncate(file, whole)
     try:
-        _write_whole(file, line)
+        write_all(file, line)
+        os.fsync(file)
     except OSError:
         os.ftruncate(file, whole)
         raise
@@ -214,24 +179,6 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _write_whole(file: int, content: bytes, *, sync: bool = True) -> None:
-    """Write and sync; a disk that takes only a part of it is asked again, and says why not."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(file, rest) :]
-    if sync:
-        os.fsync(file)
-
-
 def _why(error: OSError | RuntimeError) -> str:
     """In words; links that lead in a circle are no `OSError` before Python 3.13."""
     return str(error.strerror if isinstance(error, OSError) else error)
-
-
-def _settle(folder: Path) -> None:
-    """Sync a folder, so that a new name in it outlives a loss of power."""
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

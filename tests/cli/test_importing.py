@@ -15,6 +15,7 @@ from imil_sim.engine.check import check_study
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import ImilSimError, SessionError
 from imil_sim.feedback.image_index import ImageIndex
+from imil_sim.io import make_folder
 from imil_sim.sessions import read as session_read
 from imil_sim.sessions.importers.reading import Read, read_outlines
 from imil_sim.sessions.read import read_session
@@ -333,18 +334,15 @@ def test_a_folder_that_another_process_makes_meanwhile_is_used_and_not_taken_awa
     call: Call, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = four_readers(here)
-    missing = importing._missing_folders
 
-    def late(path: Path) -> list[Path]:
-        folders = missing(path)
-        for folder in folders:
-            folder.mkdir()
-        return folders
+    def late(folder: Path) -> list[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return make_folder(folder)
 
     def failing(path: Path, session: Session) -> None:
         raise SessionError("No space left")
 
-    monkeypatch.setattr(importing, "_missing_folders", late)
+    monkeypatch.setattr(importing, "make_folder", late)
     with monkeypatch.context() as patch:
         patch.setattr(importing, "write_new_session", failing)
         assert call(*line).code == 2

@@ -6,7 +6,6 @@ import errno
 import io
 import json
 import os
-import secrets
 import stat
 import threading
 from collections.abc import Callable
@@ -111,27 +110,6 @@ def test_a_session_written_again_keeps_its_permissions_and_its_link(tmp_path: Pa
     link.symlink_to("link.jsonl")
     with pytest.raises(SessionError, match=r"link\.jsonl cannot be written: .*[Ll]oop"):
         write_session(link, SESSION)
-
-
-def test_a_new_session_is_as_open_as_the_process_makes_new_files(tmp_path: Path) -> None:
-    before = os.umask(0o077)
-    try:
-        write_session(tmp_path / "a.jsonl", SESSION)
-        write_header(tmp_path / "b.jsonl", HEADER)
-    finally:
-        os.umask(before)
-    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.jsonl", "b.jsonl")} == {0o600}
-
-
-def test_a_link_that_lies_where_a_session_is_written_first_is_not_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "victim").write_text("precious")
-    (tmp_path / ".s.jsonl.guessed.new").symlink_to("victim")
-    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
-    with pytest.raises(SessionError, match="File exists"):
-        write_session(tmp_path / "s.jsonl", SESSION)
-    assert (tmp_path / "victim").read_text() == "precious"
 
 
 def test_an_empty_file_is_a_session_that_nobody_has_begun(tmp_path: Path) -> None:
