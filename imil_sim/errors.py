@@ -3,6 +3,7 @@
 ImilSimError            the root; the command line prints its message and exits
 ├── UsageError          a wrong call, study or option                  exit 2
 │   ├── StudyError      the study file is wrong
+│   ├── PartError       a part (oracle, model, metric, ...) is unknown, claimed twice or broken
 │   └── OracleError     an oracle is unknown, or its options are wrong
 ├── DataError           images, masks or tables that cannot be used    exit 2
 │   └── SessionError    recorded or imported answers that cannot be used
@@ -37,6 +38,14 @@ class UsageError(ImilSimError):
 
 class StudyError(UsageError):
     """A study file that cannot be read or does not make sense."""
+
+
+class PartError(UsageError):
+    """A part that is unknown, claimed twice, or cannot be imported; see `imil_sim.registry`."""
+
+    def __init__(self, message: str, kind: str, name: str) -> None:
+        super().__init__(message)
+        self.kind, self.name = kind, name
 
 
 class OracleError(UsageError):

@@ -19,7 +19,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-ROOMS = ("errors", "seeds", "io", "study", "feedback", "images", "training", "engine", "report", "annotate", "cli")
+ROOMS = (
+    "errors", "seeds", "io", "registry", "study", "feedback", "images", "sessions", "training",
+    "engine", "stats", "report", "annotate", "cli",
+)  # fmt: skip
 """From the ground up; a room may import its own modules and those that stand before it."""
 LEVEL = {room: level for level, room in enumerate(ROOMS)} | {
     "testing": ROOMS.index("cli"),
