@@ -2,13 +2,13 @@
 
     python -m benchmarks.against_lightning [--lightning FOLDER] [--smoke]
 
-Both take the same films, model, recipe, epochs, arms and seeds (`benchmarks.ten_arms`) on the same machine, one after
+Both take the same images, model, recipe, epochs, arms and seeds (`benchmarks.ten_arms`) on the same machine, one after
 the other, each with its own defaults; Lightning's script is `benchmarks.lightning_baseline`. Seconds are those of the
-clock on the wall for the whole process, from nothing to the last result: Python's start, imports, drawing the films,
-the report (the films are drawn for Lightning beforehand, which is not counted). Lightning trains one run after the
+clock on the wall for the whole process, from nothing to the last result: Python's start, imports, drawing the images,
+the report (the images are drawn for Lightning beforehand, which is not counted). Lightning trains one run after the
 other, all of the same length, so that its first few stand for all. The machine should have nothing else to do.
 
-FOLDER is where Lightning was installed (`make bench` does so, into .lightning): it is no part of the tested packages.
+FOLDER is where Lightning was installed (`make config` does so, into .lightning): it is no part of the tested packages.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ RUNS = 2
 """Runs measured of Lightning; the rest is extrapolated."""
 
 
-def write_films(path: Path, size: Size) -> None:
-    """The study's films and masks as plain arrays, as the Lightning script wants them."""
-    films = phantom(PhantomSource(source="phantom", size=size.pixels, train=size.train, test=size.test))
-    assert films.parts is not None
-    parts = {name: films.take([i for i, part in enumerate(films.parts) if part == name]) for name in ("train", "test")}
+def write_images(path: Path, size: Size) -> None:
+    """The study's images and masks as plain arrays, as the Lightning script wants them."""
+    images = phantom(PhantomSource(source="phantom", size=size.pixels, train=size.train, test=size.test))
+    assert images.parts is not None
+    parts = {
+        name: images.take([i for i, part in enumerate(images.parts) if part == name]) for name in ("train", "test")
+    }
     arrays = {f"{name}_pixels": part.pixels for name, part in parts.items()}
     labels = {f"{name}_labels": part.labels for name, part in parts.items()}
     masks = {name: mask.values for name, mask in parts["train"].masks.items()}
@@ -74,7 +76,7 @@ def theirs(place: Path, size: Size, lightning: Path, *options: str) -> float:
     what = {"epochs": size.epochs, "imil-epoch": size.imil_epoch, "outliers": size.outliers, "seeds": size.seeds}
     given = {**what, "model": size.model, "runs": RUNS}
     words = [text for name, value in given.items() for text in (f"--{name}", str(value))]
-    command = ["benchmarks.lightning_baseline", str(place / "films.npz"), str(told), *words, *options]
+    command = ["benchmarks.lightning_baseline", str(place / "images.npz"), str(told), *words, *options]
     path = os.pathsep.join([str(lightning.resolve()), *filter(None, [os.environ.get("PYTHONPATH")])])
     whole = seconds_of(command, {"PYTHONPATH": path})
     runs = json.loads(told.read_text(encoding="utf-8"))
@@ -89,7 +91,7 @@ def main() -> int:
     asked = parser.parse_args()
     if not (asked.lightning / "lightning").is_dir():
         print(
-            f"Lightning is not in {asked.lightning}; `make bench` installs it into .lightning, or: python -m pip "
+            f"Lightning is not in {asked.lightning}; `make config` installs it into .lightning, or: python -m pip "
             "install --no-deps --target .lightning --requirement benchmarks/requirements-lightning.txt",
             file=sys.stderr,
         )
@@ -101,7 +103,7 @@ def main() -> int:
     print(heading(f"{size.seeds * (FEEDBACK_ARMS + 1)} runs of {size.epochs} epochs, seconds of the whole process"))
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        write_films(place / "films.npz", size)
+        write_images(place / "images.npz", size)
         fp32 = ours(place, size, "fp32")
         print(line("imil-sim, fp32", fp32, digits=1), flush=True)
         bf16 = ours(place, size, "bf16")

@@ -1,15 +1,15 @@
 """The ten-arm study as a script that somebody who knows Lightning would write: one training after another.
 
-    python -m benchmarks.lightning_baseline FILMS.npz SECONDS.json --epochs 100 --imil-epoch 70 --outliers 20 --seeds 2
+    python -m benchmarks.lightning_baseline IMAGES.npz SECONDS.json --epochs 100 --imil-epoch 70 --outliers 20 --seeds 2
 
 A LightningModule around torchvision's ResNet, a Dataset, DataLoaders, a Trainer, a callback that holds the
 consultation; everything that is not said here is Lightning's own default (threads, precision, workers of the
-DataLoader, logger, checkpoints, progress bar). It knows the same films and masks, model, optimizer, batches, epochs,
+DataLoader, logger, checkpoints, progress bar). It knows the same images and masks, model, optimizer, batches, epochs,
 arms and seeds as the study of `benchmarks.ten_arms`, and it does *less*: no CAMs, no predictions with the lungs hidden,
-no records, and its films come ready. Nothing of imil-sim is used but the import of torchvision.
+no records, and its images come ready. Nothing of imil-sim is used but the import of torchvision.
 
-FILMS.npz: ``train_pixels`` and ``test_pixels`` (n, height, width) uint8, ``train_labels`` and ``test_labels`` (n,),
-``lesion`` and ``lung`` (n, height, width), the masks of the training films.
+IMAGES.npz: ``train_pixels`` and ``test_pixels`` (n, height, width) uint8, ``train_labels`` and ``test_labels`` (n,),
+``lesion`` and ``lung`` (n, height, width), the masks of the training images.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ BLOCKS = {"resnet10": 1, "resnet18": 2}
 
 Arrays = Mapping[str, NDArray[Any]]
 Oracle = Callable[[Arrays, int, np.random.Generator], NDArray[np.bool_]]
-"""The cells (4, 4) that matter on the training film of a row."""
+"""The cells (4, 4) that matter on the training image of a row."""
 
 
-class Films(Dataset[tuple[Tensor, Tensor]]):
-    """Films as a classifier takes them: three equal channels, normalised; pixels may be replaced on the way."""
+class ImageIndex(Dataset[tuple[Tensor, Tensor]]):
+    """Images as a classifier takes them: three equal channels, normalised; pixels may be replaced on the way."""
 
     def __init__(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], mean: float, sd: float) -> None:
         self.pixels = torch.from_numpy(pixels.copy())
@@ -77,7 +77,7 @@ class Classifier(lightning.LightningModule):
         return loss
 
     def test_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
-        """Metrics of a batch of test films."""
+        """Metrics of a batch of test images."""
         images, labels = batch
         positive = self.model(images).softmax(1)[:, 1]
         for name, metric in (("accuracy", self.accuracy), ("auroc", self.auroc), ("ece", self.ece)):
@@ -93,9 +93,9 @@ class Consultation(lightning.Callback):
     """After ``epoch`` epochs: blacks out, on the surest mispredictions, all that the oracle did not choose."""
 
     def __init__(
-        self, films: Films, arrays: Arrays, oracle: Oracle, epoch: int, outliers: int, rng: np.random.Generator
+        self, images: ImageIndex, arrays: Arrays, oracle: Oracle, epoch: int, outliers: int, rng: np.random.Generator
     ) -> None:
-        self.films, self.arrays, self.oracle = films, arrays, oracle
+        self.images, self.arrays, self.oracle = images, arrays, oracle
         self.epoch, self.outliers, self.rng = epoch, outliers, rng
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -104,17 +104,17 @@ class Consultation(lightning.Callback):
             return
         for row in self.surest_mispredictions(module.model):  # type: ignore[arg-type]
             cells = self.oracle(self.arrays, row, self.rng)
-            keep = np.kron(cells, np.ones(np.array(self.films.pixels.shape[1:]) // GRID, np.bool_))
-            self.films.pixels[row][torch.from_numpy(~keep)] = 0
+            keep = np.kron(cells, np.ones(np.array(self.images.pixels.shape[1:]) // GRID, np.bool_))
+            self.images.pixels[row][torch.from_numpy(~keep)] = 0
 
     def surest_mispredictions(self, model: nn.Module) -> list[int]:
-        """Rows of the training films that are predicted wrong, the most confident first."""
+        """Rows of the training images that are predicted wrong, the most confident first."""
         model.eval()
         with torch.no_grad():
-            shown = torch.cat([model(images).softmax(1) for images, _ in DataLoader(self.films, batch_size=BATCH)])
+            shown = torch.cat([model(images).softmax(1) for images, _ in DataLoader(self.images, batch_size=BATCH)])
         model.train()
         confidence, predicted = shown.max(1)
-        wrong = (predicted != self.films.labels).nonzero()[:, 0]
+        wrong = (predicted != self.images.labels).nonzero()[:, 0]
         surest: list[int] = wrong[confidence[wrong].argsort(descending=True)][: self.outliers].tolist()
         return surest
 
@@ -128,7 +128,7 @@ def covered(mask: NDArray[np.bool_], threshold: float) -> NDArray[np.bool_]:
 
 
 def lesions(arrays: Arrays, row: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Cells of the lesions; of the lungs on a normal film."""
+    """Cells of the lesions; of the lungs on a normal image."""
     return covered(arrays["lesion" if arrays["train_labels"][row] else "lung"][row], 0.1)
 
 
@@ -167,13 +167,13 @@ def train_one(arrays: Arrays, arm: str, seed: int, asked: argparse.Namespace, fo
     """Test metrics of one arm and seed, trained from scratch."""
     lightning.seed_everything(seed)
     mean, sd = float(arrays["train_pixels"].mean() / 255), float(arrays["train_pixels"].std() / 255)
-    films = Films(arrays["train_pixels"], arrays["train_labels"], mean, sd)
-    test = Films(arrays["test_pixels"], arrays["test_labels"], mean, sd)
+    images = ImageIndex(arrays["train_pixels"], arrays["train_labels"], mean, sd)
+    test = ImageIndex(arrays["test_pixels"], arrays["test_labels"], mean, sd)
     callbacks: list[lightning.Callback] = []
     if (consulted := ARMS[arm]) is not None:
         oracle, share = consulted
         rng = np.random.default_rng(seed)
-        callbacks = [Consultation(films, arrays, oracle, asked.imil_epoch, int(asked.outliers * share), rng)]
+        callbacks = [Consultation(images, arrays, oracle, asked.imil_epoch, int(asked.outliers * share), rng)]
     extras: bool | None = False if asked.lean else None  # None: as Lightning has it by default
     trainer = lightning.Trainer(
         max_epochs=asked.epochs,
@@ -185,7 +185,7 @@ def train_one(arrays: Arrays, arm: str, seed: int, asked: argparse.Namespace, fo
         enable_model_summary=extras,
     )
     module = Classifier(BLOCKS[asked.model])
-    trainer.fit(module, DataLoader(films, batch_size=BATCH, shuffle=True))
+    trainer.fit(module, DataLoader(images, batch_size=BATCH, shuffle=True))
     (metrics,) = trainer.test(module, DataLoader(test, batch_size=BATCH), verbose=not asked.lean)
     return metrics
 
@@ -199,7 +199,7 @@ def runs(asked: argparse.Namespace) -> Iterator[tuple[str, int]]:
 def main() -> None:
     """Train every arm and seed; print the metrics and write the seconds of each."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("films", type=Path)
+    parser.add_argument("images", type=Path)
     parser.add_argument("seconds", type=Path)
     for name in ("epochs", "imil-epoch", "outliers", "seeds"):
         parser.add_argument(f"--{name}", type=int, required=True)
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="only the first so many")
     parser.add_argument("--lean", action="store_true", help="no logger, checkpoints, progress bar and summary")
     asked = parser.parse_args()
-    with np.load(asked.films) as file:
+    with np.load(asked.images) as file:
         arrays = dict(file)
     seconds = []
     with tempfile.TemporaryDirectory() as folder:

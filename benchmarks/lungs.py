@@ -2,8 +2,8 @@
 
     IMIL_SIM_DATA=../shared/data python -m benchmarks.lungs
 
-The numbers in `imil_sim/images/lungs.py` were chosen on the films with even file numbers; the odd ones were measured
-with these. Dice is counted over the films with an estimate; films without one are counted apart, never as zero.
+The numbers in `imil_sim/images/lungs.py` were chosen on the images with even file numbers; the odd ones were measured
+with these. Dice is counted over the images with an estimate; images without one are counted apart, never as zero.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from imil_sim.images.lungs import estimate_lungs
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One film's estimate against its drawn mask."""
+    """One image's estimate against its drawn mask."""
 
     number: int
     """In the file name: 1 to 662."""
@@ -35,16 +35,16 @@ class Outcome:
 
 
 def measure(mask_path: Path) -> Outcome:
-    """The outcome for the film that belongs to a drawn mask."""
-    film_path = mask_path.parents[1] / "CXR_png" / mask_path.name.replace("_mask", "")
-    image, drawn = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (film_path, mask_path))
+    """The outcome for the image that belongs to a drawn mask."""
+    image_path = mask_path.parents[1] / "CXR_png" / mask_path.name.replace("_mask", "")
+    image, drawn = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (image_path, mask_path))
     if image is None or drawn is None:
-        raise SystemExit(f"{film_path} or {mask_path} cannot be read as an image")
-    film, truth = image.astype(np.uint8, copy=False), drawn > 127
+        raise SystemExit(f"{image_path} or {mask_path} cannot be read as an image")
+    image, truth = image.astype(np.uint8, copy=False), drawn > 127
     times = []
     for _ in range(2):
         start = time.perf_counter()
-        estimate = estimate_lungs(film)
+        estimate = estimate_lungs(image)
         times.append(1000 * (time.perf_counter() - start))
     mask = estimate.mask
     dice = float("nan") if mask is None else 2 * float((mask & truth).sum()) / float(mask.sum() + truth.sum())
@@ -74,7 +74,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     measure(paths[0])  # the drawn outlines are prepared once a process, outside the timing
     outcomes = [measure(path) for path in paths]
-    print("films      n    mean  median    min  <0.8  <0.6         abstain  ms med  ms max")
+    print("images      n    mean  median    min  <0.8  <0.6         abstain  ms med  ms max")
     print(line("even", [outcome for outcome in outcomes if outcome.number % 2 == 0]))
     print(line("odd", [outcome for outcome in outcomes if outcome.number % 2]))
     print(line("all", outcomes))

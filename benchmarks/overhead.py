@@ -22,11 +22,11 @@ import torch
 
 from benchmarks.sleeping import NAP, SleepingBench
 from benchmarks.verdict import SMOKE_WARNING, heading, line, machine
-from imil_sim.engine.cluster import DaskHands, local_client
+from imil_sim.engine.cluster import DaskExecutor, local_client
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.execute import Ended, Hands, Observer, OwnHands, carry_out
+from imil_sim.engine.execute import Ended, Executor, LocalExecutor, Observer, carry_out
 from imil_sim.engine.results import keep
-from imil_sim.engine.steps import NOBODY, Workshop
+from imil_sim.engine.steps import NOBODY, StepRunner
 from imil_sim.engine.store import Store
 from imil_sim.study.study import Study, read_study
 from imil_sim.training.numerics import environment
@@ -57,9 +57,9 @@ def study_of(folder: Path, seeds: int) -> Study:
 
 
 @contextmanager
-def hands_of(study: Study, store: Path, workers: int) -> Iterator[Hands]:
-    """Hands in this process, or those of so many worker processes."""
-    bench = SleepingBench(
+def hands_of(study: Study, store: Path, workers: int) -> Iterator[Executor]:
+    """Executor in this process, or those of so many worker processes."""
+    config = SleepingBench(
         store=str(store),
         beside=str(study.beside),
         device="cpu",
@@ -68,16 +68,16 @@ def hands_of(study: Study, store: Path, workers: int) -> Iterator[Hands]:
         environment=environment(CPU),
     )
     if not workers:
-        yield OwnHands(bench.workshop(NOBODY))
+        yield LocalExecutor(config.step_runner(NOBODY))
         return
     with local_client(workers, "cpu", 1) as client:
-        yield DaskHands(client, bench)
+        yield DaskExecutor(client, config)
 
 
 def seconds_of(study: Study, store: Path, workers: int) -> float:
     """Seconds the study takes on an empty store."""
     library = ImageLibrary(study.beside, store / "images")
-    planner = Workshop(library, Store(store), CPU, study.beside)
+    planner = StepRunner(library, Store(store), CPU, study.beside)
     arms, runs = zip(*study.runs(), strict=True)
     failures: list[BaseException] = []
 
@@ -86,9 +86,9 @@ def seconds_of(study: Study, store: Path, workers: int) -> float:
             failures.append(ended.error)
         keep(arms[position], runs[position], ended, library, planner.store, CPU)
 
-    with hands_of(study, store, workers) as hands:
+    with hands_of(study, store, workers) as executor:
         began = time.perf_counter()
-        carry_out(runs, planner.trunk, hands, Observer(on_end=on_end))
+        carry_out(runs, planner.trunk, executor, Observer(on_end=on_end))
         spent = time.perf_counter() - began
     if failures:
         raise SystemExit(f"{len(failures)} of {len(runs)} runs failed, the first with: {failures[0]}")

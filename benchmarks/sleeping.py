@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from imil_sim.engine import steps
-from imil_sim.engine.cluster import Bench
-from imil_sim.engine.steps import Watch, Workshop
+from imil_sim.engine.cluster import WorkerConfig
+from imil_sim.engine.steps import StepRunner, Watch
 from imil_sim.images.image_set import ImageSet
 from imil_sim.study.record import EpochRow, Predictions, TrainingPredictions
 from imil_sim.training.train import Snapshot, Trained
@@ -27,13 +27,13 @@ WEIGHTS = 1000
 """Numbers in a state of training: small, so that the disk is asked for its latency and not for its speed."""
 
 
-class SleepingBench(Bench):
-    """Sets up a workshop in whose process nothing is trained any more."""
+class SleepingBench(WorkerConfig):
+    """Sets up a step_runner in whose process nothing is trained any more."""
 
-    def workshop(self, watch: Watch) -> Workshop:
-        """See `Bench.workshop`."""
+    def step_runner(self, watch: Watch) -> StepRunner:
+        """See `WorkerConfig.step_runner`."""
         put_to_sleep()
-        return super().workshop(watch)
+        return super().step_runner(watch)
 
 
 def put_to_sleep() -> None:
@@ -65,7 +65,7 @@ def _train(
 
 
 def _logits(model: Any, pixels: NDArray[np.uint8], *_: Any) -> NDArray[np.float32]:
-    """Every film is normal, so that half of them are asked about."""
+    """Every image is normal, so that half of them are asked about."""
     return np.tile(np.array([1, 0], np.float32), (len(pixels), 1))
 
 

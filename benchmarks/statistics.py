@@ -16,7 +16,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.report.stats import Metric, compare, components_of, null_ece, summarise, trend
+from imil_sim.stats import Metric, compare, components_of, null_ece, summarise, trend
 
 SECONDS_TARGET = 20.0
 ARMS, SEEDS, IMAGES = 50, 30, 1000

@@ -1,10 +1,10 @@
 """The study that benchmarks run: ten feedback arms and a baseline on the phantom, consulted after 70 of 100 epochs.
 
-Model and films are small, so that a hundred epochs take seconds; the proportions are the paper's: a consultation about
+Model and images are small, so that a hundred epochs take seconds; the proportions are the paper's: a consultation about
 20 outliers after 70 of 100 epochs, SGD at 0.001, batches of 64. There are always 20 questions, because a shortage of
 mispredictions is filled up, and the ten arms answer them differently, so that no branch meets another: how many epochs
 are trained is then known beforehand. (`lungs` asks for cells that are mostly lung: with the oracle's own threshold it
-would answer as `lesions` does wherever all that is asked about are normal films.)
+would answer as `lesions` does wherever all that is asked about are normal images.)
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ EQUALS = 5
 ITS_EQUALS = "".join(
     f'[arms.lesions-{n}]\nfeedback = {{ oracle = "lesions", options.threshold = 0.10{n} }}\n' for n in range(EQUALS)
 )
-"""Five more feedback arms, asked by themselves, that answer as `lesions` does: a cell of the film (8 x 8 pixels) is
+"""Five more feedback arms, asked by themselves, that answer as `lesions` does: a cell of the image (8 x 8 pixels) is
 never covered by a share between 6/64 and 7/64, so thresholds in between choose the same cells."""
 
 
@@ -72,7 +72,7 @@ class Size:
     """How large the study is."""
 
     train: int = 96
-    """Films, two batches."""
+    """ImageIndex, two batches."""
     test: int = 24
     pixels: int = 32
     model: str = "resnet10"

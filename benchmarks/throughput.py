@@ -80,7 +80,7 @@ class Turns:
     since: float | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        """Told by the loop that a batch is finished."""
+        """StudyResults by the loop that a batch is finished."""
         if self.since is not None:
             self.loop.append(time.process_time() - self.since)
             for precision, one in self.bare_step.items():

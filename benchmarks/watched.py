@@ -2,7 +2,7 @@
 
     python -m benchmarks.watched SPENT.json run STUDY.toml [OPTION ...]
 
-The command does what it always does. It is watched where it hands its runs to the engine
+The command does what it always does. It is watched where it executor its runs to the engine
 (`imil_sim.engine.execute.carry_out`): at that moment the worker processes are there, and have imported what they need.
 So the seconds from there until the last run is on record are those without start-up; the seconds of the whole process
 are taken from outside.
@@ -21,7 +21,7 @@ from typing import Any
 
 from imil_sim.cli import run as command
 from imil_sim.cli.app import main as imil_sim
-from imil_sim.engine.execute import Hands, carry_out
+from imil_sim.engine.execute import Executor, carry_out
 from imil_sim.engine.steps import Done, Step
 
 
@@ -45,27 +45,27 @@ class Spent:
 
 
 class WatchedHands:
-    """Hands that note what comes out of other ones; see `imil_sim.engine.execute.Hands`."""
+    """Executor that note what comes out of other ones; see `imil_sim.engine.execute.Executor`."""
 
-    def __init__(self, hands: Hands, spent: Spent) -> None:
-        self._hands, self._spent = hands, spent
+    def __init__(self, executor: Executor, spent: Spent) -> None:
+        self._executor, self._spent = executor, spent
         self._kinds: dict[str, str] = {}
 
     def submit(self, step: Step, priority: int) -> None:
-        """See `Hands.submit`."""
+        """See `Executor.submit`."""
         self._kinds[step.key] = type(step).__name__.lower()
-        self._hands.submit(step, priority)
+        self._executor.submit(step, priority)
 
     def completed(self) -> Done:
-        """See `Hands.completed`."""
-        done = self._hands.completed()
+        """See `Executor.completed`."""
+        done = self._executor.completed()
         self._spent.epochs += done.epochs
         self._spent.steps.setdefault(self._kinds[done.key], []).append(done.seconds)
         return done
 
     def close(self) -> None:
-        """See `Hands.close`."""
-        self._hands.close()
+        """See `Executor.close`."""
+        self._executor.close()
 
 
 def run_watched(study: Path, store: Path, *options: str) -> Spent:
@@ -90,15 +90,15 @@ def main(told: Path, arguments: Sequence[str]) -> None:
     """Run the command, write what its steps took, and exit as the command does."""
     spent = Spent()
 
-    def watched(runs: Any, trunk: Any, hands: Hands, *others: Any, **named: Any) -> Any:
+    def watched(runs: Any, trunk: Any, executor: Executor, *others: Any, **named: Any) -> Any:
         began = time.perf_counter()
         try:
-            return carry_out(runs, trunk, WatchedHands(hands, spent), *others, **named)
+            return carry_out(runs, trunk, WatchedHands(executor, spent), *others, **named)
         finally:
             spent.work = time.perf_counter() - began
 
     if getattr(command, "carry_out", None) is not carry_out:
-        raise AttributeError("the command hands its runs to the engine in another way: watch it there")
+        raise AttributeError("the command executor its runs to the engine in another way: watch it there")
     vars(command)["carry_out"] = watched
     try:
         imil_sim(list(arguments))

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from imil_sim.feedback.session import session_schema
+from imil_sim.sessions.session import session_schema
 
 PAGE = Path(__file__).with_name("sessions.md")
 SCHEMA = Path(__file__).with_name("session.schema.json")

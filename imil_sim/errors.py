@@ -3,6 +3,7 @@
 ImilSimError            the root; the command line prints its message and exits
 ├── UsageError          a wrong call, study or option                  exit 2
 │   ├── StudyError      the study file is wrong
+│   ├── PartError       a part (oracle, model, metric, ...) is unknown, claimed twice or broken
 │   └── OracleError     an oracle is unknown, or its options are wrong
 ├── DataError           images, masks or tables that cannot be used    exit 2
 │   ├── MissingData     what a study names is not on this machine
@@ -38,6 +39,14 @@ class UsageError(ImilSimError):
 
 class StudyError(UsageError):
     """A study file that cannot be read or does not make sense."""
+
+
+class PartError(UsageError):
+    """A part that is unknown, claimed twice, or cannot be imported; see `imil_sim.registry`."""
+
+    def __init__(self, message: str, kind: str, name: str) -> None:
+        super().__init__(message)
+        self.kind, self.name = kind, name
 
 
 class OracleError(UsageError):
@@ -145,8 +154,8 @@ def shown(text: str) -> str:
 def several(count: int, one: str, many: str = "") -> str:
     """How many there are of something; ``many`` where that is not ``one`` with an s.
 
-    >>> several(1, "film"), several(2, "film"), several(0, "film is", "films are")
-    ('1 film', '2 films', '0 films are')
+    >>> several(1, "image"), several(2, "image"), several(0, "image is", "images are")
+    ('1 image', '2 images', '0 images are')
     """
     return f"{count} {one if count == 1 else many or one + 's'}"
 

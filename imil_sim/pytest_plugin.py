@@ -135,13 +135,13 @@ def imil_study(
 
 @pytest.fixture(scope="session")
 def imil_phantom() -> Callable[..., ImageSet]:
-    """``imil_phantom(train=20, test=10, size=32)``: the phantom's films, drawn once in this session.
+    """``imil_phantom(train=20, test=10, size=32)``: the phantom's images, drawn once in this session.
 
     Takes the fields of ``[images]`` with ``source = "phantom"``.
     """
     drawn: dict[str, ImageSet] = {}
 
-    def films(**fields: Any) -> ImageSet:
+    def images(**fields: Any) -> ImageSet:
         from imil_sim.images.phantom import phantom
         from imil_sim.study.spec import PhantomSource
 
@@ -150,7 +150,7 @@ def imil_phantom() -> Callable[..., ImageSet]:
             drawn[source.text] = phantom(source)
         return drawn[source.text]
 
-    return films
+    return images
 
 
 @pytest.fixture

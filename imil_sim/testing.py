@@ -34,7 +34,7 @@ _WATCHED_SEED = 3_141_592_653
 GRIDS = (Grid(4, 4), Grid(3, 5), Grid(8, 8))
 """The grids of the sample questions."""
 SHAPES = ((64, 64), (60, 84), (97, 61))
-"""The (height, width) of their films, pixels: even, and nothing that divides."""
+"""The (height, width) of their images, pixels: even, and nothing that divides."""
 ALONE = 7
 """Questions that are also asked by themselves: one of every kind, where they are the sample."""
 
@@ -77,14 +77,14 @@ def check_oracle(oracle: Oracle, questions: Iterable[Question] | None = None, *,
 
 
 def sample_questions(grids: Sequence[Grid] = GRIDS, shapes: Sequence[tuple[int, int]] = SHAPES) -> tuple[Question, ...]:
-    """Questions of every kind the harness asks, on each grid and film size, drawn from scratch and always the same.
+    """Questions of every kind the harness asks, on each grid and image size, drawn from scratch and always the same.
 
-    Each combination has a normal film, a TB film with a lesion, a TB film without an outline, one with an estimated
+    Each combination has a normal image, a TB image with a lesion, a TB image without an outline, one with an estimated
     lung mask, one whose lesion mask is there and empty, and one without any mask. Some ids hold a ``/``, as those of
     a folder source do. All arrays are read-only.
     """
-    films = (film for grid in grids for height, width in shapes for film in _kinds_of_film(grid, height, width))
-    return tuple(dataclasses.replace(film, place=place) for place, film in enumerate(films, 1))
+    images = (image for grid in grids for height, width in shapes for image in _kinds_of_image(grid, height, width))
+    return tuple(dataclasses.replace(image, place=place) for place, image in enumerate(images, 1))
 
 
 def _broken_promises(oracle: Oracle, asked: Sequence[Question], abstains: bool) -> list[str]:
@@ -202,16 +202,16 @@ def _read_only(array: NDArray[_T]) -> NDArray[_T]:
     return copy
 
 
-# --------------------------------------------------------------------------------------------------------- the films
+# --------------------------------------------------------------------------------------------------------- the images
 
 
-def _kinds_of_film(grid: Grid, height: int, width: int) -> tuple[Question, ...]:
+def _kinds_of_image(grid: Grid, height: int, width: int) -> tuple[Question, ...]:
     lung = _ellipse(height, width, 0.5, 0.29, 0.33, 0.15) | _ellipse(height, width, 0.5, 0.71, 0.33, 0.15)
     lesion = _ellipse(height, width, 0.3, 0.71, 0.09, 0.07)
     nothing = np.zeros((height, width), dtype=np.bool_)
     where = f"{grid.rows}x{grid.cols}-{height}x{width}"
 
-    def film(name: str, label: int, masks: dict[str, NDArray[np.bool_]], estimated: tuple[str, ...] = ()) -> Question:
+    def image(name: str, label: int, masks: dict[str, NDArray[np.bool_]], estimated: tuple[str, ...] = ()) -> Question:
         image_id = f"{name}-{where}"
         rng = stream(0, "phantom", image_id)
         grey = 40.0 + 90.0 * ~lung + 70.0 * (lesion if label else nothing) + rng.normal(0, 8, (height, width))
@@ -231,18 +231,18 @@ def _kinds_of_film(grid: Grid, height: int, width: int) -> tuple[Question, ...]:
         return _sealed(question)
 
     return (
-        film("normal", 0, {"lung": lung, "lesion": nothing}),
-        film("normal/without-masks", 0, {}),
-        film("TB/with-lesion", 1, {"lung": lung, "lesion": lesion}),
-        film("TB/without-outline", 1, {"lung": lung}),
-        film("TB/empty-outline", 1, {"lung": lung, "lesion": nothing}),
-        film("TB-lung-estimated", 1, {"lung": lung, "lesion": lesion}, estimated=("lung",)),
-        film("TB-without-masks", 1, {}),
+        image("normal", 0, {"lung": lung, "lesion": nothing}),
+        image("normal/without-masks", 0, {}),
+        image("TB/with-lesion", 1, {"lung": lung, "lesion": lesion}),
+        image("TB/without-outline", 1, {"lung": lung}),
+        image("TB/empty-outline", 1, {"lung": lung, "lesion": nothing}),
+        image("TB-lung-estimated", 1, {"lung": lung, "lesion": lesion}, estimated=("lung",)),
+        image("TB-without-masks", 1, {}),
     )
 
 
 def _ellipse(height: int, width: int, y: float, x: float, half_height: float, half_width: float) -> NDArray[np.bool_]:
-    """(height, width), True inside the ellipse; centre and half axes as fractions of the film."""
+    """(height, width), True inside the ellipse; centre and half axes as fractions of the image."""
     rows, cols = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
     inside: NDArray[np.bool_] = ((rows - y) / half_height)[:, None] ** 2 + ((cols - x) / half_width) ** 2 <= 1
     return inside

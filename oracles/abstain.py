@@ -1,12 +1,12 @@
 """No answer to any question: the clinician who was asked and did not come.
 
-What it simulates: a consultation that takes place and leads to nothing. Every film stays as it was, so the arm equals
+What it simulates: a consultation that takes place and leads to nothing. Every image stays as it was, so the arm equals
 one without feedback; what differs between the two is a fault of the harness.
 What it may know: nothing.
 What it needs: nothing. Option: `reason`, what the record says about why.
-Where it is wrong: everywhere, on purpose. It is not `all-cells`, which answers and changes nothing either: films that
-were answered about are not asked about again at a second consultation (unless the study has `revisit`), films that were
-abstained from are.
+Where it is wrong: everywhere, on purpose. It is not `all-cells`, which answers and changes nothing either: images that
+were answered about are not asked about again at a second consultation (unless the study has `revisit`), images that
+were abstained from are.
 Source: the control "abstain" of imil-sim; not in Rao et al. 2024.
 """
 

@@ -1,16 +1,16 @@
-"""Another oracle that skips films it is unsure of: the clinician who may say "I don't know".
+"""Another oracle that skips images it is unsure of: the clinician who may say "I don't know".
 
-What it simulates: a reader to whom skipping is allowed. How sure a reader is of a film cannot be known; what stands for
-it is the model's confidence in its mistake: a film that a model takes for the other class without a doubt is likely to
-look like the other class to a person, too. Films with a confidence of at least `unsure_above` are skipped, each with
-probability `skip`; the others are answered as the other oracle answers.
+What it simulates: a reader to whom skipping is allowed. How sure a reader is of an image cannot be known; what stands
+for it is the model's confidence in its mistake: an image that a model takes for the other class without a doubt is
+likely to look like the other class to a person, too. Images with a confidence of at least `unsure_above` are skipped,
+each with probability `skip`; the others are answered as the other oracle answers.
 What it may know: whatever the other oracle knows, through its answer, and the model's confidence.
-Where the other one abstains: so does this one, whatever the confidence, and on the skipped films besides. So it answers
-about fewer films than the other one.
+Where the other one abstains: so does this one, whatever the confidence, and on the skipped images besides. So it
+answers about fewer images than the other one.
 What it needs: `like`, the other oracle: its name, or a table with its options. Options: `unsure_above`, a confidence (0
-makes every film a doubtful one, so that films are skipped at random); `skip`, a probability.
-Where it is wrong: models are sure for reasons of their own (a marker, the edge of the film), which trouble no reader;
-and films the model was surest of are the first to be asked about, unless the study selects otherwise, so a low
+makes every image a doubtful one, so that images are skipped at random); `skip`, a probability.
+Where it is wrong: models are sure for reasons of their own (a marker, the edge of the image), which trouble no reader;
+and images the model was surest of are the first to be asked about, unless the study selects otherwise, so a low
 `unsure_above` skips nearly all of them.
 Source: a control of imil-sim; the option to reject of Chow 1970.
 """
@@ -34,7 +34,7 @@ class Abstaining:
     unsure_above: float = 0.9
     """Confidence of the model, in [0, 1], from which on the reader is in doubt."""
     skip: float = 1.0
-    """Probability that a film in doubt is skipped, in [0, 1]."""
+    """Probability that an image in doubt is skipped, in [0, 1]."""
 
     def __post_init__(self) -> None:
         check_probabilities(unsure_above=self.unsure_above, skip=self.skip)
@@ -44,7 +44,7 @@ class Abstaining:
         return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The other oracle's answers about the films that leave no doubt."""
+        """The other oracle's answers about the images that leave no doubt."""
         others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
         return [self._perhaps(*each) for each in zip(questions, others, own, strict=True)]
 

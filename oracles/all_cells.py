@@ -1,6 +1,6 @@
 """Every cell matters: a consultation that changes nothing.
 
-What it simulates: a clinician who answers every question with the whole film. The film stays as it was, so the arm
+What it simulates: a clinician who answers every question with the whole image. The image stays as it was, so the arm
 equals one without feedback: it shows what asking alone does (nothing), and any difference is a fault of the harness.
 What it may know: nothing but the grid.
 What it needs: nothing.
@@ -19,7 +19,7 @@ from imil_sim.feedback import Feedback, Question
 
 @dataclass(frozen=True)
 class AllCells:
-    """Chooses all cells of every film."""
+    """Chooses all cells of every image."""
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """All cells; ``rng`` is not used."""

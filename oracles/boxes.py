@@ -1,24 +1,24 @@
 """The cells that the boxes of a CSV file cover: readers who drew rectangles, once.
 
-What it simulates: the reader, or the readers together, who drew the boxes. The same film gets the same answer in every
+What it simulates: the reader, or the readers together, who drew the boxes. The same image gets the same answer in every
 run, whatever the model made of it.
-What it may know: the boxes of the film that is asked about, and the lung mask of a film without boxes.
+What it may know: the boxes of the image that is asked about, and the lung mask of an image without boxes.
 What it needs: `file`, a CSV file: an absolute path, or one relative to IMIL_SIM_DATA or to the current folder. A line
-is a box, its film in the column `image_column`, its left, top, right and bottom edge in `box_columns`:
+is a box, its image in the column `image_column`, its left, top, right and bottom edge in `box_columns`:
 
     image_id,rad_id,x_min,y_min,x_max,y_max
     a,R1,0.12,0.30,0.41,0.52
 
-Coordinates are shares of the film's width and height, from 0 to 1 and from the top left. An oracle sees a film at the
-size of the study only, so pixels are understood with the size of the original beside them: `size_columns` names the
-columns of its width and height. A line without coordinates says that the film was read and nothing was found.
+Coordinates are shares of the image's width and height, from 0 to 1 and from the top left. An oracle sees an image at
+the size of the study only, so pixels are understood with the size of the original beside them: `size_columns` names the
+columns of its width and height. A line without coordinates says that the image was read and nothing was found.
 Options beside these: `reader`, to take only the lines with that name in `reader_column` (as in the VinDr sets, whose
-films have three readers each), else all boxes of a film count together; `threshold`, the share of a cell that the boxes
-must cover (the best-covered cell is always chosen); `no_box`, what to answer about a film that was read and has no box:
-`"lung-fields"`, as the oracle `lesions` does with a normal film (an abstention where there is no lung mask),
+images have three readers each), else all boxes of an image count together; `threshold`, the share of a cell that the
+boxes must cover (the best-covered cell is always chosen); `no_box`, what to answer about an image that was read and has
+no box: `"lung-fields"`, as the oracle `lesions` does with a normal image (an abstention where there is no lung mask),
 `"nothing"`, or `"abstain"`.
-A film that is not in the file is an abstention. A line that is no box ends the study before it trains, and is named.
-Where it is wrong: a box is larger than its finding, the more so the more it slants; and the reader saw the film, not
+An image that is not in the file is an abstention. A line that is no box ends the study before it trains, and is named.
+Where it is wrong: a box is larger than its finding, the more so the more it slants; and the reader saw the image, not
 this model's heat-map.
 Source: the layout of VinDr-CXR, Nguyen et al. 2022.
 """
@@ -50,7 +50,7 @@ MOST_NAMED = 10
 
 
 class Box(NamedTuple):
-    """A rectangle on a film: shares of its width and height, in [0, 1]."""
+    """A rectangle on an image: shares of its width and height, in [0, 1]."""
 
     left: float
     top: float
@@ -60,16 +60,16 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Boxes:
-    """Chooses the cells that the boxes of the film cover."""
+    """Chooses the cells that the boxes of the image cover."""
 
     file: str
     """The CSV file."""
     image_column: str = "image_id"
-    """Column of the film's id."""
+    """Column of the image's id."""
     box_columns: tuple[str, str, str, str] = ("x_min", "y_min", "x_max", "y_max")
     """Columns of the left, top, right and bottom edge."""
     size_columns: tuple[str, str] | None = None
-    """Columns of the film's width and height where edges are in pixels; none: edges are shares."""
+    """Columns of the image's width and height where edges are in pixels; none: edges are shares."""
     reader_column: str = "rad_id"
     """Column of the reader; looked at only with `reader`."""
     reader: str | None = None
@@ -77,7 +77,7 @@ class Boxes:
     threshold: float = 0.1
     """Share of a cell, in (0, 1]."""
     no_box: Literal["lung-fields", "nothing", "abstain"] = "lung-fields"
-    """What to answer about a film that was read and has no box."""
+    """What to answer about an image that was read and has no box."""
 
     def __post_init__(self) -> None:
         check_all(lambda: check_threshold(self.threshold), self._check_file)
@@ -88,30 +88,30 @@ class Boxes:
             raise OracleError(f"boxes: {self.file} has no line{whose}; name another file or reader")
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The cells of the film's boxes; ``rng`` is not used."""
+        """The cells of the image's boxes; ``rng`` is not used."""
         boxes = self._boxes.get(question.image_id)
         if boxes is None:
             by = f" by {self.reader}" if self.reader is not None else ""
-            return Feedback.abstain(question, f"no line about this film{by} in {self.file}")
+            return Feedback.abstain(question, f"no line about this image{by} in {self.file}")
         if boxes:
             return Feedback(question.image_id, question.grid.cells_from_boxes(boxes, self.threshold))
         if self.no_box == "abstain":
-            return Feedback.abstain(question, "no box on this film")
+            return Feedback.abstain(question, "no box on this image")
         if self.no_box == "nothing":
             nothing = np.zeros(question.grid.shape, dtype=np.bool_)
-            return Feedback(question.image_id, nothing, note="no box on this film: nothing matters")
+            return Feedback(question.image_id, nothing, note="no box on this image: nothing matters")
         return self._lungs(question)
 
     def _lungs(self, question: Question) -> Feedback:
         lung = question.masks.get("lung")
         if lung is None or not lung.any():
-            return Feedback.abstain(question, "no box on this film, and no lung mask")
-        notes = ["no box on this film: lung fields instead", note_if_estimated(question, "lung")]
+            return Feedback.abstain(question, "no box on this image, and no lung mask")
+        notes = ["no box on this image: lung fields instead", note_if_estimated(question, "lung")]
         return covered_cells(question, lung, threshold=self.threshold, note="; ".join(filter(None, notes)))
 
     @cached_property
     def _boxes(self) -> dict[str, list[Box]]:
-        """The boxes by film; a film that was read without any has an empty list."""
+        """The boxes by image; an image that was read without any has an empty list."""
         found: dict[str, list[Box]] = {}
         problems: list[str] = []
         for number, row in self._rows():
@@ -149,19 +149,19 @@ class Boxes:
             raise OracleError(f"boxes: {self.file} cannot be read as a CSV file (UTF-8): {error}") from error
 
     def _box(self, row: dict[str, str]) -> Box | None:
-        """The box of a line in shares of the film; None where it has no coordinates."""
+        """The box of a line in shares of the image; None where it has no coordinates."""
         texts = [row[name] for name in self.box_columns]
         if not any(texts):
             return None
         width, height = (_number(row[name], name) for name in self.size_columns) if self.size_columns else (1.0, 1.0)
         if width <= 0 or height <= 0:
-            raise ValueError(f"a film of {width:g} x {height:g} pixels")
+            raise ValueError(f"an image of {width:g} x {height:g} pixels")
         edges = [_number(text, name) for text, name in zip(texts, self.box_columns, strict=True)]
         box = Box(edges[0] / width, edges[1] / height, edges[2] / width, edges[3] / height)
         if not (0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1):
             units = "" if self.size_columns else "; edges are shares from 0 to 1, unless size_columns says otherwise"
             raise ValueError(
-                f"({', '.join(f'{edge:g}' for edge in edges)}) is no box on the film: left < right and top < bottom, "
+                f"({', '.join(f'{edge:g}' for edge in edges)}) is no box on the image: left < right and top < bottom, "
                 f"all inside{units}"
             )
         return box

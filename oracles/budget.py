@@ -1,10 +1,10 @@
 """At most so many cells of another oracle's answer: the clinician who has a few clicks and no more.
 
-What it simulates: an interface, or a patience, that allows `cells` cells a film. An answer that needs more is cut down
-to that many; the others stay as they are.
+What it simulates: an interface, or a patience, that allows `cells` cells an image. An answer that needs more is cut
+down to that many; the others stay as they are.
 What it may know: whatever the other oracle knows, through its answer.
-Where the other one abstains: so does this one. Where it chose every cell, and left the film as it was, this one changes
-the film, unless `cells` allows all of them.
+Where the other one abstains: so does this one. Where it chose every cell, and left the image as it was, this one
+changes the image, unless `cells` allows all of them.
 What it needs: `like`, the other oracle: its name, or a table with its options. Options: `cells`, how many it may
 choose; `keep`, which cells stay: `"central"`, those nearest to the middle of the answer's largest connected region, as
 somebody clicks who begins at the heart of the finding (counted in cells; of equally near ones the first in reading
@@ -33,7 +33,7 @@ class Budget:
     like: OracleRecipe
     """The oracle whose answer is cut down."""
     cells: int = 3
-    """Cells a film at most, at least 1."""
+    """Cells an image at most, at least 1."""
     keep: Literal["central", "random"] = "central"
     """Which cells stay."""
 

@@ -4,17 +4,17 @@ What it simulates: a reader who turns the heat-map round. Against a model that f
 advice without any knowledge of the chest; against one that looks at the right place it is the worst.
 What it may know: the heat-map that is shown to the reader, of the predicted class (Grad-CAM); with `heat = "true"` that
 of the true class instead, and so the label; not the lungs or the lesions. With `like`, how many cells the other oracle
-chose for this film.
+chose for this image.
 What it needs: nothing. Options: `threshold`, how cold a cell must be on average beside the warmest cell to be chosen
 (0.5: less than half as warm, just the cells that `cam-hot` does not choose); or `like`, another oracle (its name, or a
-table with its options), to choose as many cells as that one does for this film, the coldest first; `heat`, whose
+table with its options), to choose as many cells as that one does for this image, the coldest first; `heat`, whose
 heat-map, the `"predicted"` class's or the `"true"` one's. With `like`, cells that are equally cold (many are, at zero)
 are taken in an order drawn at random.
 Where the other one abstains: so does this one. A heat-map that is zero everywhere says nothing about what the model
 ignores, and is an abstention too, with `like` also where the other oracle answers; one that is equally warm everywhere
 gives no cell without `like`.
-Where it is wrong: cells that are cold together, beside the film's edge as a rule, are seldom what matters; without
-`like` it keeps most of the film.
+Where it is wrong: cells that are cold together, beside the image's edge as a rule, are seldom what matters; without
+`like` it keeps most of the image.
 Source: the control "cam-cold" of imil-sim; Grad-CAM of Selvaraju et al. 2017.
 """
 
@@ -49,7 +49,7 @@ class CamCold:
         return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The coldest cells of each film; ``rngs`` decide between equally cold ones."""
+        """The coldest cells of each image; ``rngs`` decide between equally cold ones."""
         if self.like is None:
             return [self._cold(question) for question in questions]
         others, own = self.like.answers(questions, rngs), self.like.beside(rngs)

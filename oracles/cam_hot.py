@@ -4,11 +4,11 @@ What it simulates: a reader who confirms the heat-map. Nothing is learned from i
 if it helps as much as a clinician does, blacking out was worth more than the advice.
 What it may know: the heat-map that is shown to the reader, of the predicted class (Grad-CAM); with `heat = "true"` that
 of the true class instead, and so the label; not the lungs or the lesions. With `like`, how many cells the other oracle
-chose for this film.
+chose for this image.
 What it needs: nothing. Options: `threshold`, how warm a cell must be on average beside the warmest cell to be chosen
 (0.5: half as warm); or `like`, another oracle (its name, or a table with its options), to choose as many cells as that
-one does for this film, the warmest first; `heat`, whose heat-map, the `"predicted"` class's or the `"true"` one's. With
-`like`, cells that are equally warm are taken in an order drawn at random.
+one does for this image, the warmest first; `heat`, whose heat-map, the `"predicted"` class's or the `"true"` one's.
+With `like`, cells that are equally warm are taken in an order drawn at random.
 Where the other one abstains: so does this one. A heat-map that is zero everywhere shows nothing to agree with, and is
 an abstention too, with `like` also where the other oracle answers; one that is equally warm everywhere gives all cells
 without `like`.
@@ -48,7 +48,7 @@ class CamHot:
         return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The warmest cells of each film; ``rngs`` decide between equally warm ones."""
+        """The warmest cells of each image; ``rngs`` decide between equally warm ones."""
         if self.like is None:
             return [self._warm(question) for question in questions]
         others, own = self.like.answers(questions, rngs), self.like.beside(rngs)

@@ -1,18 +1,18 @@
 """What several readers agree on: one answer from many.
 
-What it simulates: a panel that reads every film independently and whose answers are put together by a rule, cell by
+What it simulates: a panel that reads every image independently and whose answers are put together by a rule, cell by
 cell: `"union"`, what any of them chose; `"intersection"`, what all of them chose; `"majority"`, what more than half of
 them chose (of two, both); `"staple"`, what most likely matters given how good each reader turns out to be, estimated
-from all the films of the consultation together.
+from all the images of the consultation together.
 What it may know: whatever the readers know, through their answers.
-Where readers abstain: they have no vote on the film, and the rule is applied to those who have, were it a single one
-(the note says how many); only where all abstain, so does this oracle. So it may answer about more films than any one
+Where readers abstain: they have no vote on the image, and the rule is applied to those who have, were it a single one
+(the note says how many); only where all abstain, so does this oracle. So it may answer about more images than any one
 of its readers.
 What it needs: `readers`, two oracles or more, each a name or a table with its options; the same one may stand there
 twice, and its two answers are drawn independently. Option: `rule`.
-Where it is wrong: real readers make the same mistakes (they went to the same schools, and the same films are hard), and
-confer; readers here err independently unless their recipes say otherwise. STAPLE knows nothing of where the cells lie,
-and from few films it cannot tell a good reader from a lucky one.
+Where it is wrong: real readers make the same mistakes (they went to the same schools, and the same images are hard),
+and confer; readers here err independently unless their recipes say otherwise. STAPLE knows nothing of where the cells
+lie, and from few images it cannot tell a good reader from a lucky one.
 Source: STAPLE of Warfield et al. 2004; combining clinicians is what Rao et al. 2024 leave to future work.
 """
 
@@ -46,17 +46,17 @@ class Consensus:
         return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """One answer a film, made of those of all readers."""
+        """One answer an image, made of those of all readers."""
         own = apart(rngs, len(self.readers))
         by_reader = [reader.answers(questions, own[i]) for i, reader in enumerate(self.readers)]
-        by_film = list(zip(*by_reader, strict=True))
+        by_image = list(zip(*by_reader, strict=True))
         agreed = (
-            _staple(questions, by_film) if self.rule == "staple" else [self._agreed(answers) for answers in by_film]
+            _staple(questions, by_image) if self.rule == "staple" else [self._agreed(answers) for answers in by_image]
         )
-        return [self._feedback(*each) for each in zip(questions, agreed, by_film, strict=True)]
+        return [self._feedback(*each) for each in zip(questions, agreed, by_image, strict=True)]
 
     def _agreed(self, answers: Sequence[Feedback]) -> NDArray[np.bool_] | None:
-        """(rows, cols): what the rule makes of the votes about one film; None where nobody voted."""
+        """(rows, cols): what the rule makes of the votes about one image; None where nobody voted."""
         votes = [answer.cells for answer in answers if answer.cells is not None]
         if not votes:
             return None
@@ -74,12 +74,12 @@ class Consensus:
         return Feedback(question.image_id, cells, note=note)
 
 
-def _staple(questions: Sequence[Question], by_film: Sequence[Sequence[Feedback]]) -> list[NDArray[np.bool_] | None]:
-    """For each film (rows, cols): the cells that matter more likely than not; None where nobody voted."""
+def _staple(questions: Sequence[Question], by_image: Sequence[Sequence[Feedback]]) -> list[NDArray[np.bool_] | None]:
+    """For each image (rows, cols): the cells that matter more likely than not; None where nobody voted."""
     votes, voted = [], []
     # In the order of asking, whatever order they came in: a sum of many numbers differs in its last digits with it.
     order = sorted(range(len(questions)), key=lambda i: (questions[i].place, questions[i].image_id))
-    for question, answers in ((questions[i], by_film[i]) for i in order):
+    for question, answers in ((questions[i], by_image[i]) for i in order):
         nothing = np.zeros(question.grid.shape, dtype=np.bool_)
         votes.append([(nothing if answer.cells is None else answer.cells).ravel() for answer in answers])
         voted.append([np.full(nothing.size, answer.cells is not None) for answer in answers])

@@ -9,7 +9,7 @@ What it may know: whatever the other oracle knows, through its answer, and which
 Where the other one abstains: so does this one.
 What it needs: `like`, the other oracle: its name, or a table with its options. Options: `growth`, how much the rate of
 error grows with each question; `most`, where it stops growing.
-Where it is wrong: people tire by the clock, not by the count, take breaks, and a difficult film costs more; a second
+Where it is wrong: people tire by the clock, not by the count, take breaks, and a difficult image costs more; a second
 consultation finds them rested. Questions that were abstained from count, too: they were looked at. Cells are exchanged
 as far as there are others to exchange them for: an answer with every cell stays.
 Source: Krupinski et al. 2010 found radiologists less accurate after a day of reading; the straight line is ours.

@@ -1,18 +1,18 @@
 """A person who answers later: the run waits until the answers are there.
 
-What it simulates: nothing. It is the reader at the desk. At a consultation the questions are put into the store
-(`questions/KEY/`: films and heat-maps), the run is marked *waiting*, and the other runs go on. `imil-sim annotate`
+What it simulates: nothing. It is the reader at the folder. At a consultation the questions are put into the store
+(`questions/KEY/`: images and heat-maps), the run is marked *waiting*, and the other runs go on. `imil-sim annotate`
 shows the questions to the person and writes the answers down; when all are there, the same command resumes the run.
-Every later run that asks about the same film on the same grid gets the same answer: what was recorded once is replayed
+Every later run that asks about the same image on the same grid gets the same answer: what was recorded once is replayed
 for ever. An answer that is changed afterwards is a new answer: the next `run` trains what asked for it anew, and says
 so.
-What it may know: whatever the person is shown: the film, the true label, the prediction, its confidence, the heat-map.
+What it may know: whatever the person is shown: the image, the true label, the prediction, its confidence, the heat-map.
 What it needs: `reader`, the name of the person, and `folder`, where the answers lie: an absolute path, or one relative
 to IMIL_SIM_DATA or to the current folder. On a grid of 4 x 4 they are the session `FOLDER/READER-4x4.jsonl`
-(docs/sessions.md), each grid its own. A film that was answered at several consultations gets the answer given before
-the very same heat-map, and where there is none, the last one. A skipped film is an abstention. An answer about other
-pixels under this film's id, or for another label, ends the run and is named.
-Where it is wrong: a person who answers a film once would perhaps answer it otherwise beside another heat-map.
+(docs/sessions.md), each grid its own. An image that was answered at several consultations gets the answer given before
+the very same heat-map, and where there is none, the last one. A skipped image is an abstention. An answer about other
+pixels under this image's id, or for another label, ends the run and is named.
+Where it is wrong: a person who answers an image once would perhaps answer it otherwise beside another heat-map.
 Source: the setting of Rao et al. 2024, section 3.2, where residents answered on a grid of 4 x 4.
 """
 
@@ -24,19 +24,21 @@ import numpy as np
 
 from imil_sim.errors import AwaitsAnswers
 from imil_sim.feedback import (
-    Desk,
     Feedback,
-    Films,
     Grid,
+    ImageIndex,
     OracleError,
     Question,
+)
+from imil_sim.sessions import (
     Session,
     SessionAnswer,
+    SessionFolder,
     standing_answer,
     unnameable,
 )
 
-SKIPPED = "the reader skipped the film"
+SKIPPED = "the reader skipped the image"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Human:
         _ = self._desk.place  # a folder that is not there is told before anything runs
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """What the person answered about this film on this grid; ``rng`` is not used.
+        """What the person answered about this image on this grid; ``rng`` is not used.
 
         Raises:
             AwaitsAnswers: nothing yet.
@@ -64,25 +66,25 @@ class Human:
         found = standing_answer(session, question.image_id, question.cam_sha256) if session else None
         if session is None or found is None:
             name = self._desk.name(question.grid)
-            raise AwaitsAnswers(f'film "{question.image_id}" by {self.reader}, in {name}')
+            raise AwaitsAnswers(f'image "{question.image_id}" by {self.reader}, in {name}')
         if problem := _misfit(question, session, found):
             where = f"{self._desk.name(question.grid)}, {session.place(session.answers.index(found))}"
-            raise OracleError(f'{where}: film "{question.image_id}" {problem}')
+            raise OracleError(f'{where}: image "{question.image_id}" {problem}')
         if found.cells is None:
             return Feedback.abstain(question, found.reason or SKIPPED)
         return Feedback(question.image_id, question.grid.cells_from_numbers(found.cells), note=found.reason)
 
-    def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
-        """Films and classes that no session can name: nobody could answer about them."""
-        return unnameable(films)
+    def misfits(self, images: ImageIndex, grid: Grid) -> tuple[str, ...]:
+        """Images and classes that no session can name: nobody could answer about them."""
+        return unnameable(images)
 
     def attended(self, grid: Grid) -> Session | None:
-        """What the person has answered on that grid; see `imil_sim.feedback.recorded.AttendedOracle`."""
+        """What the person has answered on that grid; see `imil_sim.sessions.recorded.AttendedOracle`."""
         return self._desk.session(grid)
 
     @property
-    def _desk(self) -> Desk:
-        return Desk(self.reader, self.folder)
+    def _desk(self) -> SessionFolder:
+        return SessionFolder(self.reader, self.folder)
 
 
 def _misfit(question: Question, session: Session, answer: SessionAnswer) -> str:

@@ -6,8 +6,8 @@ What it may know: whatever the other oracle knows, through its answer.
 Where the other one abstains: so does this one.
 What it needs: `like`, the other oracle: its name, or a table with its options.
 Where it is wrong: it keeps another number of cells than the other oracle does (beside one that keeps few it keeps
-many), so it differs in how much of the film is left, too; `random-cells` and `swapped` do not. The opposite of "all
-cells" is "nothing matters", and either leaves the film as it was.
+many), so it differs in how much of the image is left, too; `random-cells` and `swapped` do not. The opposite of "all
+cells" is "nothing matters", and either leaves the image as it was.
 Source: the control "inverted" of imil-sim; not in Rao et al. 2024.
 """
 

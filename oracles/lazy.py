@@ -1,15 +1,15 @@
 """Another oracle that now and then gives its last answer again: the clinician who does not look any more.
 
-What it simulates: somebody who clicks the same cells again instead of looking at the next film. Each film after the
+What it simulates: somebody who clicks the same cells again instead of looking at the next image. Each image after the
 first is answered that way with probability `repeat`; what is repeated is the last answer with cells, itself looked at
 or not.
 What it may know: whatever the other oracle knows, through its answers, and the order of the questions.
 Where the other one abstains: so does this one where it looks. Where it repeats it answers all the same, for it did not
-see that there was nothing to say; and an abstention is never what is repeated. So it may answer about more films than
+see that there was nothing to say; and an abstention is never what is repeated. So it may answer about more images than
 the other one.
 What it needs: `like`, the other oracle: its name, or a table with its options. Option: `repeat`, a probability.
-Where it is wrong: chest films are alike, so that the last film's lungs are not far from this one's: with `lung-fields`
-this laziness costs little, with `lesions` much. A second consultation begins afresh.
+Where it is wrong: chest images are alike, so that the last image's lungs are not far from this one's: with
+`lung-fields` this laziness costs little, with `lesions` much. A second consultation begins afresh.
 Source: a control of imil-sim; Gadiraju et al. 2015 describe workers who repeat one answer.
 """
 

@@ -1,19 +1,19 @@
 """The cells that the lungs cover: a clinician who knows anatomy and nothing of the disease.
 
-What it simulates: "look at the lungs, not at the markers, the collar bones or the edge of the film".
+What it simulates: "look at the lungs, not at the markers, the collar bones or the edge of the image".
 What it may know: the lung mask, and with `side = "missed"` the heat-map; not the label or the lesions.
-What it needs: a mask called `lung`. The harness hands over the set's own mask, and where there is none an estimate
-from the film, which is then said in the note of the answer. Without either it abstains.
+What it needs: a mask called `lung`. The harness executor over the set's own mask, and where there is none an estimate
+from the image, which is then said in the note of the answer. Without either it abstains.
 Options: `threshold`, the share of a cell that the lungs must cover (the best-covered cell is always chosen);
 `single_region`, to keep only the connected region with the most lung in it, mostly one lung where the grid is fine;
 `side`, one lung instead of both: `"left"` and `"right"` as the patient says it (the left lung is on the right of the
-film), or `"missed"`, the lung in which the heat-map of the prediction is colder on average (the left one where they are
-equal), as a clinician switches the model's focus to the other side; `zone`, the upper, middle or lower third of the
-height of what is left; `margin`, by which share of the film's height the lungs looked at are widened (so that pleura
+image), or `"missed"`, the lung in which the heat-map of the prediction is colder on average (the left one where they
+are equal), as a clinician switches the model's focus to the other side; `zone`, the upper, middle or lower third of the
+height of what is left; `margin`, by which share of the image's height the lungs looked at are widened (so that pleura
 and hilum are in) or, below 0, narrowed, before a zone is cut out of them.
 Where it is wrong: on findings outside the lung mask (effusions and consolidations at the base, lymph nodes at the
 hilum), and whenever the estimate is; on a coarse grid it keeps much that is not lung. Lungs that touch in the mask, or
-of which only one is there, are told apart by the middle of the film, which is not the middle of a turned patient.
+of which only one is there, are told apart by the middle of the image, which is not the middle of a turned patient.
 Source: Rao et al. 2024, section 5 speaks of refocusing on the lungs; masks as in Candemir et al. 2014.
 """
 
@@ -48,14 +48,14 @@ class LungFields:
     zone: Literal["all", "upper", "middle", "lower"] = "all"
     """Which third of the height."""
     margin: float = 0.0
-    """What the lungs are widened by, as a share of the film's height; below 0: narrowed."""
+    """What the lungs are widened by, as a share of the image's height; below 0: narrowed."""
 
     def __post_init__(self) -> None:
         check_all(lambda: check_threshold(self.threshold), self._check_margin)
 
     def _check_margin(self) -> None:
         if not -WIDEST <= self.margin <= WIDEST:
-            raise ValueError(f"margin is a share of the film's height from -{WIDEST} to {WIDEST}, not {self.margin}")
+            raise ValueError(f"margin is a share of the image's height from -{WIDEST} to {WIDEST}, not {self.margin}")
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The cells of the lungs; ``rng`` is not used."""
@@ -80,7 +80,7 @@ class LungFields:
         """What is looked at of the lungs, widened, and what is to be said about it."""
         if self.side == "both":
             return _widened(lung, self.margin), []
-        lungs = {"right": lung & _film_left(lung)}
+        lungs = {"right": lung & _image_left(lung)}
         lungs["left"] = lung & ~lungs["right"]
         side, remarks = self.side, list[str]()
         if side == "missed":
@@ -104,7 +104,7 @@ class LungFields:
 
 
 def _widened(area: NDArray[np.bool_], margin: float) -> NDArray[np.bool_]:
-    """The area and all pixels within ``margin`` film heights of it; below 0 without those so near to its edge."""
+    """The area and all pixels within ``margin`` image heights of it; below 0 without those so near to its edge."""
     reach = abs(margin) * area.shape[0]
     if not margin or not area.any():
         return area
@@ -115,11 +115,11 @@ def _widened(area: NDArray[np.bool_], margin: float) -> NDArray[np.bool_]:
     return inner
 
 
-def _film_left(lung: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(height, width), True on the lung that lies on the left of the film, the patient's right one.
+def _image_left(lung: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(height, width), True on the lung that lies on the left of the image, the patient's right one.
 
     Pieces of the mask go to a side as wholes, by their middle, where two of them are large enough to be lungs;
-    otherwise the mask is cut down the middle of the film.
+    otherwise the mask is cut down the middle of the image.
     """
     pieces, count = ndimage.label(lung)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]

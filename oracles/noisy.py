@@ -1,18 +1,18 @@
 """Another oracle with a stated rate of mistakes: the clinician who is right most of the time.
 
-What it simulates: errors of a known size on top of any reader. Three kinds, independent of one another and of film and
+What it simulates: errors of a known size on top of any reader. Three kinds, independent of one another and of image and
 cell: `shift`, the probability that the whole answer is moved by one cell, up, down, left or right with equal chances
 (pointing beside the finding; a cell at the edge stays at the edge, and two that meet become one); then `miss`, the
 probability that a chosen cell is left out; and `false_cell`, the probability that any other cell is chosen. The
 probabilities hold exactly, cell by cell; of 16 cells, 3 of them chosen, `miss = 0.1` and `false_cell = 0.05` take away
 0.3 and add 0.65 cells on average.
 What it may know: whatever the other oracle knows, through its answer.
-Where the other one abstains: so does this one. Where it chose every cell, or none, this one may not, and the film
+Where the other one abstains: so does this one. Where it chose every cell, or none, this one may not, and the image
 changes.
 What it needs: `like`, the other oracle: its name, or a table with its options. Options: `miss`, `false_cell` and
 `shift`, as said.
 Where it is wrong: people do not err evenly: they miss small and faint findings, and add cells beside those they chose.
-An answer of which every cell was missed says "nothing matters", and leaves the film as it was.
+An answer of which every cell was missed says "nothing matters", and leaves the image as it was.
 Source: label noise of Angluin & Laird 1988, cell by cell; not in Rao et al. 2024.
 """
 

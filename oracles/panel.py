@@ -1,12 +1,12 @@
-"""A different reader for each film: the department that shares the work.
+"""A different reader for each image: the department that shares the work.
 
-What it simulates: several readers who divide the films of a consultation among themselves: the first question goes to
+What it simulates: several readers who divide the images of a consultation among themselves: the first question goes to
 the first reader, the second to the second, and so on in turn. Each answers as in an arm of its own.
 What it may know: whatever the reader whose turn it is knows.
 Where that reader abstains: so does this oracle; nobody steps in.
 What it needs: `readers`, two oracles or more, each a name or a table with its options.
 Where it is wrong: departments divide the work by who is there and who knows most about the case, not in turn. Readers
-who look at the whole consultation (`fatigue`, `lazy`, `swapped`) see the films that were given to them, and no others;
+who look at the whole consultation (`fatigue`, `lazy`, `swapped`) see the images that were given to them, and no others;
 one who tires counts the questions of the whole consultation, not those of their own.
 Source: a control of imil-sim; Rao et al. 2024 gave each model one resident and leave several to future work.
 """
@@ -23,7 +23,7 @@ from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, re
 
 @dataclass(frozen=True)
 class Panel:
-    """Asks one reader after the other, each about the next film."""
+    """Asks one reader after the other, each about the next image."""
 
     readers: tuple[OracleRecipe, ...]
     """Two at least."""
@@ -37,7 +37,7 @@ class Panel:
         return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """One answer a film, each by the reader whose turn it is."""
+        """One answer an image, each by the reader whose turn it is."""
         answers: dict[int, Feedback] = {}
         for turn, reader in enumerate(self.readers):
             mine = [i for i, question in enumerate(questions) if (question.place - 1) % len(self.readers) == turn]

@@ -1,14 +1,14 @@
-"""Cells drawn at random: the clinician who does not look at the film.
+"""Cells drawn at random: the clinician who does not look at the image.
 
 What it simulates: feedback without knowledge, the control against which every other oracle is measured. With `like`
-it chooses, film by film, as many cells as another oracle does, so that the two differ in *which* cells they keep and
-not in how much of the film is left.
-What it may know: the grid; with `like`, how many cells the other oracle chose for this film.
+it chooses, image by image, as many cells as another oracle does, so that the two differ in *which* cells they keep and
+not in how much of the image is left.
+What it may know: the grid; with `like`, how many cells the other oracle chose for this image.
 Where the other one abstains: so does this one.
-What it needs: exactly one of the options `count` (cells a film, at most those of the grid) and `like` (the other
+What it needs: exactly one of the options `count` (cells an image, at most those of the grid) and `like` (the other
 oracle: its name, or a table with its options).
 Where it is wrong: its cells lie scattered, where a clinician's hang together; it matches the number of cells, not
-their pixels, which differ by a row where the grid does not divide the film evenly.
+their pixels, which differ by a row where the grid does not divide the image evenly.
 Source: the control "random-cells" of imil-sim; not in Rao et al. 2024.
 """
 
@@ -21,8 +21,8 @@ import numpy as np
 
 from imil_sim.feedback import (
     Feedback,
-    Films,
     Grid,
+    ImageIndex,
     OracleError,
     OracleRecipe,
     Question,
@@ -37,7 +37,7 @@ class RandomCells:
     """Chooses cells at random, a fixed number or as many as another oracle chooses."""
 
     count: int | None = None
-    """Cells a film, at least 1."""
+    """Cells an image, at least 1."""
     like: OracleRecipe | None = None
     """The oracle that decides how many."""
 
@@ -46,13 +46,13 @@ class RandomCells:
 
     def _check_choice(self) -> None:
         if (self.count is None) == (self.like is None):
-            raise ValueError('exactly one of "count" (cells a film) and "like" (an oracle) is needed')
+            raise ValueError('exactly one of "count" (cells an image) and "like" (an oracle) is needed')
 
     def _check_count(self) -> None:
         if self.count is not None and self.count < 1:
             raise ValueError(f"count must be at least 1, not {self.count}")
 
-    def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
+    def misfits(self, images: ImageIndex, grid: Grid) -> tuple[str, ...]:
         """That the grid has fewer cells than `count`, where it has."""
         told = "" if self.count is None else _too_many(self.count, grid)
         return (told,) if told else ()

@@ -1,19 +1,19 @@
-"""All but a random square: CutOut, done once, on the films the clinician would have been asked about.
+"""All but a random square: CutOut, done once, on the images the clinician would have been asked about.
 
-What it simulates: an augmentation in place of advice. The same films are changed at the same time, but what is taken
-away is one square anywhere, as CutOut takes it from every film of every batch.
-What it may know: the size of the film; with `like`, whether the other oracle answers about it.
-What it needs: nothing. Options: `square`, the side of the square as a share of the film's longer side (50 of 224
+What it simulates: an augmentation in place of advice. The same images are changed at the same time, but what is taken
+away is one square anywhere, as CutOut takes it from every image of every batch.
+What it may know: the size of the image; with `like`, whether the other oracle answers about it.
+What it needs: nothing. Options: `square`, the side of the square as a share of the image's longer side (50 of 224
 pixels, as the paper's CutOut); `threshold`, the share of a cell that the square must cover for the cell to be blacked
 out (the best-covered cell always is); `like`, another oracle (its name, or a table with its options), of which it takes
-which films are answered about, and not how many cells.
-Where the other one abstains: so does this one. Where it chose every cell, or none, and its film stays as it was, this
+which images are answered about, and not how many cells.
+Where the other one abstains: so does this one. Where it chose every cell, or none, and its image stays as it was, this
 one's changes.
 Where it is wrong: an answer is made of cells, so the square is rounded to them: its centre is drawn over all pixels, as
 CutOut draws it, and the cells of which it covers half are taken away. On a grid of 4 x 4 that is one cell of 56 pixels
-as a rule, in place of a square of 50; on a fine grid it comes close. It keeps nearly all of the film, where a clinician
-keeps little. Where the square leaves no cell (on a grid of one, always) the answer is "nothing matters", and the film
-stays as it was.
+as a rule, in place of a square of 50; on a fine grid it comes close. It keeps nearly all of the image, where a
+clinician keeps little. Where the square leaves no cell (on a grid of one, always) the answer is "nothing matters", and
+the image stays as it was.
 Source: the control "cutout on the same images" of imil-sim; CutOut of DeVries & Taylor 2017.
 """
 
@@ -32,25 +32,25 @@ class RandomSquare:
     """Chooses all cells but those that a square at a random place covers."""
 
     square: float = 50 / 224
-    """Side of the square as a share of the film's longer side, in (0, 1]."""
+    """Side of the square as a share of the image's longer side, in (0, 1]."""
     threshold: float = 0.5
     """Share of a cell, in (0, 1]."""
     like: OracleRecipe | None = None
-    """The oracle that decides which films are answered about."""
+    """The oracle that decides which images are answered about."""
 
     def __post_init__(self) -> None:
         check_all(lambda: check_threshold(self.threshold), self._check_square)
 
     def _check_square(self) -> None:
         if not 0 < self.square <= 1:
-            raise ValueError(f"square is a share of the film's side, above 0 and up to 1, not {self.square}")
+            raise ValueError(f"square is a share of the image's side, above 0 and up to 1, not {self.square}")
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The answer in a consultation of this one question."""
         return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """All cells but those of a square, for each film another."""
+        """All cells but those of a square, for each image another."""
         if self.like is None:
             return [self._around(question, rng) for question, rng in zip(questions, rngs, strict=True)]
         others, own = self.like.answers(questions, rngs), self.like.beside(rngs)

@@ -1,19 +1,19 @@
-"""A recorded session, replayed: the same film gets the answer that its reader once gave.
+"""A recorded session, replayed: the same image gets the answer that its reader once gave.
 
-What it simulates: the reader of the session, a person or another oracle, at the same desk again.
-What it may know: the recorded answer about the film, and nothing else.
+What it simulates: the reader of the session, a person or another oracle, at the same folder again.
+What it may know: the recorded answer about the image, and nothing else.
 What it needs: `session`, a session file (docs/sessions.md): an absolute path, or one relative to IMIL_SIM_DATA or to
 the current folder. `imil-sim run` writes one for every run of a study with `record = true`; `imil-sim import` makes one
 from outlines that were drawn with another program.
 Options beside that:
-`strict` (true): the film's pixels, its label and the grid must be those of the record, and all films of the session
-must be in the set; anything else ends the study before it trains. With `strict = false` a film is known by its id.
+`strict` (true): the image's pixels, its label and the grid must be those of the record, and all images of the session
+must be in the set; anything else ends the study before it trains. With `strict = false` an image is known by its id.
 Recorded cells are then re-cut to another grid by area, and what was drawn is laid under the grid itself; a cell is
 chosen where at least `threshold` of it is covered, and the best-covered always.
-`missing`, what to do about a film that the session has no answer about: "fail" ends the run; "skip" abstains;
-"fallback" asks the oracle named in `fallback`; "restrict" keeps such films from being asked about at all, so that the
-outliers are the surest mispredictions among the recorded films.
-A film that was answered at several consultations gets the answer given before the very same heat-map (of several such
+`missing`, what to do about an image that the session has no answer about: "fail" ends the run; "skip" abstains;
+"fallback" asks the oracle named in `fallback`; "restrict" keeps such images from being asked about at all, so that the
+outliers are the surest mispredictions among the recorded images.
+An image that was answered at several consultations gets the answer given before the very same heat-map (of several such
 the one of the same consultation, else the last), and where there is none, the last one. An abstention is an answer, and
 stays one.
 Where it is wrong: the reader saw another model's heat-map and prediction, unless the run is the recorded one; how far
@@ -33,20 +33,22 @@ import numpy as np
 from imil_sim.errors import DataError, OracleError, SessionError, UsageError, listed
 from imil_sim.feedback import (
     Feedback,
-    Films,
     Grid,
+    ImageIndex,
     OracleRecipe,
     Question,
+    check_threshold,
+    resolve,
+)
+from imil_sim.sessions import (
     Session,
     SessionAnswer,
     answerable_by,
     cells_on,
-    check_threshold,
     read_session,
-    resolve,
     session_misfits,
 )
-from imil_sim.feedback.desk import standing_answer
+from imil_sim.sessions.folder import standing_answer
 
 MOST_NAMED = 5
 
@@ -60,9 +62,9 @@ class Replay:
     strict: bool = True
     """Whether pixels, label and grid must be those of the record."""
     missing: Literal["fail", "skip", "fallback", "restrict"] = "fail"
-    """What to do about a film without a recorded answer."""
+    """What to do about an image without a recorded answer."""
     fallback: OracleRecipe | None = None
-    """Who is asked about a film without a recorded answer, with ``missing = "fallback"``."""
+    """Who is asked about an image without a recorded answer, with ``missing = "fallback"``."""
     threshold: float = 0.1
     """Share of a cell of another grid that must be covered, in (0, 1]."""
 
@@ -84,7 +86,7 @@ class Replay:
 
     @property
     def answerable(self) -> frozenset[str] | None:
-        """The films of the session with ``missing = "restrict"``, and those of the fallback; otherwise whichever."""
+        """The images of the session with ``missing = "restrict"``, and those of the fallback; otherwise whichever."""
         others = frozenset[str]() if self.fallback is None else answerable_by(self.fallback.make())
         if others is None or self.missing not in ("restrict", "fallback"):
             return None
@@ -95,12 +97,12 @@ class Replay:
         """What reading the session told."""
         return self.recorded.warnings
 
-    def misfits(self, films: Films, grid: Grid) -> tuple[str, ...]:
-        """Why the session does not belong to the films of the study."""
-        return session_misfits(self.recorded, films, grid, strict=self.strict)
+    def misfits(self, images: ImageIndex, grid: Grid) -> tuple[str, ...]:
+        """Why the session does not belong to the images of the study."""
+        return session_misfits(self.recorded, images, grid, strict=self.strict)
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The recorded answer about the film.
+        """The recorded answer about the image.
 
         Raises:
             OracleError: as `answer_all`.
@@ -111,7 +113,7 @@ class Replay:
         """The recorded answers; ``rngs`` are for the oracle that is asked about the rest.
 
         Raises:
-            OracleError: a film has no recorded answer, or is another one than the recorded film; all at once.
+            OracleError: an image has no recorded answer, or is another one than the recorded image; all at once.
         """
         found = {question.image_id: self._found(question) for question in questions}
         self._check(questions, found)
@@ -127,16 +129,17 @@ class Replay:
         return standing_answer(self.recorded, question.image_id, question.cam_sha256, question.consultation)
 
     def _check(self, questions: Sequence[Question], found: dict[str, SessionAnswer | None]) -> None:
-        missing = [f'film "{image_id}"' for image_id, answer in found.items() if answer is None]
+        missing = [f'image "{image_id}"' for image_id, answer in found.items() if answer is None]
         if missing and self.missing == "fail":
             named = ", ".join(missing[:MOST_NAMED]) + (", ..." if len(missing) > MOST_NAMED else "")
             raise OracleError(
-                f"replay: {self.session} has no answer about {len(missing)} of {len(questions)} films: {named}; choose "
+                f"replay: {self.session} has no answer about {len(missing)} of {len(questions)} images: {named}; "
+                f"choose "
                 'what to do about them with missing = "skip", "fallback" or "restrict"'
             )
         if self.strict:
             problems = [
-                f'film "{question.image_id}": {difference}'
+                f'image "{question.image_id}": {difference}'
                 for question in questions
                 if (answer := found[question.image_id]) is not None
                 for difference in self._differences(question, answer)
@@ -164,15 +167,15 @@ class Replay:
 
     def _others(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> Sequence[Feedback]:
         if not questions or self.fallback is None:
-            return [Feedback.abstain(question, "no recorded answer about this film") for question in questions]
+            return [Feedback.abstain(question, "no recorded answer about this image") for question in questions]
         return self.fallback.answers(questions, rngs)
 
     def _replayed(self, question: Question, answer: SessionAnswer) -> Feedback:
         try:
             cells = cells_on(question.grid, self.recorded.grid, answer, self.threshold)
         except UsageError as error:
-            raise OracleError(f'replay: {self.session}: film "{question.image_id}": {error}') from error
+            raise OracleError(f'replay: {self.session}: image "{question.image_id}": {error}') from error
         if cells is None:
-            return Feedback.abstain(question, answer.reason or "the recorded reader skipped the film")
+            return Feedback.abstain(question, answer.reason or "the recorded reader skipped the image")
         remarks = [text for text in (answer.reason, *self._differences(question, answer)) if text]
         return Feedback(question.image_id, cells, note="; ".join(remarks))

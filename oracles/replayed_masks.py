@@ -1,16 +1,16 @@
 """A folder of recorded masks, replayed: a person who answered once and is asked for ever.
 
-What it simulates: the reader who drew the masks. The same film gets the same answer in every run, whatever the model
+What it simulates: the reader who drew the masks. The same image gets the same answer in every run, whatever the model
 made of it.
-What it may know: the recorded mask of the film that is asked about, and nothing else.
+What it may know: the recorded mask of the image that is asked about, and nothing else.
 What it needs: `folder`, an absolute path, or one relative to IMIL_SIM_DATA or to the current folder. In it lies one
-PNG a film, named for the film's id (with `suffix` behind it: "_lesion" finds CHNCXR_0327_1_lesion.png); where ids hold
-a "/", in folders. A mask is 0 and 255, or 0 and 1, of any size: it is laid over the film, corner on corner.
+PNG an image, named for the image's id (with `suffix` behind it: "_lesion" finds CHNCXR_0327_1_lesion.png); where ids
+hold a "/", in folders. A mask is 0 and 255, or 0 and 1, of any size: it is laid over the image, corner on corner.
 Options beside these: `threshold`, the share of a cell that must be covered (the best-covered cell is always chosen);
 `single_region`, to keep only the connected region with the most coverage.
-A film without a file is an abstention; a mask in which nothing is marked is the answer "nothing matters"; a file that
+An image without a file is an abstention; a mask in which nothing is marked is the answer "nothing matters"; a file that
 is no mask stops the run and is named.
-Where it is wrong: the reader saw the film, not this model's heat-map and prediction, and might have answered another
+Where it is wrong: the reader saw the image, not this model's heat-map and prediction, and might have answered another
 question differently.
 Source: the recorded feedback of Rao et al. 2024, section 3.2, was given on a grid; masks are imil-sim's wider form.
 """
@@ -36,12 +36,12 @@ MAX_PIXELS = 100_000_000
 
 @dataclass(frozen=True)
 class ReplayedMasks:
-    """Chooses the cells that the recorded mask of the film covers."""
+    """Chooses the cells that the recorded mask of the image covers."""
 
     folder: str
     """Where the masks lie."""
     suffix: str = ""
-    """What stands between a film's id and ``.png``."""
+    """What stands between an image's id and ``.png``."""
     threshold: float = 0.1
     """Share of a cell, in (0, 1]."""
     single_region: bool = False
@@ -51,7 +51,7 @@ class ReplayedMasks:
         check_all(lambda: check_threshold(self.threshold), self._check_suffix, self._check_folder)
 
     def _check_suffix(self) -> None:
-        if ".." in PurePosixPath(f"film{self.suffix}.png").parts or "\\" in self.suffix or "\0" in self.suffix:
+        if ".." in PurePosixPath(f"image{self.suffix}.png").parts or "\\" in self.suffix or "\0" in self.suffix:
             raise ValueError(f"suffix {self.suffix!r} leads out of the folder of masks; put that into folder")
 
     def _check_folder(self) -> None:

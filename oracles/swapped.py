@@ -1,15 +1,15 @@
-"""The cells another oracle chose for another film: good advice, given to the wrong patient.
+"""The cells another oracle chose for another image: good advice, given to the wrong patient.
 
-What it simulates: a clinician whose answers were mixed up between the films of one consultation. All answers are real
-answers, of the usual number and shape; only that they belong to this film is taken away. So an arm with it tells the
-worth of *which film* an answer is about, where `random-cells` takes away which cells, too.
-What it may know: what the other oracle answers about every film of the consultation.
-Where the other one abstains: so does this one. The films it answered about exchange their answers among themselves, in
+What it simulates: a clinician whose answers were mixed up between the images of one consultation. All answers are real
+answers, of the usual number and shape; only that they belong to this image is taken away. So an arm with it tells the
+worth of *which image* an answer is about, where `random-cells` takes away which cells, too.
+What it may know: what the other oracle answers about every image of the consultation.
+Where the other one abstains: so does this one. The images it answered about exchange their answers among themselves, in
 a circle drawn at random, so that nobody keeps its own and every answer is given once. If there is only one of them,
-nobody is left to swap with, and that film is an abstention too: this one then answers about none.
+nobody is left to swap with, and that image is an abstention too: this one then answers about none.
 What it needs: `like`, the other oracle: its name, or a table with its options.
-Where it is wrong: chest films are alike, and another film's lungs lie mostly where this one's do: on a coarse grid the
-answer is often the same as its own, which the note of the answer then says.
+Where it is wrong: chest images are alike, and another image's lungs lie mostly where this one's do: on a coarse grid
+the answer is often the same as its own, which the note of the answer then says.
 Source: the control "swapped" of imil-sim; not in Rao et al. 2024.
 """
 
@@ -25,17 +25,17 @@ from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, re
 
 @dataclass(frozen=True)
 class Swapped:
-    """Answers about each film with the cells that another oracle chose for another film of the consultation."""
+    """Answers about each image with the cells that another oracle chose for another image of the consultation."""
 
     like: OracleRecipe
     """The oracle whose answers are swapped."""
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """An abstention: a consultation of one question has no other film to swap with."""
+        """An abstention: a consultation of one question has no other image to swap with."""
         return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The other oracle's answers, each about the next film of a circle drawn at random."""
+        """The other oracle's answers, each about the next image of a circle drawn at random."""
         others = self.like.answers(questions, rngs)
         draws = [rng.random() for rng in self.like.beside(rngs)]
         source = _circles(questions, others, draws)
@@ -45,8 +45,8 @@ class Swapped:
         if own.cells is None:
             return abstains_too(self.like, own)
         if given is None or given.cells is None:
-            return Feedback(own.image_id, None, "no other film of this consultation was answered about")
-        same = ", the same as for this film" if np.array_equal(own.cells, given.cells) else ""
+            return Feedback(own.image_id, None, "no other image of this consultation was answered about")
+        same = ", the same as for this image" if np.array_equal(own.cells, given.cells) else ""
         return Feedback(
             own.image_id, given.cells, note=remark(f"{self.like}'s cells for {given.image_id}{same}", given)
         )

@@ -19,7 +19,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-ROOMS = ("errors", "seeds", "study", "feedback", "images", "training", "engine", "report", "annotate", "cli")
+ROOMS = (
+    "errors", "seeds", "io", "registry", "study", "feedback", "images", "sessions", "training",
+    "engine", "stats", "report", "annotate", "cli",
+)  # fmt: skip
 """From the ground up; a room may import its own modules and those that stand before it."""
 LEVEL = {room: level for level, room in enumerate(ROOMS)} | {
     "testing": ROOMS.index("cli"),
@@ -28,11 +31,11 @@ LEVEL = {room: level for level, room in enumerate(ROOMS)} | {
 STRANGERS = {"report": {"engine", "training"}, "annotate": {"images", "training", "engine", "report"}}
 """Rooms that stand lower and are closed all the same: a report reads records, it trains nothing; a person is shown
 questions, and writes a session."""
-WITHOUT_TORCH = ("study", "feedback", "images", "report", "annotate")
+WITHOUT_TORCH = ("study", "feedback", "images", "sessions", "stats", "report", "annotate")
 TORCH = {"torch", "torchvision", "captum", "torchxrayvision"}
 OPTIONAL = {"pydicom", "torchxrayvision"}
 """The dependencies of the extras: they may be imported inside the function that needs them, on a line that says so."""
-OPEN_TO_ORACLES = {"feedback", "errors"}
+OPEN_TO_ORACLES = {"feedback", "sessions", "errors"}
 NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "misc", "common"}
 
 
@@ -225,12 +228,12 @@ def report(name):
         ("imil_sim.engine.run", "from imil_sim.utilities import x", "no such room"),
         ("imil_sim.report.page", "from imil_sim.engine.store import Store", "never import one another"),
         ("imil_sim.report.page", "from imil_sim.training import cam", "never import one another"),
-        ("imil_sim.annotate.asked", "from imil_sim.engine.store import Store", "never import one another"),
+        ("imil_sim.annotate.questions", "from imil_sim.engine.store import Store", "never import one another"),
         ("imil_sim.feedback.ask", "from imil_sim.annotate import read_asked", "an arrow upwards"),
         ("imil_sim.engine.run", "from oracles.lesions import Lesions", "never names an oracle"),
         ("imil_sim.feedback.registry", 'def f():\n    import_module("oracles.lesions")', "never names an oracle"),
         ("imil_sim.images.phantom", "import torch.nn as nn", "loads no torch"),
-        ("imil_sim.report.metrics", "try:\n    from torch import Tensor\nexcept ImportError: ...", "loads no torch"),
+        ("imil_sim.stats.metrics", "try:\n    from torch import Tensor\nexcept ImportError: ...", "loads no torch"),
         ("imil_sim.training.models", "from torchvision import models", "knows its trap"),
         ("imil_sim.engine.run", "def f():\n    import pandas", "hidden in a function"),
         ("imil_sim.images.folder", "def f():\n    import pydicom", "hidden in a function"),

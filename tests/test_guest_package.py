@@ -78,7 +78,7 @@ def listed(python: Python) -> dict[str, str]:
 
 
 def test_the_guest_is_listed_beside_the_house(listed: dict[str, str]) -> None:
-    assert "The upper zones of the film" in listed["guest-upper-zones"]
+    assert "The upper zones of the image" in listed["guest-upper-zones"]
     assert "imil-sim-guest 2.3.0" in listed["guest-upper-zones"]
     assert {"all-cells", "lesions", "lung-fields", "random-cells", "replayed-masks"} <= listed.keys()
 

@@ -85,9 +85,9 @@ def test_once(imil_study, tmp_path_factory):
     assert len(list((tmp_path_factory.getbasetemp() / "imil-sim-store" / "runs").iterdir())) == 2
 
 def test_phantom(imil_phantom):
-    films = imil_phantom(train=6, test=4, size=32)
-    assert len(films) == 10
-    assert films is imil_phantom(size=32, test=4, train=6)
+    images = imil_phantom(train=6, test=4, size=32)
+    assert len(images) == 10
+    assert images is imil_phantom(size=32, test=4, train=6)
 """
     )
     write_baseline(measured.findings, baseline(pytester))

@@ -121,7 +121,7 @@ class Stealthy(Sound):
 
 @dataclass(frozen=True)
 class Tired(Sound):
-    """Answers the question after a TB film differently."""
+    """Answers the question after a TB image differently."""
 
     last: ClassVar[list[int]] = [0]
 
@@ -163,7 +163,7 @@ class Mute(Sound):
 
 @dataclass(frozen=True)
 class Companion(Sound):
-    """Sees the whole consultation, and makes honest use of it: how many films there are, and which comes next by id."""
+    """Sees the whole consultation and makes honest use of it: how many images, and which comes next by id."""
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         return self.answer_all([question], [rng])[0]

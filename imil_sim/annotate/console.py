@@ -12,20 +12,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.annotate.asked import Asked, AskedFilm
 from imil_sim.annotate.drafts import Given
 from imil_sim.annotate.instructions import instructions
-from imil_sim.annotate.sitting import Sitting, Stale, version
+from imil_sim.annotate.questions import Asked, AskedImage
+from imil_sim.annotate.session import AnnotationSession, Stale, version
 from imil_sim.feedback import Grid
-from imil_sim.feedback.session import MOST_REASON, SessionAnswer
+from imil_sim.sessions.session import MOST_REASON, SessionAnswer
 
 SIDE = 640
-"""Pixels, of the longer side of each of the two pictures of a film."""
+"""Pixels, of the longer side of each of the two pictures of an image."""
 PROMPT = "cells (5 6 9, 1-4, none, all, skip, back, quit): "
 REASON = "reason (or nothing): "
 _GAP = 16
 _ASK_BACK = {
-    "none": "none says that nothing on this film matters; type none again if you mean that, or skip to give no answer",
+    "none": "none says that nothing on this image matters; type none again if you mean that, or skip to give no answer",
     "skip": "skip takes back the cells that were chosen here; type skip again if you mean that",
 }
 
@@ -35,12 +35,12 @@ class Misread(ValueError):
 
 
 def converse(
-    sitting: Sitting, ask: Callable[[str], str], say: Callable[[str], None], show: Callable[[Path], None]
+    session: AnnotationSession, ask: Callable[[str], str], say: Callable[[str], None], show: Callable[[Path], None]
 ) -> None:
-    """Ask what is not answered yet, film after film; each answer is on disk before the next film shows.
+    """Ask what is not answered yet, image after image; each answer is on disk before the next image shows.
 
     Args:
-        sitting: what is asked, and whom.
+        session: what is asked, and whom.
         ask: gives the line that the person types after a prompt; what cannot be decoded in it as surrogates (PEP 383).
         say: tells the person a line.
         show: shows the person a PNG.
@@ -49,15 +49,15 @@ def converse(
         EOFError: the person left.
         ImilSimError: an answer could not be kept.
     """
-    asked = sitting.asked
+    asked = session.asked
     most = asked.grid.rows * asked.grid.cols
     say(f"{instructions(asked)}\nThe cells are numbered row by row from the top left, 1 to {most}.")
     with TemporaryDirectory(prefix="imil-sim-") as folder:
-        number = _next(sitting, 0)
+        number = _next(session, 0)
         while number is not None:
-            film, before = asked.films[number], sitting.answers()[number]
+            image, before = asked.images[number], session.answers()[number]
             picture = Path(folder) / f"{number + 1:03d}.png"
-            picture.write_bytes(_png(drawn(film, asked.grid)))
+            picture.write_bytes(_png(drawn(image, asked.grid)))
             say(f"\n{heading(asked, number)}\npicture: {picture}")
             if before is not None:
                 told = "skipped" if before.cells is None else " ".join(map(str, before.cells)) or "none"
@@ -74,19 +74,19 @@ def converse(
                 cells=chosen, reason=reason, seconds=round(monotonic() - started, 1), replaces=version(before)
             )
             try:
-                sitting.save(number, given)
+                session.save(number, given)
             except Stale:
                 say("answered meanwhile in another window; what is there now is shown")
                 continue
-            number = _next(sitting, number + 1)
+            number = _next(session, number + 1)
 
 
 def heading(asked: Asked, number: int) -> str:
-    """One film and what the model made of it, in a line."""
-    film, names = asked.films[number], asked.class_names
+    """One image and what the model made of it, in a line."""
+    image, names = asked.images[number], asked.class_names
     return (
-        f'film {number + 1} of {len(asked.films)}, "{film.image_id}": the model says {names[film.predicted]} '
-        f"({film.confidence:.0%}), it is {names[film.label]}"
+        f'image {number + 1} of {len(asked.images)}, "{image.image_id}": the model says {names[image.predicted]} '
+        f"({image.confidence:.0%}), it is {names[image.label]}"
     )
 
 
@@ -109,22 +109,22 @@ def cells_in(typed: str, grid: Grid) -> tuple[int, ...]:
     return tuple(sorted(cells))
 
 
-def drawn(film: AskedFilm, grid: Grid) -> NDArray[np.uint8]:
-    """(height, width, 3), BGR: the film, and the film under its heat-map, both with the numbered grid."""
-    height, width = film.film.shape
+def drawn(image: AskedImage, grid: Grid) -> NDArray[np.uint8]:
+    """(height, width, 3), BGR: the image, and the image under its heat-map, both with the numbered grid."""
+    height, width = image.image.shape
     scale = max(1, round(SIDE / max(height, width)))
-    large: NDArray[np.uint8] = np.repeat(_enlarged(film.film, scale)[..., None], 3, axis=2)
-    heat = _enlarged(film.cam, scale)[..., None] / 255
-    hot = np.asarray(cv2.applyColorMap(_enlarged(film.cam, scale), cv2.COLORMAP_INFERNO), dtype=np.uint8)
+    large: NDArray[np.uint8] = np.repeat(_enlarged(image.image, scale)[..., None], 3, axis=2)
+    heat = _enlarged(image.cam, scale)[..., None] / 255
+    hot = np.asarray(cv2.applyColorMap(_enlarged(image.cam, scale), cv2.COLORMAP_INFERNO), dtype=np.uint8)
     under: NDArray[np.uint8] = np.round(large * (1 - 0.6 * heat) + hot * 0.6 * heat).astype(np.uint8)
     gap = np.zeros((large.shape[0], _GAP, 3), dtype=np.uint8)
     rows, cols = grid.row_edges(height) * scale, grid.col_edges(width) * scale
     return np.hstack([_numbered(large, rows, cols), gap, _numbered(under, rows, cols)])
 
 
-def _next(sitting: Sitting, start: int) -> int | None:
-    """The first film without an answer from ``start`` on, or else before it; None where all have one."""
-    answers = sitting.answers()
+def _next(session: AnnotationSession, start: int) -> int | None:
+    """The first image without an answer from ``start`` on, or else before it; None where all have one."""
+    answers = session.answers()
     order = [*range(start, len(answers)), *range(start)]
     return next((number for number in order if answers[number] is None), None)
 

@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from imil_sim.errors import SessionError
-from imil_sim.feedback.session import MOST_REASON, ImageId, Sha256
-from imil_sim.feedback.session_write import new_beside
-from imil_sim.feedback.untrusted import read_untrusted
+from imil_sim.io import replace_file
+from imil_sim.sessions.session import MOST_REASON, ImageId, Sha256
+from imil_sim.sessions.untrusted import read_untrusted
 from imil_sim.study.spec import Spec
 
 MOST_DRAFTS = 64
@@ -27,7 +27,7 @@ MOST_BYTES = 1 << 23
 class Given(Spec):
     """One answer as the reader gives it, or has not finished it."""
 
-    cells: tuple[int, ...] | None = Field(description="Numbers of the cells, ascending; null: the film is skipped.")
+    cells: tuple[int, ...] | None = Field(description="Numbers of the cells, ascending; null: the image is skipped.")
     reason: Annotated[str, StringConstraints(max_length=MOST_REASON)] = ""
     seconds: Annotated[float, Field(ge=0, le=10**7)] | None = None
     replaces: str | None = Field(None, description="Version of the answer that it replaces; null: there was none.")
@@ -40,7 +40,7 @@ class Given(Spec):
 
 
 class Draft(Spec):
-    """What was chosen on one film, before one heat-map."""
+    """What was chosen on one image, before one heat-map."""
 
     image_id: ImageId
     cam_sha256: Sha256
@@ -67,7 +67,7 @@ def read_drafts(path: Path) -> tuple[Draft, ...]:
 def write_drafts(path: Path, drafts: tuple[Draft, ...]) -> None:
     """These drafts in place of those that were there, all of them or none; without any, the file is gone.
 
-    Not synced: a draft outlives this process, not a loss of power.
+    A draft outlives this process, not a loss of power.
 
     Raises:
         SessionError: they cannot be written.
@@ -79,7 +79,6 @@ def write_drafts(path: Path, drafts: tuple[Draft, ...]) -> None:
         if not drafts:
             path.unlink(missing_ok=True)
             return
-        with new_beside(path, data, mode=0o600, sync=False) as beside:
-            beside.replace(path)
+        replace_file(path, data)
     except OSError as error:
         raise SessionError(f"{path} cannot be written: {error.strerror}; what was not saved is not kept") from error

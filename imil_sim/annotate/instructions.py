@@ -1,41 +1,42 @@
 """What the reader is told to do: it stands on the page, and word by word in the session.
 
-It says which films these are and what becomes of the cells, as the study has it; a reader who is told that a film was
-misread, or that cells go black, where neither is so, answers another question.
+It says which images these are and what becomes of the cells, as the study has it; a reader who is told that an image
+was misread, or that cells go black, where neither is so, answers another question.
 """
 
 from __future__ import annotations
 
-from imil_sim.annotate.asked import Asked
-from imil_sim.feedback.session import MOST_INSTRUCTIONS
+from imil_sim.annotate.questions import Asked
+from imil_sim.sessions.session import MOST_INSTRUCTIONS
 
-_FILMS = {
-    "confident-mispredictions": "The model gave a wrong class to these films and was sure of it.",
-    "class-balanced": "The model gave a wrong class to these films; of each class they are those it was surest of.",
-    "cam-outside-lungs": "The model gave a wrong class to these films and looked beside the lungs.",
-    "highest-loss": "These are the films that the model fits worst; it may have given some of them the right class.",
-    "least-confident": "These are the films that the model was least sure of, whether its class was right or wrong.",
-    "random-images": "These films were drawn at random; the model may have given them the right class or a wrong one.",
+_IMAGES = {
+    "confident-mispredictions": "The model gave a wrong class to these images and was sure of it.",
+    "class-balanced": "The model gave a wrong class to these images; of each class they are those it was surest of.",
+    "cam-outside-lungs": "The model gave a wrong class to these images and looked beside the lungs.",
+    "highest-loss": "These are the images that the model fits worst; it may have given some of them the right class.",
+    "least-confident": "These are the images that the model was least sure of, whether its class was right or wrong.",
+    "random-images": "These images were drawn at random; the model may have given them the right class or a wrong one.",
 }
-_FILLED_UP = "Where these were too few, films to which it gave the right class were added."
+_FILLED_UP = "Where these were too few, images to which it gave the right class were added."
 _FILLS = {
     "black": "blacked out",
-    "mean": "filled with the mean grey of the training films",
+    "mean": "filled with the mean grey of the training images",
     "noise": "filled with noise",
     "blur": "blurred",
-    "guided-cutmix": "filled from another film of the same class",
-    "guided-mixup": "mixed with another film of the same class",
+    "guided-cutmix": "filled from another image of the same class",
+    "guided-mixup": "mixed with another image of the same class",
 }
 _CHOOSE = "Choose the cells that matter for the true class; prefer a single connected region."
 _REST = (
-    "No cell chosen says that nothing on the film matters. Skip a film that you do not want to answer. If you like, say"
+    "No cell chosen says that nothing on the image matters. Skip an image that you do not want to answer. If you "
+    "like, say"
     " why: the model was focused on ... so I switched the focus towards ..."
 )
 
 
 def instructions(asked: Asked) -> str:
     """What is told to somebody who answers these questions."""
-    parts = [_FILMS[asked.selection]]
+    parts = [_IMAGES[asked.selection]]
     if asked.fill_up != "none":
         parts.append(_FILLED_UP)
     parts += [_CHOOSE, _becomes(asked), _REST]
@@ -48,7 +49,7 @@ def _becomes(asked: Asked) -> str:
         return f"What is done with your cells is up to the oracle {asked.through}, which asks you."
     filled = f"all other cells are {_FILLS[asked.fill]}"
     if asked.mode == "append":
-        return f"The film stays in training as it is, and a copy of it in which {filled} is added."
+        return f"The image stays in training as it is, and a copy of it in which {filled} is added."
     return f"In training {filled}."
 
 

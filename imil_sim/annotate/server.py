@@ -1,7 +1,7 @@
 """The page in a browser: what it is served, and the answers it sends.
 
 Everything that is served lies in memory from the start: no part of a request ever becomes the name of a file. The one
-thing that is written is the session, by `Sitting`.
+thing that is written is the session, by `AnnotationSession`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -32,18 +32,23 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from imil_sim.annotate.drafts import Given
 from imil_sim.annotate.gate import Gate, Ticket, refused
 from imil_sim.annotate.instructions import instructions
-from imil_sim.annotate.sitting import Sitting, Stale, version
+from imil_sim.annotate.session import AnnotationSession, Stale, version
 from imil_sim.errors import ImilSimError, UsageError
-from imil_sim.feedback import SessionAnswer
-from imil_sim.feedback.session import MOST_REASON
-from imil_sim.feedback.strict_json import JsonFault, parse_json
+from imil_sim.sessions import SessionAnswer
+from imil_sim.sessions.session import MOST_REASON
+from imil_sim.sessions.strict_json import JsonFault, parse_json
 
 MOST_BODY = 1 << 20
 """Bytes of an answer: every cell of the finest grid that can be clicked, and the longest reason."""
 BODY_SECONDS = 10.0
 HEAD_SECONDS = 10.0
 """How long a connection may stay open on which no request is being answered."""
-MOST_CONNECTIONS = 512
+MOST_SILENT = 450
+"""Connections on which no request has come yet, and connections accepted at once.
+
+Both together stay below the 1024 open files of a usual process. Since no more are accepted at once, a new connection is
+read before it is the oldest.
+"""
 _TYPES = {
     "": ("page.html", "text/html; charset=utf-8"),
     "page.css": ("page.css", "text/css; charset=utf-8"),
@@ -59,21 +64,21 @@ class _Refused(Exception):
 
 
 class Pages:
-    """The addresses behind the gate: the page, its pictures, the state of the sitting, and where answers go."""
+    """The addresses behind the gate: the page, its pictures, the state of the session, and where answers go."""
 
-    def __init__(self, sitting: Sitting) -> None:
-        self._sitting = sitting
+    def __init__(self, session: AnnotationSession) -> None:
+        self._sitting = session
         assets = resources.files("imil_sim.annotate") / "page"
         self._assets = {name: ((assets / file).read_bytes(), kind) for name, (file, kind) in _TYPES.items()}
-        self._films = [_png(film.film) for film in sitting.asked.films]
-        self._cams = [_png(film.cam) for film in sitting.asked.films]
+        self._images = [_png(image.image) for image in session.asked.images]
+        self._cams = [_png(image.cam) for image in session.asked.images]
 
     def application(self) -> Starlette:
         """The application, without the gate."""
         routes = [
             Route("/", self._asset, methods=["GET"]),
             Route("/state", self._state, methods=["GET"]),
-            Route("/film/{number:int}.png", self._film, methods=["GET"]),
+            Route("/image/{number:int}.png", self._image, methods=["GET"]),
             Route("/cam/{number:int}.png", self._cam, methods=["GET"]),
             Route("/answers/{number:int}", self._answer, methods=["POST"]),
             Route("/drafts/{number:int}", self._draft, methods=["POST"]),
@@ -89,16 +94,16 @@ class Pages:
             raise _Refused(404, "There is nothing at this address.")
         return Response(found[0], media_type=found[1])
 
-    async def _film(self, request: Request) -> Response:
-        return Response(self._films[self._number(request)], media_type="image/png")
+    async def _image(self, request: Request) -> Response:
+        return Response(self._images[self._number(request)], media_type="image/png")
 
     async def _cam(self, request: Request) -> Response:
         return Response(self._cams[self._number(request)], media_type="image/png")
 
     def _number(self, request: Request) -> int:
         number = int(request.path_params["number"])
-        if number >= len(self._sitting.asked.films):
-            raise _Refused(404, "There is no such film.")
+        if number >= len(self._sitting.asked.images):
+            raise _Refused(404, "There is no such image.")
         return number
 
     async def _state(self, request: Request) -> Response:
@@ -107,9 +112,9 @@ class Pages:
         except ImilSimError as error:
             raise _Refused(500, str(error)) from error
         asked = self._sitting.asked
-        height, width = asked.films[0].film.shape
+        height, width = asked.images[0].image.shape
         told = {
-            "reader": self._sitting.desk.reader,
+            "reader": self._sitting.folder.reader,
             "set": asked.set_name,
             "session": self._sitting.path.name,
             "instructions": instructions(asked),
@@ -118,16 +123,16 @@ class Pages:
             "size": [height, width],
             "row_edges": asked.grid.row_edges(height).tolist(),
             "col_edges": asked.grid.col_edges(width).tolist(),
-            "films": [
+            "images": [
                 {
-                    "image_id": film.image_id,
-                    "label": film.label,
-                    "predicted": film.predicted,
-                    "confidence": film.confidence,
+                    "image_id": image.image_id,
+                    "label": image.label,
+                    "predicted": image.predicted,
+                    "confidence": image.confidence,
                     "answer": _shown(answer),
                     "draft": draft and draft.model_dump(mode="json"),
                 }
-                for film, answer, draft in zip(asked.films, answers, drafts, strict=True)
+                for image, answer, draft in zip(asked.images, answers, drafts, strict=True)
             ],
         }
         return JSONResponse(told)
@@ -236,9 +241,9 @@ class Address:
         return frozenset(_bracketed(name) + port for name in names for port in ports)
 
 
-def application(sitting: Sitting, address: Address, ticket: Ticket) -> ASGIApp:
+def application(session: AnnotationSession, address: Address, ticket: Ticket) -> ASGIApp:
     """The whole application, gate included."""
-    return Gate(Pages(sitting).application(), address.hosts, address.token, ticket)
+    return Gate(Pages(session).application(), address.hosts, address.token, ticket)
 
 
 def usual_spelling(host: str) -> str:
@@ -276,11 +281,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def serve(sitting: Sitting, host: str, port: int, on_ready: Callable[[Address, Ticket], None]) -> None:
+def serve(session: AnnotationSession, host: str, port: int, on_ready: Callable[[Address, Ticket], None]) -> None:
     """Serve the page until the process is told to stop.
 
     Args:
-        sitting: what is asked, and whom.
+        session: what is asked, and whom.
         host: address to listen at.
         port: port; 0: a free one.
         on_ready: called once it answers, with the address, and with the ticket for a browser that is started here.
@@ -293,25 +298,39 @@ def serve(sitting: Sitting, host: str, port: int, on_ready: Callable[[Address, T
     with closing(_listening(host, port)) as listening:
         address = Address(host, listening.getsockname()[1], secrets.token_urlsafe(32))
         ticket = Ticket()
-        server = uvicorn.Server(config(application(sitting, address, ticket)))
+        server = uvicorn.Server(config(application(session, address, ticket)))
         on_ready(address, ticket)
         server.run(sockets=[listening])
 
 
 class _Punctual(H11Protocol):
-    """Hangs up on who does not ask anything: uvicorn would wait for the head of a request for ever."""
+    """Hangs up on who does not ask anything: uvicorn would wait for the head of a request for ever.
 
+    Of too many silent connections the oldest is closed. All others are the reader's: a request without the token is
+    refused, and its connection ends. So nobody without the token takes a place that the reader needs.
+    """
+
+    silent: ClassVar[dict[_Punctual, None]]
+    """The connections of this server on which no request has come yet, the oldest first."""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._watch()
+        self.silent[self] = None
+        if len(self.silent) > MOST_SILENT:
+            oldest = next(iter(self.silent))
+            del self.silent[oldest]
+            oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch()
+        if self.cycle is not None:
+            self.silent.pop(self, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.silent.pop(self, None)
         self._forget()
         super().connection_lost(exc)
 
@@ -332,9 +351,13 @@ def config(served: ASGIApp) -> uvicorn.Config:
     """How it is served: no log of addresses, for they hold the token; everything bounded."""
     # access_log=False takes the log's handlers away; somebody else's handler would still write the addresses down.
     logging.getLogger("uvicorn.access").disabled = True
+
+    class OfThisServer(_Punctual):
+        silent: ClassVar[dict[_Punctual, None]] = {}
+
     return uvicorn.Config(
         served,
-        http=_Punctual,
+        http=OfThisServer,
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -343,7 +366,7 @@ def config(served: ASGIApp) -> uvicorn.Config:
         log_config=None,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        backlog=MOST_SILENT,
         h11_max_incomplete_event_size=1 << 14,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=2,
@@ -366,7 +389,7 @@ def _listening(host: str, port: int) -> socket.socket:
             # What it was bound to, not what was typed: 0, 0x0 and 0.0 are 0.0.0.0 too.
             if _is_unspecified(listening.getsockname()[0]):
                 raise everywhere
-            listening.listen(MOST_CONNECTIONS)
+            listening.listen(MOST_SILENT)
         except (OSError, UsageError):
             listening.close()
             raise

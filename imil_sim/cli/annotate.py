@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from imil_sim.annotate import Sitting, read_asked
+from imil_sim.annotate import AnnotationSession, read_asked
 from imil_sim.annotate.console import converse
 from imil_sim.annotate.gate import Ticket
 from imil_sim.annotate.server import Address, is_loopback, serve, usual_spelling
@@ -31,15 +31,16 @@ def annotate(
     say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
     warn = partial(Console(stderr=True).print, style="yellow", markup=False, highlight=False, soft_wrap=True)
     asked = read_asked(folder)
-    sitting = Sitting(asked, asked.desk_of(reader), role)
-    for warning in sitting.warnings():
+    session = AnnotationSession(asked, asked.desk_of(reader), role)
+    for warning in session.warnings():
         warn(f"warning: {warning}")
-    told = f"{len(asked.films)} questions for {sitting.desk.reader}; the answers are written to {sitting.path}"
+    told = f"{len(asked.images)} questions for {session.folder.reader}; the answers are written to {session.path}"
 
     def ready(address: Address, ticket: Ticket) -> None:
         if not is_loopback(address.host):
             warn(
-                f"warning: {address.host} may be reached from other machines, and what is sent is not encrypted; films "
+                f"warning: {address.host} may be reached from other machines, and what is sent is not encrypted; "
+                f"images "
                 "and answers are open to whoever reads the address or the network"
             )
         say(told)
@@ -48,16 +49,16 @@ def annotate(
     try:
         if in_console:
             say(told)
-            converse(sitting, input, say, _show if browser else lambda picture: None)
+            converse(session, input, say, _show if browser else lambda picture: None)
         else:
-            serve(sitting, usual_spelling(host), port, ready)
+            serve(session, usual_spelling(host), port, ready)
     except (KeyboardInterrupt, EOFError):
         say("")
-    return _told(sitting, say)
+    return _told(session, say)
 
 
 def _forgive() -> None:
-    """No byte that is typed, and no name that this terminal has no letters for, ends the sitting."""
+    """No byte that is typed, and no name that this terminal has no letters for, ends the session."""
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)
@@ -74,8 +75,8 @@ def _show(picture: Path) -> None:
     webbrowser.open(picture.as_uri())
 
 
-def _told(sitting: Sitting, say: partial[None]) -> int:
-    answers = sitting.answers()
+def _told(session: AnnotationSession, say: partial[None]) -> int:
+    answers = session.answers()
     missing = answers.count(None)
     if missing:
         say(f"{missing} of {len(answers)} questions are not answered yet; the same command goes on")

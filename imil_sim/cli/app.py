@@ -12,6 +12,7 @@ import typer
 
 from imil_sim.cli.interrupt import stopped_by_signals
 from imil_sim.errors import ImilSimError, UsageError, shown
+from imil_sim.io import readable_by
 
 app = typer.Typer(
     name="imil-sim",
@@ -42,6 +43,28 @@ DeviceOption = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Only the first N seeds of the study.")]
 
 
+def _choose_readers(context: typer.Context, group_readable: bool) -> bool:
+    """Until the command ends, what it writes can be read by these; the command itself need not know.
+
+    Raises:
+        UsageError: the umask forbids what is asked for.
+    """
+    if group_readable:
+        os.umask(umask := os.umask(0o077))  # the only way to ask for it
+        if umask & 0o050:
+            raise UsageError(f"--group-readable: the umask {umask:04o} keeps the group out; set `umask 027` first")
+    context.with_resource(readable_by("group" if group_readable else "owner"))
+    return group_readable
+
+
+GroupReadable = Annotated[
+    bool,
+    typer.Option(
+        "--group-readable", callback=_choose_readers, help="Let your group read what is written, else only you can."
+    ),
+]
+
+
 @app.callback(invoke_without_command=True)
 def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
@@ -61,14 +84,22 @@ def run(
     ] = None,
     device: DeviceOption = "cpu",
     workers_per_gpu: Annotated[int, typer.Option(min=1, help="Processes for each GPU, with --device cuda.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tls://HOST:PORT", help="Address of a running Dask scheduler.")
+    ] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="With --scheduler tls://: certificate of its authority.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="With --scheduler tls://: your certificate.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="With --scheduler tls://: the key of your certificate.")] = None,
     no_sharing: Annotated[bool, typer.Option("--no-sharing", help="Train every run straight, by itself.")] = False,
     seeds: SeedsOption = None,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Run a study: train, consult, train on, test; print and write the table."""
     from imil_sim.cli.run import Where, run_study
+    from imil_sim.engine.cluster import remote_security
 
-    where = Where(store, device, workers, workers_per_gpu, scheduler, not no_sharing)
+    security = remote_security(scheduler, tls_ca, tls_cert, tls_key)
+    where = Where(store, device, workers, workers_per_gpu, scheduler, not no_sharing, security)
     raise typer.Exit(run_study(study, where, out=out, seeds=seeds))
 
 
@@ -79,14 +110,15 @@ def report(
     out: OutOption = None,
     device: DeviceOption = "cpu",
     seeds: SeedsOption = None,
-    films: Annotated[
-        bool, typer.Option("--films/--no-films", help="Whether figures may show images of the set.")
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Whether figures may show images of the set.")
     ] = True,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Write the report of a study from what the store holds; nothing is trained."""
     from imil_sim.cli.report import report_study
 
-    report_study(study, store=store, out=out, seeds=seeds, device=device, films=films)
+    report_study(study, store=store, out=out, seeds=seeds, device=device, images=images)
 
 
 @app.command()
@@ -101,6 +133,7 @@ def compare(
         Path | None, typer.Option("--out", help="Folder to write to; reports/compare-... unless given.")
     ] = None,
     device: DeviceOption = "cpu",
+    group_readable: GroupReadable = False,
 ) -> None:
     """Compare two studies, or two versions of one, by matched arms and seeds; nothing is trained."""
     from imil_sim.cli.compare import compare_stored
@@ -115,6 +148,7 @@ def plan(
     device: DeviceOption = "cpu",
     seeds: SeedsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print numbers for a script.")] = False,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Show what a study would train: stages, epochs shared and in the store, and about how long."""
     from imil_sim.cli.plan import show_plan
@@ -137,6 +171,7 @@ def check(
     device: DeviceOption = "cpu",
     junit: Annotated[Path | None, typer.Option("--junit", help="Also write the verdict as JUnit XML.")] = None,
     summary: Annotated[Path | None, typer.Option("--summary", help="Also write the verdict as Markdown.")] = None,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Run a study and compare it with a stored baseline: exit 1 where something moved that must not."""
     from imil_sim.cli.check import CheckFiles, check_baseline
@@ -157,6 +192,7 @@ def schema() -> None:
 def data(
     study: StudyArgument,
     store: StoreOption = Path("runs"),
+    group_readable: GroupReadable = False,
 ) -> None:
     """Show what a study's image source holds, and everything that is wrong with it."""
     from imil_sim.cli.data import show_data
@@ -177,10 +213,11 @@ def oracles(
         typer.Option(
             "--study",
             metavar="STUDY.toml",
-            help="Whose films --gallery shows, on the grid that its arms share; else the phantom's on 8 x 8.",
+            help="Whose images --gallery shows, on the grid that its arms share; else the phantom's on 8 x 8.",
         ),
     ] = None,
     store: StoreOption = Path("runs"),
+    group_readable: GroupReadable = False,
 ) -> None:
     """List the installed oracles, print the card of one, or draw what they answer."""
     from imil_sim.cli.oracles import show_oracle, show_oracles
@@ -191,7 +228,7 @@ def oracles(
         write_gallery(gallery, study, store=store, only=name)
         typer.echo(f"{gallery}")
     elif study is not None:
-        raise UsageError("--study says whose films are drawn: give --gallery FILE.png with it, or leave it out")
+        raise UsageError("--study says whose images are drawn: give --gallery FILE.png with it, or leave it out")
     elif name is None:
         show_oracles()
     else:
@@ -219,15 +256,15 @@ def import_(
     reader: Annotated[str, typer.Option("--reader", help="Who marked it; or the one reader of several to take.")] = "",
     role: Annotated[str, typer.Option("--role", help="What the reader is: radiologist, resident.")] = "",
     sizes: Annotated[
-        Path | None, typer.Option("--sizes", help="Sizes of the original films: a CSV table, or their folder.")
+        Path | None, typer.Option("--sizes", help="Sizes of the original images: a CSV table, or their folder.")
     ] = None,
-    suffix: Annotated[str, typer.Option("--suffix", help="Of masks, between a film's id and its ending.")] = "",
+    suffix: Annotated[str, typer.Option("--suffix", help="Of masks, between an image's id and its ending.")] = "",
     unmarked: Annotated[
         str,
         typer.Option(
             "--unmarked",
             metavar="[stated|nothing|skip]",
-            help="Films without a mark: nothing matters, skip, or as the file states it.",
+            help="Images without a mark: nothing matters, skip, or as the file states it.",
         ),
     ] = "stated",
     only: Annotated[
@@ -237,9 +274,10 @@ def import_(
         bool, typer.Option("--whole-path", help="Ids are paths with folders, not only the names of files.")
     ] = False,
     study: Annotated[
-        str | None, typer.Option("--study", metavar="STUDY.toml", help="Whose films they are, for strict replay.")
+        str | None, typer.Option("--study", metavar="STUDY.toml", help="Whose images they are, for strict replay.")
     ] = None,
     store: StoreOption = Path("runs"),
+    group_readable: GroupReadable = False,
 ) -> None:
     """Make a session of what was drawn with another program, to be replayed."""
     from imil_sim.cli.importing import Asked, import_sessions
@@ -273,6 +311,7 @@ def annotate(
     role: Annotated[str, typer.Option("--role", help="What the reader is: radiologist, resident.")] = "",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open nothing, only print where it is.")] = False,
     console: Annotated[bool, typer.Option("--console", help="Ask in this terminal, with numbered cells.")] = False,
+    group_readable: GroupReadable = False,
 ) -> None:
     """Show the questions of a waiting run to a person, and write the answers down."""
     from imil_sim.cli.annotate import annotate as show_questions

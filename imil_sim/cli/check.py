@@ -19,6 +19,7 @@ from imil_sim.cli.run import Where, library_of, results_of
 from imil_sim.cli.study import open_study
 from imil_sim.engine.run import provenance
 from imil_sim.errors import UsageError
+from imil_sim.io import readable_by
 from imil_sim.report.analysis import ReportedRun
 from imil_sim.report.baseline import Findings, changes, check_of_study, findings_of, read_baseline, write_baseline
 from imil_sim.report.files import write_whole
@@ -149,10 +150,11 @@ def _folder(store: Path | None) -> Iterator[Path]:
 
 
 def _write(verdict: Verdict, files: CheckFiles) -> None:
-    if files.junit is not None:
-        write_whole(files.junit, junit_of(verdict))
-    if files.summary is not None:
-        write_whole(files.summary, render_markdown(document_of(verdict)).encode())
+    with readable_by("everybody"):  # for the server that runs the check, and shows them
+        if files.junit is not None:
+            write_whole(files.junit, junit_of(verdict))
+        if files.summary is not None:
+            write_whole(files.summary, render_markdown(document_of(verdict)).encode())
 
 
 # --------------------------------------------------------------------------------------------------------- what is told

@@ -26,11 +26,11 @@ from imil_sim.seeds import stream
 from imil_sim.study.spec import PhantomSource
 
 QUESTIONS = 10
-"""About as many films of the last class as of the others, the former first in need of an answer."""
+"""About as many images of the last class as of the others, the former first in need of an answer."""
 GRID = Grid(8, 8)
 """Where no study says otherwise."""
 SIZE = 128
-"""Of the phantom's films, pixels."""
+"""Of the phantom's images, pixels."""
 SEED = 0
 WRAPPED = "lesions"
 """Who stands in where an oracle must ask another one and no example says whom."""
@@ -39,11 +39,11 @@ READERS = (WRAPPED, "lung-fields", {"oracle": "noisy", "options": {"like": WRAPP
 
 
 def write_gallery(path: Path, study: str | None, *, store: Path, only: str | None = None) -> None:
-    """Write the picture to ``path``; the films are the study's, or the phantom's where none is given.
+    """Write the picture to ``path``; the images are the study's, or the phantom's where none is given.
 
     Args:
         path: a PNG file.
-        study: whose films, on the grid that all its arms with feedback share, or on `GRID` where they share none.
+        study: whose images, on the grid that all its arms with feedback share, or on `GRID` where they share none.
         store: where the study's images are kept ready.
         only: the one oracle to draw; none: all that can be asked without options, or with another oracle for one.
 
@@ -55,20 +55,20 @@ def write_gallery(path: Path, study: str | None, *, store: Path, only: str | Non
         raise UsageError(f'--gallery "{path}": the picture is a PNG file; give it a name that ends in .png')
     if only is not None:
         load(only)
-    images, grid, about = _films(study, store)
+    images, grid, about = _images(study, store)
     asked = gallery_questions(images, grid)
     rows = [_row(name, asked) for name in ([only] if only is not None else [entry.name for entry in installed()])]
     if only is not None and rows[0].problem:
         raise OracleError(f'oracle "{only}" cannot be drawn without options of a study: {rows[0].problem}')
-    note = f"{about}; grid {grid.rows} x {grid.cols}. No model was asked: every film counts as mispredicted, and the "
+    note = f"{about}; grid {grid.rows} x {grid.cols}. No model was asked: every image counts as mispredicted, and the "
     write_whole(path, png_of(gallery(asked, rows, about=f"{note}heat-maps are made up (one warm spot each).")))
 
 
 def gallery_questions(images: ImageSet, grid: Grid = GRID) -> tuple[Question, ...]:
-    """Questions about `QUESTIONS` films, classes in turn, as if every one of them had been mispredicted.
+    """Questions about `QUESTIONS` images, classes in turn, as if every one of them had been mispredicted.
 
-    No model is asked: the prediction is the next class, the confidence falls from film to film, and the heat-map is one
-    warm spot at a place drawn for the film.
+    No model is asked: the prediction is the next class, the confidence falls from image to image, and the heat-map is
+    one warm spot at a place drawn for the image.
     """
     of_class = [np.flatnonzero(images.labels == label) for label in range(len(images.class_names))]
     turns = sorted((place, label, int(row)) for label, rows in enumerate(of_class) for place, row in enumerate(rows))
@@ -86,10 +86,10 @@ def gallery_questions(images: ImageSet, grid: Grid = GRID) -> tuple[Question, ..
     return questions(images, chosen, spots, np.stack([_spot(images, row, "true") for row in rows]), grid)
 
 
-def _films(study: str | None, store: Path) -> tuple[ImageSet, Grid, str]:
+def _images(study: str | None, store: Path) -> tuple[ImageSet, Grid, str]:
     if study is None:
         source = PhantomSource(source="phantom", size=SIZE, train=2 * QUESTIONS, test=4)
-        return load_images(source), GRID, "Films of the phantom"
+        return load_images(source), GRID, "Images of the phantom"
     opened = open_study(study)
     library = ImageLibrary(opened.beside, store / "images")
     _, run = next(iter(opened.runs()))
@@ -97,8 +97,8 @@ def _films(study: str | None, store: Path) -> tuple[ImageSet, Grid, str]:
     grid = Grid(*grids.pop()) if len(grids) == 1 else GRID
     images = library.of_run(run).train
     if max(grid.shape) > min(images.shape):
-        raise UsageError(f"study {opened.name}: its grid of {grid.rows} x {grid.cols} is finer than its films' pixels")
-    return images, grid, f"Training films of the study {opened.name}"
+        raise UsageError(f"study {opened.name}: its grid of {grid.rows} x {grid.cols} is finer than its images' pixels")
+    return images, grid, f"Training images of the study {opened.name}"
 
 
 def _spot(images: ImageSet, row: int, what: str) -> NDArray[np.float32]:

@@ -17,14 +17,15 @@ from imil_sim.cli.study import open_study
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import SessionError, UsageError, did_you_mean, listed, several, shown
 from imil_sim.feedback.grid import Grid, check_threshold
-from imil_sim.feedback.recorded import Films
-from imil_sim.feedback.session import MOST_LINE, Session
-from imil_sim.feedback.session_read import parse_session
-from imil_sim.feedback.session_write import session_bytes, write_new_session
-from imil_sim.images.importing.outlines import film_id
-from imil_sim.images.importing.reading import KINDS, Read, read_outlines
-from imil_sim.images.importing.sessions import Tally, Unmarked, Wanted, sessions_of
-from imil_sim.images.importing.sizes import read_sizes
+from imil_sim.feedback.image_index import ImageIndex
+from imil_sim.io import make_folder
+from imil_sim.sessions.importers.outlines import id_from_name
+from imil_sim.sessions.importers.reading import KINDS, Read, read_outlines
+from imil_sim.sessions.importers.sessions import Tally, Unmarked, Wanted, sessions_of
+from imil_sim.sessions.importers.sizes import read_sizes
+from imil_sim.sessions.read import parse_session
+from imil_sim.sessions.session import MOST_LINE, Session
+from imil_sim.sessions.write import session_bytes, write_new_session
 from imil_sim.study.study import Study
 
 GRID = 8
@@ -95,10 +96,10 @@ def _import(asked: Asked) -> _Told:
         unmarked=unmarked,
     )
     sizes = read_sizes(asked.sizes, whole_path=asked.whole_path) if asked.sizes else None
-    films = None if study is None else _films(study, asked.store)
-    hint = _suffix_hint(read, films, whole_path=asked.whole_path)
+    images = None if study is None else _images(study, asked.store)
+    hint = _suffix_hint(read, images, whole_path=asked.whole_path)
     try:
-        imported = sessions_of(read.outlines, wanted, sizes, films)
+        imported = sessions_of(read.outlines, wanted, sizes, images)
     except SessionError as error:
         raise SessionError(f"{error}{listed(hint)}") from None
     places = _places(asked.to, list(imported.sessions))
@@ -113,7 +114,7 @@ def _import(asked: Asked) -> _Told:
 
 
 def _unmarked(asked: str) -> Unmarked:
-    """What becomes of films without a mark.
+    """What becomes of images without a mark.
 
     Raises:
         UsageError: it is none of the words for it.
@@ -158,12 +159,12 @@ class _Grid:
         return cls(Grid(*shapes[0]), f" (that of study {study.name})")
 
 
-def _suffix_hint(read: Read, films: Films | None, *, whole_path: bool) -> tuple[str, ...]:
-    """What the user is told of an ending that the names of all masks have, unless films of the study have it too."""
-    ids = {film_id(one.film, whole_path=whole_path) for one in read.outlines}
-    if not read.ending or (films is not None and not ids.isdisjoint(films.labels)):
+def _suffix_hint(read: Read, images: ImageIndex | None, *, whole_path: bool) -> tuple[str, ...]:
+    """What the user is told of an ending that the names of all masks have, unless images of the study have it too."""
+    ids = {id_from_name(one.image, whole_path=whole_path) for one in read.outlines}
+    if not read.ending or (images is not None and not ids.isdisjoint(images.labels)):
         return ()
-    told = f'the names of all masks end in "{read.ending}"; if those of the films do not, give --suffix {read.ending}'
+    told = f'the names of all masks end in "{read.ending}"; if those of the images do not, give --suffix {read.ending}'
     return (told,)
 
 
@@ -174,7 +175,7 @@ def _source(asked: Asked, kind: str) -> str:
     return shown(" ".join([kind, asked.source.name, *options]))[:MOST_LINE]
 
 
-def _films(study: Study, store: Path) -> Films:
+def _images(study: Study, store: Path) -> ImageIndex:
     """The image set of the study.
 
     Raises:
@@ -185,7 +186,7 @@ def _films(study: Study, store: Path) -> Films:
         raise UsageError(f"--study: {study.name} has several image sets; name a study that has one")
     with Counter(Console(stderr=True)) as counter:
         library = ImageLibrary(study.beside, store / "images", counter)
-        return library.films(next(iter(sources.values())))
+        return library.image_index(next(iter(sources.values())))
 
 
 def _places(to: Path, readers: list[str]) -> dict[str, Path]:
@@ -230,10 +231,7 @@ def write_all(sessions: Mapping[Path, Session]) -> None:
     folders: list[Path] = []
     try:
         for path in new:
-            for folder in _missing_folders(path):
-                with suppress(FileExistsError):  # another process made it meanwhile: then it is not ours
-                    folder.mkdir()
-                    folders.append(folder)
+            folders += make_folder(path.parent)
             write_new_session(path, sessions[path])
             files.append(path)
     except BaseException as error:
@@ -264,11 +262,6 @@ def _is_there(path: Path, whole: bytes) -> bool:
     return True
 
 
-def _missing_folders(path: Path) -> list[Path]:
-    """The folders that must be made for a file, the outermost first."""
-    return [folder for folder in reversed(path.parents) if not folder.exists()]
-
-
 def _take_away(files: Sequence[Path], folders: Sequence[Path]) -> None:
     """Remove the files, and the folders made for them, innermost first; a folder that holds more stays."""
     for path in files:
@@ -287,19 +280,19 @@ def _told(session: Session, whose: str) -> str:
 
 
 def _left_out(tally: Tally) -> Iterator[str]:
-    """What the summary says of films without a mark and of marks that were not wanted."""
+    """What the summary says of images without a mark and of marks that were not wanted."""
     without = "without a mark of the categories asked for" if tally.unwanted else "without a mark"
     if tally.nothing:
-        films, them = _films_and_them(tally.nothing, without)
-        yield f'  {films} answered "nothing matters" (--unmarked skip leaves {them} out)'
+        images, them = _images_and_them(tally.nothing, without)
+        yield f'  {images} answered "nothing matters" (--unmarked skip leaves {them} out)'
     if tally.skipped:
-        films, them = _films_and_them(tally.skipped, without)
-        yield f'  {films} left out (--unmarked nothing answers {them} "nothing matters")'
+        images, them = _images_and_them(tally.skipped, without)
+        yield f'  {images} left out (--unmarked nothing answers {them} "nothing matters")'
     if tally.unwanted:
         marks = several(tally.unwanted, "mark of another category is", "marks of other categories are")
         yield f"  {marks} left out (--only)"
 
 
-def _films_and_them(count: int, without: str) -> tuple[str, str]:
-    """So many films as the subject of a sentence, and what they are called later in it."""
-    return several(count, f"film {without} is", f"films {without} are"), "it" if count == 1 else "them"
+def _images_and_them(count: int, without: str) -> tuple[str, str]:
+    """So many images as the subject of a sentence, and what they are called later in it."""
+    return several(count, f"image {without} is", f"images {without} are"), "it" if count == 1 else "them"

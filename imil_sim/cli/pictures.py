@@ -1,4 +1,4 @@
-"""The pictures of films in a report: interactions, augmentations side by side, and where each arm's model looks."""
+"""The pictures of images in a report: interactions, augmentations side by side, and where each arm's model looks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.cli.films import side_by_side
+from imil_sim.cli.side_by_side import side_by_side
 from imil_sim.engine.consult import Filling
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
@@ -25,13 +25,13 @@ MOST_SHEETS = 6
 """Sheets of interactions; a page with one for every arm of a large study would be too heavy to open."""
 
 EACH = 2
-"""Test films of each class whose CAMs are shown."""
+"""Test images of each class whose CAMs are shown."""
 
 
-def film_pictures(
+def image_pictures(
     study: Study, results: Sequence[RunResult], library: ImageLibrary, arms: Sequence[str]
 ) -> dict[str, list[Picture]]:
-    """Every figure made of films, by the anchor of its section of the report.
+    """Every figure made of images, by the anchor of its section of the report.
 
     Args:
         study: as its file stands.
@@ -42,7 +42,7 @@ def film_pictures(
     drawn: dict[str, list[Picture]] = {"augmentations": [], "attention": [], "feedback": []}
     if (shown := side_by_side(study, results, library)) is not None:
         notes = [f"true class: {name}" for name in shown.classes]
-        drawn["augmentations"] = [augmentations(shown.images, shown.columns, shown.ids, name="films", notes=notes)]
+        drawn["augmentations"] = [augmentations(shown.images, shown.columns, shown.ids, name="images", notes=notes)]
     if rows := cam_rows(results, library, arms):
         drawn["attention"] = [cam_panels(rows.rows, rows.arms, name="cams")]
     drawn["feedback"] = interaction_sheets(study, results, library)
@@ -51,16 +51,16 @@ def film_pictures(
 
 @dataclass(frozen=True, slots=True)
 class CamRows:
-    """The same test films under the map of each arm."""
+    """The same test images under the map of each arm."""
 
     arms: tuple[str, ...]
     rows: tuple[CamRow, ...]
 
 
 def cam_rows(results: Sequence[RunResult], library: ImageLibrary, arms: Sequence[str]) -> CamRows | None:
-    """Test films of every class and what each arm of one seed says of them; None where no run is done.
+    """Test images of every class and what each arm of one seed says of them; None where no run is done.
 
-    Of the seed in which most of the arms are done. An arm that was tested on other films is left out.
+    Of the seed in which most of the arms are done. An arm that was tested on other images is left out.
     """
     done = [r for r in results if r.record.status == "done" and r.arm in arms]
     if not done:
@@ -78,7 +78,7 @@ def cam_rows(results: Sequence[RunResult], library: ImageLibrary, arms: Sequence
 
 
 def _examples(of: Predictions) -> list[tuple[int, int]]:
-    """Place among the CAMs that are kept, and row, of the first `EACH` films of each class."""
+    """Place among the CAMs that are kept, and row, of the first `EACH` images of each class."""
     turns: dict[int, int] = {}
     chosen = []
     for place, row in enumerate(of.cam_rows.tolist()):

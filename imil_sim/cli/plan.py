@@ -21,7 +21,7 @@ from imil_sim.engine.estimate import Estimate, estimate, time_steps
 from imil_sim.engine.plan import Plan, plan_runs, unseen_trunk
 from imil_sim.engine.results import recorded_segments
 from imil_sim.engine.stages import run_key
-from imil_sim.engine.steps import Workshop
+from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
 from imil_sim.engine.tree import Alike, Line, Tree, grouped, trees_of
 from imil_sim.errors import MissingData
@@ -94,7 +94,7 @@ def look_ahead(study: Study, store: Path, device_name: str) -> Outlook:
         kept = Store(store)
         plan = plan_runs(
             runs,
-            Workshop(library, kept, device, study.beside).trunk,
+            StepRunner(library, kept, device, study.beside).trunk,
             lambda key: kept.holds("stages", key),
             lambda run: recorded_segments(kept, run_key(run, library.of_run(run).fingerprints, device)),
         )

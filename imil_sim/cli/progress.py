@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from imil_sim.engine.execute import Ended, reached
-from imil_sim.engine.headway import Headway
 from imil_sim.engine.plan import Plan
+from imil_sim.engine.progress import EpochProgress
 from imil_sim.engine.steps import Consult, Done, Step, Train
 from imil_sim.errors import AwaitsAnswers
 from imil_sim.study.record import EpochRow
@@ -67,7 +67,7 @@ class StudyProgress(Bars):
 
     def __init__(self, console: Console, labels: Sequence[str], plan: Plan, *, own: bool) -> None:
         super().__init__(console)
-        self._labels, self._headway = labels, Headway(plan)
+        self._labels, self._headway = labels, EpochProgress(plan)
         self._ended = self._trained = self._stages = self._asked = self._shared = self._waiting = 0
         self._began = self._said = self._counted = time.monotonic()
         self._runs = self.bars.add_task("runs", total=len(labels), note="")

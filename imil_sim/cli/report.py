@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from imil_sim.cli.progress import Counter
-from imil_sim.cli.results import Told, check_place, print_results, write_report
+from imil_sim.cli.results import StudyResults, check_place, print_results, write_report
 from imil_sim.cli.study import open_study
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult, recorded
@@ -20,7 +20,7 @@ from imil_sim.training.numerics import find_device
 
 
 def report_study(
-    asked: str, *, store: Path, out: Path | None, seeds: int | None, device: str, films: bool = True
+    asked: str, *, store: Path, out: Path | None, seeds: int | None, device: str, images: bool = True
 ) -> None:
     """Write the report of a study from its records.
 
@@ -32,8 +32,8 @@ def report_study(
     folder = out or Path("reports") / study.name
     check_place(folder)
     results, library = stored_results(study, store, device)
-    told = Told.of(study, results)
-    page = write_report(told, results, library, folder, films=films)
+    told = StudyResults.of(study, results)
+    page = write_report(told, results, library, folder, images=images)
     print_results(told, results)
     partial(Console().print, markup=False, highlight=False, soft_wrap=True)(f"\nreport: {page}")
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from imil_sim.cli.pictures import film_pictures
+from imil_sim.cli.pictures import image_pictures
 from imil_sim.cli.sessions import replayed_runs
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
@@ -50,7 +50,7 @@ SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "ece_top_label": "ECE"}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StudyResults:
     """What there is to tell of a study: its analysis, and the results of every test set as a table."""
 
     analysis: Analysis
@@ -58,7 +58,7 @@ class Told:
     """By test set, a row for every expected run, whatever became of it."""
 
     @classmethod
-    def of(cls, study: Study, results: Sequence[RunResult]) -> Told:
+    def of(cls, study: Study, results: Sequence[RunResult]) -> StudyResults:
         """Of a study as its file stands and the results there are; runs without one are missing."""
         runs = reported(study, results)
         analysis = analyse(study, runs)
@@ -66,20 +66,20 @@ class Told:
 
 
 def write_report(
-    told: Told, results: Sequence[RunResult], library: ImageLibrary, out: Path, *, films: bool = True
+    told: StudyResults, results: Sequence[RunResult], library: ImageLibrary, out: Path, *, images: bool = True
 ) -> Path:
     """The page of the report that is written to the folder ``out``, with everything that lies beside it.
 
     report.html, report.md, results.csv (one more for each further test set), differences.csv, table1.tex, timings.csv,
-    and the figures by themselves. Files of an earlier report that this one does not have are removed. Without ``films``
-    no figure shows an image of the set, for a report that goes to people who may not see it.
+    and the figures by themselves. Files of an earlier report that this one does not have are removed. Without
+    ``images`` no figure shows an image of the set, for a report that goes to people who may not see it.
 
     Raises:
         UsageError: the folder cannot be written.
     """
     analysis, frames = told.analysis, told.frames
     pictures = pictures_of(analysis, frames)
-    shown = film_pictures(analysis.study, results, library, arms_shown(analysis)) if films else {}
+    shown = image_pictures(analysis.study, results, library, arms_shown(analysis)) if images else {}
     for section, drawn in shown.items():
         pictures[section] = [*pictures.get(section, []), *drawn]
     document = assemble(analysis, frames, pictures, replayed_runs(results))
@@ -123,7 +123,7 @@ def _clear(out: Path, keep: Collection[str]) -> None:
     write_whole(manifest, "".join(f"{name}\n" for name in sorted(keep)).encode())
 
 
-def print_results(told: Told, results: Sequence[RunResult]) -> None:
+def print_results(told: StudyResults, results: Sequence[RunResult]) -> None:
     """Print the table of every test set, what is not done and why, and what else spoils a comparison."""
     console = Console()  # whatever becomes of the reader of the table, the files are there
     study = told.analysis.study

@@ -9,26 +9,28 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from distributed import Security
 from rich.console import Console
 
 from imil_sim.cli.progress import Counter, StudyProgress
-from imil_sim.cli.results import Told, check_place, print_results, write_report
+from imil_sim.cli.results import StudyResults, check_place, print_results, write_report
 from imil_sim.cli.sessions import write_sessions
 from imil_sim.cli.study import open_study
 from imil_sim.engine.check import check_study, warnings_of_records
-from imil_sim.engine.cluster import Bench, DaskHands, local_client, remote_client
+from imil_sim.engine.cluster import DaskExecutor, WorkerConfig, local_client, remote_client
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.execute import Ended, Hands, Observer, OwnHands, carry_out
+from imil_sim.engine.execute import Ended, Executor, LocalExecutor, Observer, carry_out
 from imil_sim.engine.plan import plan_runs
 from imil_sim.engine.results import RunResult, keep, recorded_segments
 from imil_sim.engine.stages import Lineage, run_key
-from imil_sim.engine.steps import Watch, Workshop
+from imil_sim.engine.steps import StepRunner, Watch
 from imil_sim.engine.store import Store
 from imil_sim.engine.upkeep import NotedRun, note_study
 from imil_sim.errors import DataError, StoreError, shown
 from imil_sim.images.listing import counted
 from imil_sim.images.split import split_images
 from imil_sim.images.summary import summarise
+from imil_sim.io import current_readers
 from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import Study
 from imil_sim.training.numerics import cpu_count, environment, find_device
@@ -46,6 +48,8 @@ class Where:
     scheduler: str | None = None
     """Address of a Dask scheduler somebody else started."""
     sharing: bool = True
+    security: Security | None = None
+    """Of that scheduler's cluster; none where it runs without TLS."""
 
 
 def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) -> int:
@@ -57,9 +61,12 @@ def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) 
     study = open_study(asked, seeds)
     folder = out or Path("reports") / study.name
     check_place(folder)
+    if where.scheduler and not where.security:
+        line = f"warning: --scheduler {where.scheduler}: without TLS, anybody who reaches that port can run code as you"
+        Console(stderr=True).print(shown(line), style="yellow", markup=False, highlight=False, soft_wrap=True)
     library = library_of(study, where)
     results = results_of(study, where, library)
-    told = Told.of(study, results)
+    told = StudyResults.of(study, results)
     page = write_report(told, results, library, folder)
     print_results(told, results)
     say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
@@ -118,13 +125,13 @@ def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunRes
     talk = Console(stderr=True)
     device, store = find_device(where.device), Store(where.store, lambda entry: _tell_damage(talk, entry))
     arms, runs = zip(*study.runs(), strict=True)
-    workshop = Workshop(library, store, device, study.beside)
+    step_runner = StepRunner(library, store, device, study.beside)
 
     def known(run: RunSpec) -> tuple[tuple[int, str], ...]:
         return recorded_segments(store, run_key(run, library.of_run(run).fingerprints, device))
 
     def trunk(run: RunSpec) -> Lineage:
-        return workshop.trunk(run) if where.sharing else workshop.trunk(run).apart(run.arm)
+        return step_runner.trunk(run) if where.sharing else step_runner.trunk(run).apart(run.arm)
 
     plan = plan_runs(runs, trunk, lambda key: store.holds("stages", key), known)
     if plan.epochs_to_train:
@@ -150,11 +157,11 @@ def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunRes
     with (
         store.presence(),
         StudyProgress(talk, labels, plan, own=own) as progress,
-        _hands(study, where, workers, workshop, progress) as hands,
+        _executor(study, where, workers, step_runner, progress) as executor,
     ):
         observer = Observer(progress.on_step, progress.on_done, on_end)
         try:
-            carry_out(runs, workshop.trunk, hands, observer, sharing=where.sharing)
+            carry_out(runs, step_runner.trunk, executor, observer, sharing=where.sharing)
         except DataError:
             for run in runs:  # a worker that loaded altered images saw that they differ, not which
                 library.check_unaltered(run)
@@ -171,33 +178,36 @@ def _tell_damage(talk: Console, entry: str) -> None:
 
 
 def _tell_changed(talk: Console, result: RunResult) -> None:
-    if films := result.changed:
+    if images := result.changed:
         line = (
             f"{result.arm}, seed {result.seed}: answered otherwise than in the results of before, which these replace: "
-            f"{counted(films)}"
+            f"{counted(images)}"
         )
         talk.print(shown(f"warning: {line}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def _hands(study: Study, where: Where, workers: int, workshop: Workshop, progress: StudyProgress) -> Iterator[Hands]:
+def _executor(
+    study: Study, where: Where, workers: int, step_runner: StepRunner, progress: StudyProgress
+) -> Iterator[Executor]:
     if workers == 0 and where.scheduler is None:
         watch = Watch(progress.on_stage, progress.on_epoch, progress.on_batch)
-        own = workshop.library, workshop.store, workshop.device, workshop.beside
-        yield OwnHands(Workshop(*own, watch, study.checkpoint_minutes, study.oracle_seconds))
+        own = step_runner.library, step_runner.store, step_runner.device, step_runner.beside
+        yield LocalExecutor(StepRunner(*own, watch, study.checkpoint_minutes, study.oracle_seconds))
         return
-    bench = Bench(
+    config = WorkerConfig(
         str(where.store.resolve()),
         str(study.beside),
         where.device,
         study.checkpoint_minutes,
         study.oracle_seconds,
-        environment(workshop.device),
+        environment(step_runner.device),
+        current_readers(),
     )
     opened = (
-        remote_client(where.scheduler)
+        remote_client(where.scheduler, where.security)
         if where.scheduler
         else local_client(workers, where.device, where.workers_per_gpu)
     )
     with opened as client:
-        yield DaskHands(client, bench, progress.on_any_epoch)
+        yield DaskExecutor(client, config, progress.on_any_epoch)

@@ -12,12 +12,17 @@ from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
 from imil_sim.engine.steps import STAGE
 from imil_sim.errors import OracleError, SessionError, listed
-from imil_sim.feedback import Grid, Session, make_oracle
-from imil_sim.feedback.divergence import divergence
-from imil_sim.feedback.recorded import AttendedOracle, within
-from imil_sim.feedback.recording import recorded_session
-from imil_sim.feedback.session_write import write_session
+from imil_sim.feedback import (
+    Grid,
+    make_oracle,
+)
+from imil_sim.io import make_folder
 from imil_sim.report.tables import Replayed
+from imil_sim.sessions import Session
+from imil_sim.sessions.divergence import divergence
+from imil_sim.sessions.recorded import AttendedOracle, within
+from imil_sim.sessions.recording import recorded_session
+from imil_sim.sessions.write import write_session
 from imil_sim.study.spec import FeedbackSpec
 from imil_sim.study.study import Study
 
@@ -49,7 +54,7 @@ def write_sessions(study: Study, results: Sequence[RunResult], library: ImageLib
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise SessionError(f"folder {folder} cannot be made: {error.strerror}; move what is there away") from error
 
@@ -63,7 +68,7 @@ def _recorded_by(study: Study, result: RunResult, library: ImageLibrary) -> Sess
     record, feedback = result.record, result.record.spec.arm.feedback
     return recorded_session(
         record,
-        library.films(record.spec.arm.images),
+        library.image_index(record.spec.arm.images),
         [result.cams(number) for number in range(1, len(record.consultations) + 1)],
         _states(result),
         f"study {study.name}, arm {result.arm}, seed {result.seed}{_replaying(feedback)}",

@@ -11,7 +11,7 @@ import torch
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import MOST_LISTED, DataError, OracleError, StudyError, UsageError, gathered, listed
 from imil_sim.feedback import Grid, make_oracle
-from imil_sim.feedback.recorded import misfits, unnameable, warnings_of
+from imil_sim.sessions.recorded import misfits, unnameable, warnings_of
 from imil_sim.study.spec import ArmSpec, FeedbackSpec, ModelSpec, canonical
 from imil_sim.study.study import Study
 from imil_sim.training.cam import grad_cam
@@ -95,10 +95,10 @@ def _misfits(arm: ArmSpec, library: ImageLibrary, *, record: bool) -> Iterator[s
     if arm.feedback is None:
         return
     oracle = make_oracle(arm.feedback.oracle, arm.feedback.options)
-    films = library.films(arm.images)
-    if found := misfits(oracle, films, Grid(*arm.feedback.grid_size)):
+    images = library.image_index(arm.images)
+    if found := misfits(oracle, images, Grid(*arm.feedback.grid_size)):
         yield _told(f"feedback.oracle: {arm.feedback.oracle} does not fit the images or the grid:", found)
-    if record and (found := unnameable(films)):
+    if record and (found := unnameable(images)):
         yield _told("record = true: no session can hold these; give them other names, or set record = false:", found)
 
 

@@ -18,19 +18,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dask
-from distributed import Client, Future, Nanny, Scheduler, SpecCluster, Status, WorkerPlugin, get_worker
+from distributed import Client, Future, Nanny, Security, SpecCluster, Status, WorkerPlugin, get_worker
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from distributed.utils import LoopRunner
 
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.steps import Done, Step, Watch, Workshop, told
+from imil_sim.engine.nodes import LocalScheduler, LocalWorker
+from imil_sim.engine.steps import Done, Step, StepRunner, Watch, told
 from imil_sim.engine.store import Store
 from imil_sim.errors import ClusterError, ImilSimError, UsageError, WorkerLost
+from imil_sim.io import Readers, readable_by
 from imil_sim.study.record import EpochRow
 from imil_sim.study.spec import content_key
 from imil_sim.training.numerics import environment, find_device, gpu_count
@@ -54,8 +57,8 @@ MOST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """What a worker needs to set up a `Workshop`; small, and the same for every worker of a study."""
+class WorkerConfig:
+    """What a worker needs to set up a `StepRunner`; small, and the same for every worker of a study."""
 
     store: str
     beside: str
@@ -64,27 +67,29 @@ class Bench:
     oracle_seconds: float
     environment: Mapping[str, str]
     """What moves the bits where the study was planned (`numerics.environment`): it stands in every key."""
+    readers: Readers = "owner"
+    """Who can read what a worker writes."""
 
     @property
     def name(self) -> str:
-        """Of the workshop on a worker: two studies that share a cluster have workshops of their own."""
+        """Of the step_runner on a worker: two studies that share a cluster have step runners of their own."""
         return f"imil-sim-{content_key(asdict(self))[:16]}"
 
-    def workshop(self, watch: Watch) -> Workshop:
-        """The workshop, in the process that calls."""
+    def step_runner(self, watch: Watch) -> StepRunner:
+        """The step_runner, in the process that calls."""
         store, beside = Path(self.store), Path(self.beside)
         library = ImageLibrary(beside, store / "images")
         device = find_device(self.device)
-        return Workshop(library, Store(store), device, beside, watch, self.checkpoint_minutes, self.oracle_seconds)
+        return StepRunner(library, Store(store), device, beside, watch, self.checkpoint_minutes, self.oracle_seconds)
 
 
-class WorkshopPlugin(WorkerPlugin):
-    """Gives every worker one workshop, so that images are loaded once a process."""
+class StepRunnerPlugin(WorkerPlugin):
+    """Gives every worker one step_runner, so that images are loaded once a process."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.name = bench, bench.name
+    def __init__(self, config: WorkerConfig) -> None:
+        self.config, self.name = config, config.name
         self._worker: Any = None
-        self._workshop: Workshop | None = None
+        self._workshop: StepRunner | None = None
 
     def setup(self, worker: Any) -> None:
         """Called by Dask in the worker's process; everything else waits until the first step."""
@@ -97,15 +102,16 @@ class WorkshopPlugin(WorkerPlugin):
             UsageError: numbers would come out differently here.
         """
         if self._workshop is None:
-            found = environment(find_device(self.bench.device))
-            if different := unlike(self.bench.environment, found):
+            found = environment(find_device(self.config.device))
+            if different := unlike(self.config.environment, found):
                 raise UsageError(
                     f"the worker {self._worker.address} would give other numbers than the machine this study was "
                     f"started on: {different}. Give both the same packages and kind of processor"
                 )
             watch = Watch(on_epoch=self._on_epoch, on_batch=lambda done, total: self._go_on())
-            self._workshop = self.bench.workshop(watch)
-        return self._workshop.carry_out(step)
+            self._workshop = self.config.step_runner(watch)
+        with readable_by(self.config.readers):
+            return self._workshop.carry_out(step)
 
     def _on_epoch(self, row: EpochRow) -> None:
         """Tell the user's process of a finished epoch."""
@@ -138,7 +144,7 @@ def unlike(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 def _on_worker(name: str, step: Step) -> Done:
     plugin = get_worker().plugins[name]
-    assert isinstance(plugin, WorkshopPlugin)
+    assert isinstance(plugin, StepRunnerPlugin)
     try:
         return plugin.carry_out(step)
     except (ImilSimError, CalledOff):
@@ -149,7 +155,7 @@ def _on_worker(name: str, step: Step) -> Done:
 
 @dataclass(slots=True)
 class _Handed:
-    """A step in the hands of the cluster."""
+    """A step in the executor of the cluster."""
 
     step: Step
     priority: int
@@ -160,29 +166,29 @@ class _Handed:
     future: Future[Done]
 
 
-class DaskHands:
-    """Carries out steps on the workers of a Dask cluster; see `imil_sim.engine.execute.Hands`.
+class DaskExecutor:
+    """Carries out steps on the workers of a Dask cluster; see `imil_sim.engine.execute.Executor`.
 
     Where workers die, Dask blames every step that lay with them, also those that only waited there. So steps that it
     gives up are tried once more at the end, one by one, and only what costs a worker its life then is guilty.
 
     Args:
         client: of the cluster; somebody else closes it.
-        bench: what a worker's workshop is made of.
+        config: what a worker's step_runner is made of.
         on_epoch: told of every epoch that is trained for this study.
 
     Raises:
         ClusterError: the scheduler or a worker cannot take this study.
     """
 
-    def __init__(self, client: Client, bench: Bench, on_epoch: Callable[[], None] = lambda: None) -> None:
-        self._client, self._bench = client, bench
+    def __init__(self, client: Client, config: WorkerConfig, on_epoch: Callable[[], None] = lambda: None) -> None:
+        self._client, self._config = client, config
         self._done: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
         self._handed: dict[str, _Handed] = {}
         self._suspects: list[_Handed] = []
         try:
-            client.register_plugin(WorkshopPlugin(bench))
-            client.subscribe_topic(bench.name, lambda event: on_epoch())
+            client.register_plugin(StepRunnerPlugin(config))
+            client.subscribe_topic(config.name, lambda event: on_epoch())
         except Exception as error:  # whatever a worker lacks: a package, another release of one
             raise ClusterError(
                 f"the cluster cannot take this study: {type(error).__name__}: {error}. Scheduler and workers must run "
@@ -190,7 +196,7 @@ class DaskHands:
             ) from error
 
     def submit(self, step: Step, priority: int) -> None:
-        """See `Hands.submit`.
+        """See `Executor.submit`.
 
         Raises:
             ClusterError: the scheduler has gone.
@@ -198,7 +204,7 @@ class DaskHands:
         self._hand_out(step, priority)
 
     def completed(self) -> Done:
-        """See `Hands.completed`.
+        """See `Executor.completed`.
 
         Raises:
             ClusterError: the scheduler has gone.
@@ -224,16 +230,16 @@ class DaskHands:
                     future.release()
 
     def close(self) -> None:
-        """See `Hands.close`; what another study of the same store waits for goes on."""
+        """See `Executor.close`; what another study of the same store waits for goes on."""
         with suppress(ClosedClientError, CommClosedError, CancelledError):
             self._client.cancel([handed.future for handed in self._handed.values()])
         self._handed.clear()
 
     def _hand_out(self, step: Step, priority: int, number: int = 1, *, alone: bool = False) -> None:
         # The key is that of this store: in another one the step may not have been done.
-        key = f"{self._bench.name}-{step.key}-{number}"
+        key = f"{self._config.name}-{step.key}-{number}"
         try:
-            future = self._client.submit(_on_worker, self._bench.name, step, key=key, priority=priority, pure=True)
+            future = self._client.submit(_on_worker, self._config.name, step, key=key, priority=priority, pure=True)
         except (ClosedClientError, CommClosedError) as error:
             raise _gone(error) from None
         self._handed[key] = _Handed(step, priority, number, alone, future)
@@ -264,20 +270,26 @@ def _gone(error: BaseException) -> ClusterError:
 
 @contextmanager
 def local_client(workers: int, device: str, workers_per_gpu: int) -> Iterator[Client]:
-    """A client of worker processes on this machine, which end with it; everything listens on loopback only."""
+    """A client of worker processes on this machine, which end with it.
+
+    They listen on loopback, where any local user may knock, and take calls only over TLS from one another: the key is
+    made here, and reaches the workers through a pipe.
+    """
     environments = _environments(workers, device, workers_per_gpu)
-    # No dashboard is asked for, but each process has a page of its health and numbers all the same.
-    common = {"host": LOOPBACK, "dashboard": False, "dashboard_address": f"{LOOPBACK}:0"}
-    own = {"nthreads": 1, "memory_limit": 0, "death_timeout": 60}
-    with dask.config.set(SETTINGS):
-        spec = {i: {"cls": Nanny, "options": {**common, **own, "env": env}} for i, env in enumerate(environments)}
-        scheduler = {"cls": Scheduler, "options": {**common, "port": 0}}
-        with (
-            _loop() as loop,
-            SpecCluster(workers=spec, scheduler=scheduler, silence_logs=50, loop=loop) as cluster,
-            Client(cluster, set_as_default=False, loop=loop) as client,
-        ):
-            yield client
+    security = Security.temporary()
+    common = {"host": LOOPBACK, "protocol": "tls", "security": security}
+    own = {"nthreads": 1, "memory_limit": 0, "death_timeout": 60, "worker_class": LocalWorker}
+    spec = {i: {"cls": Nanny, "options": {**common, **own, "env": env}} for i, env in enumerate(environments)}
+    scheduler = {"cls": LocalScheduler, "options": {**common, "port": 0}}
+    with (
+        TemporaryDirectory(prefix="imil-sim-", ignore_cleanup_errors=True) as folder,
+        # Dask's folder of temporary files is a place Python imports from, and otherwise one that all users share.
+        dask.config.set({**SETTINGS, "temporary-directory": folder}),
+        _loop() as loop,
+        SpecCluster(workers=spec, scheduler=scheduler, security=security, silence_logs=50, loop=loop) as cluster,
+        Client(cluster, set_as_default=False, loop=loop) as client,
+    ):
+        yield client
 
 
 @contextmanager
@@ -307,19 +319,52 @@ def _environments(workers: int, device: str, workers_per_gpu: int) -> list[dict[
     return [{"CUDA_VISIBLE_DEVICES": str(i % gpus)} for i in range(gpus * workers_per_gpu)]
 
 
+def remote_security(address: str | None, ca: Path | None, cert: Path | None, key: Path | None) -> Security | None:
+    """What a client of the scheduler at ``address`` shows and asks for; None where it is not ``tls://``.
+
+    Args:
+        address: of the scheduler, where there is one.
+        ca: PEM file with the certificate of the authority that signed all certificates of the cluster.
+        cert: PEM file with the client's own certificate.
+        key: PEM file with the key of that certificate.
+
+    Raises:
+        UsageError: files are missing, cannot be used, or are given without a ``tls://`` address.
+    """
+    files = {"--tls-ca": ca, "--tls-cert": cert, "--tls-key": key}
+    given = [option for option, path in files.items() if path]
+    if not (address or "").startswith("tls://"):
+        if given:
+            raise UsageError(f"{', '.join(given)}: only with --scheduler tls://HOST:PORT, found {address}")
+        return None
+    if missing := [option for option in files if option not in given]:
+        raise UsageError(f"--scheduler {address}: {', '.join(missing)} missing; docs/cluster.md makes such files")
+    security = Security(
+        require_encryption=True, tls_ca_file=str(ca), tls_client_cert=str(cert), tls_client_key=str(key)
+    )
+    try:
+        security.get_connection_args("client")
+    except OSError as error:  # those of ssl among them
+        named = ", ".join(f"{option} {path}" for option, path in files.items())
+        raise UsageError(
+            f"{named}: {error}; give PEM files that you may read, and a certificate with its key"
+        ) from error
+    return security
+
+
 @contextmanager
-def remote_client(address: str) -> Iterator[Client]:
+def remote_client(address: str, security: Security | None = None) -> Iterator[Client]:
     """A client of the Dask scheduler at ``address``, which goes on when we leave.
 
     Raises:
-        UsageError: nothing answers there.
+        UsageError: nothing answers there, or does not accept our certificate.
     """
     try:
-        client = Client(address, set_as_default=False, timeout=CONNECT_SECONDS)
+        client = Client(address, security=security, set_as_default=False, timeout=CONNECT_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(
-            f"--scheduler {address}: no Dask scheduler answers there ({error}); start one with `dask scheduler` and "
-            "give the address it prints, such as tcp://host:8786"
+            f"--scheduler {address}: no Dask scheduler answers there ({error}); start one as docs/cluster.md shows and "
+            "give the address it prints, such as tls://host:8786"
         ) from error
     with _quiet(), client:
         yield client

@@ -141,7 +141,7 @@ def consult(
 ) -> Outcome:
     """The overlay that the answers make of ``before``, and the record of it; blackout starts from the originals.
 
-    What a fill draws is a function of ``seed`` (of the run), ``number`` (of the consultation, from 1) and the film.
+    What a fill draws is a function of ``seed`` (of the run), ``number`` (of the consultation, from 1) and the image.
     """
     fill = Filling(spec.fill, images, seed, number)
     overlay, known, recorded = replace(before, reordered=before.reordered or spec.reorder), set(answered), []
@@ -171,17 +171,17 @@ def consult(
 
 
 class Filling:
-    """Films as they are trained on after one consultation: the chosen cells, and the study's fill around them."""
+    """Images as they are trained on after one consultation: the chosen cells, and the study's fill around them."""
 
     def __init__(self, fill: Fill, images: ImageSet, seed: int, number: int) -> None:
         self._fill, self._images, self._seed, self._number = fill, images, seed, number
         self._brightness = cache(lambda: brightness(images.pixels))
 
     def __call__(self, row: int, keep: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """The film (height, width) of that row of the training images, filled where ``keep`` is not True.
+        """The image (height, width) of that row of the training images, filled where ``keep`` is not True.
 
         Raises:
-            DataError: the fill needs another training image of the film's class, and there is none.
+            DataError: the fill needs another training image of the image's class, and there is none.
         """
         rng = stream(self._seed, "fill", self._number, self._images.ids[row])
         around = Surroundings(self._brightness, lambda draws: self._partner(row, draws))

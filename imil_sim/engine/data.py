@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import DataError, StudyError
-from imil_sim.feedback import Films
+from imil_sim.feedback import ImageIndex
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.images.listing import counted
 from imil_sim.images.load import load_images, source_files
@@ -65,16 +65,16 @@ class ImageLibrary:
             self._sources[key], self._stamps[key] = self._read(source)
         return self._sources[key]
 
-    def films(self, source: AnySource) -> Films:
+    def image_index(self, source: AnySource) -> ImageIndex:
         """All images of a source, as a recorded session knows them."""
         images = self.source(source)
         rows = {image_id: row for row, image_id in enumerate(images.ids)}
-        return Films(
+        return ImageIndex(
             name=images.name,
             fingerprint=images.training_fingerprint,
             class_names=images.class_names,
             labels=dict(zip(images.ids, images.labels.tolist(), strict=True)),
-            film=lambda image_id: np.asarray(images.pixels[rows[image_id]]),
+            image=lambda image_id: np.asarray(images.pixels[rows[image_id]]),
         )
 
     def check_unaltered(self, run: RunSpec) -> None:

@@ -1,7 +1,7 @@
 """Carrying out a study: many runs told at once, every different step done once, every outcome on record.
 
 Each run is a story that asks for one step after another (`imil_sim.engine.run.perform`). `carry_out` listens to all of
-them, has each different step carried out by `Hands` (this process, or the workers of a cluster), and tells every run
+them, has each different step carried out by `Executor` (this process, or the workers of a cluster), and tells every run
 that asked for it what came of it.
 """
 
@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 from imil_sim.engine.run import Halts, Performed, halts_of, perform
 from imil_sim.engine.stages import Lineage
-from imil_sim.engine.steps import Done, Step, Train, Workshop
+from imil_sim.engine.steps import Done, Step, StepRunner, Train
 from imil_sim.errors import RunError
 from imil_sim.study.spec import RunSpec
 
 
-class Hands(Protocol):
+class Executor(Protocol):
     """What carries out steps."""
 
     def submit(self, step: Step, priority: int) -> None:
@@ -40,24 +40,24 @@ class Hands(Protocol):
         ...
 
 
-class OwnHands:
+class LocalExecutor:
     """Carries out steps in this process, one at a time."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
+    def __init__(self, step_runner: StepRunner) -> None:
+        self._workshop = step_runner
         self._waiting: list[tuple[int, int, Step]] = []
         self._order = itertools.count()
 
     def submit(self, step: Step, priority: int) -> None:
-        """See `Hands.submit`; of equal priorities the latest goes first, so that a run goes on while it is at hand."""
+        """See `Executor.submit`; of equal priorities the latest goes first: a run is finished once begun."""
         heapq.heappush(self._waiting, (-priority, -next(self._order), step))
 
     def completed(self) -> Done:
-        """See `Hands.completed`."""
+        """See `Executor.completed`."""
         return self._workshop.carry_out(heapq.heappop(self._waiting)[2])
 
     def close(self) -> None:
-        """See `Hands.close`."""
+        """See `Executor.close`."""
         self._waiting.clear()
 
 
@@ -98,7 +98,7 @@ class _Tale:
 def carry_out(
     runs: Sequence[RunSpec],
     trunk: Callable[[RunSpec], Lineage],
-    hands: Hands,
+    executor: Executor,
     observer: Observer = Observer(),
     *,
     sharing: bool = True,
@@ -108,7 +108,7 @@ def carry_out(
     Args:
         runs: all runs of the study.
         trunk: the untrained state of a run.
-        hands: what carries out the steps; closed at the end.
+        executor: what carries out the steps; closed at the end.
         observer: is told of everything as it happens.
         sharing: whether runs share what they have in common; without, each is trained straight by itself.
 
@@ -128,7 +128,7 @@ def carry_out(
         asking.setdefault(step.key, (step, []))[1].append(tale)
         observer.on_step(step, tale.position, first)
         if first:
-            hands.submit(step, remaining(tale.run, step))
+            executor.submit(step, remaining(tale.run, step))
 
     def finish(tale: _Tale, how: Ended) -> None:
         ended[tale.position] = how
@@ -138,7 +138,7 @@ def carry_out(
         for tale in _tales(runs, trunk, sharing):
             go_on(tale, None)
         while asking:
-            done = hands.completed()
+            done = executor.completed()
             step, tales = asking.pop(done.key)
             observer.on_done(step, done)
             kind = type(step).__name__.lower()
@@ -149,7 +149,7 @@ def carry_out(
                 else:
                     go_on(tale, done.outcome)
     finally:
-        hands.close()
+        executor.close()
     return [ended[position] for position in range(len(runs))]
 
 

@@ -1,6 +1,6 @@
 """The questions of a consultation on disk, for a person who answers later.
 
-``questions/KEY/`` in the store holds ``questions.json`` and two pictures a question: the film, and the Grad-CAM of the
+``questions/KEY/`` in the store holds ``questions.json`` and two pictures a question: the image, and the Grad-CAM of the
 predicted class. The pictures are numbered, since an image's id may be no name for a file. `imil_sim.annotate` shows
 them to the person and writes the answers down.
 """
@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from imil_sim.engine.stages import Lineage
 from imil_sim.engine.store import Store
-from imil_sim.feedback import Films, Question
+from imil_sim.feedback import ImageIndex, Question
 from imil_sim.study.spec import FeedbackSpec
 
 FORMAT = 3
-"""1 had a sheet to fill in beside the questions, and named neither the state nor the set. 2 did not say why these films
-were selected, and what becomes of the cells."""
+"""1 had a sheet to fill in beside the questions, and named neither the state nor the set. 2 did not say why these
+images were selected, and what becomes of the cells."""
 
 
 def put_questions(
-    store: Store, key: str, asked: Sequence[Question], feedback: FeedbackSpec, state: Lineage, films: Films
+    store: Store, key: str, asked: Sequence[Question], feedback: FeedbackSpec, state: Lineage, images: ImageIndex
 ) -> str:
     """Where in the store the questions lie: ``questions/KEY``; what is there already is left as it is.
 
@@ -37,7 +37,7 @@ def put_questions(
         asked: the questions, in the order of asking.
         feedback: who is asked.
         state: the model's state of training at the consultation.
-        films: the whole set that the questions are about.
+        images: the whole set that the questions are about.
     """
 
     def write(place: Path) -> None:
@@ -51,7 +51,7 @@ def put_questions(
             "mode": feedback.mode,
             "epoch": state.epoch,
             "state": state.key,
-            "set": {"name": films.name, "fingerprint": films.fingerprint},
+            "set": {"name": images.name, "fingerprint": images.fingerprint},
             "grid": list(feedback.grid_size),
             "class_names": list(asked[0].class_names),
             "questions": told,
@@ -64,8 +64,8 @@ def put_questions(
 
 
 def _put(place: Path, number: int, question: Question) -> dict[str, Any]:
-    film, cam = f"{number:03d}-film.png", f"{number:03d}-cam.png"
-    (place / film).write_bytes(_png(question.image))
+    image, cam = f"{number:03d}-image.png", f"{number:03d}-cam.png"
+    (place / image).write_bytes(_png(question.image))
     (place / cam).write_bytes(_png(np.round(question.cam * 255).astype(np.uint8)))
     return {
         "image_id": question.image_id,
@@ -73,7 +73,7 @@ def _put(place: Path, number: int, question: Question) -> dict[str, Any]:
         "label": question.label,
         "predicted": question.predicted,
         "confidence": question.confidence,
-        "film": film,
+        "image": image,
         "cam": cam,
     }
 

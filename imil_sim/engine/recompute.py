@@ -18,7 +18,7 @@ from imil_sim.engine.execute import Ended
 from imil_sim.engine.results import keep, recorded, tell_the_same
 from imil_sim.engine.run import Halts, Performed, perform
 from imil_sim.engine.stages import Lineage, run_key
-from imil_sim.engine.steps import Workshop
+from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import KINDS, RECORD, Damage, Kind, Store
 from imil_sim.errors import ImilSimError, RunError, StoreError
 from imil_sim.seeds import stream
@@ -95,30 +95,30 @@ def _over_again(
         return Recomputed(key, passed_over=str(error))
     with tempfile.TemporaryDirectory(prefix="imil-sim-") as folder:
         fresh = Store(Path(folder))
-        workshop = Workshop(library, fresh, device, beside)
-        trunk = _trunk(store, record, workshop)
+        step_runner = StepRunner(library, fresh, device, beside)
+        trunk = _trunk(store, record, step_runner)
         if trunk is None:
             return Recomputed(key, passed_over="the states it went through are no longer in the store")
         peers = [other.spec for other in done.values() if set(other.stages) & set(record.stages)]
         try:
-            performed = _performed(workshop, record, trunk, Halts(peers))
+            performed = _performed(step_runner, record, trunk, Halts(peers))
             keep("", run, Ended(performed, None, {}), library, fresh, device)
         except RunError as error:
             return Recomputed(key, failed=str(error))
         return _compared(store, fresh, key)
 
 
-def _trunk(store: Store, record: RunRecord, workshop: Workshop) -> Lineage | None:
+def _trunk(store: Store, record: RunRecord, step_runner: StepRunner) -> Lineage | None:
     """The untrained state the run began with: that of its trunk, or one of its own where nothing was shared."""
     try:
         began = store.manifest("stages", record.stages[-1]).trunk
     except (Damage, StoreError, IndexError):
         return None
-    shared = workshop.trunk(record.spec)
+    shared = step_runner.trunk(record.spec)
     return next((t for t in (shared, shared.apart(record.spec.arm)) if t.trunk == began), None)
 
 
-def _performed(workshop: Workshop, record: RunRecord, trunk: Lineage, halts: Halts) -> Performed:
+def _performed(step_runner: StepRunner, record: RunRecord, trunk: Lineage, halts: Halts) -> Performed:
     """The run's story, told again.
 
     Raises:
@@ -132,7 +132,7 @@ def _performed(workshop: Workshop, record: RunRecord, trunk: Lineage, halts: Hal
         except StopIteration as end:
             performed: Performed = end.value
             return performed
-        done = workshop.carry_out(step)
+        done = step_runner.carry_out(step)
         if isinstance(done.error, RunError):
             raise done.error
         outcome = done.outcome

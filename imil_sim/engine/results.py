@@ -34,7 +34,7 @@ class RunResult:
     folder: Path
     """The run's entry in the store."""
     changed: tuple[str, ...] = ()
-    """Films about which another answer was given than in the results that these take the place of; else none."""
+    """Images about which another answer was given than in the results that these take the place of; else none."""
 
     def predictions(self, test_set: str = "main") -> Predictions | None:
         """What the final model says of a test set; None for a run that did not end."""
@@ -138,13 +138,13 @@ def _put(store: Store, record: RunRecord, performed: Performed | None) -> tuple[
 
 
 def _answered_otherwise(held: RunRecord, record: RunRecord) -> tuple[str, ...]:
-    """Films of which the oracle said one thing in a record, and another in a later one."""
+    """Images of which the oracle said one thing in a record, and another in a later one."""
 
     def answers(of: RunRecord) -> dict[tuple[int, str], tuple[int, ...] | None]:
         return {(n, a.image_id): a.cells for n, c in enumerate(of.consultations) for a in c.answers}
 
     before, now = answers(held), answers(record)
-    return tuple(dict.fromkeys(film for n, film in now if (n, film) in before and before[n, film] != now[n, film]))
+    return tuple(dict.fromkeys(image for n, image in now if (n, image) in before and before[n, image] != now[n, image]))
 
 
 def _arrays(store: Store, performed: Performed | None) -> Mapping[str, Mapping[str, NDArray[Any]]]:

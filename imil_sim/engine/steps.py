@@ -1,4 +1,4 @@
-"""The steps a run is made of, and the `Workshop` that carries one out.
+"""The steps a run is made of, and the `StepRunner` that carries one out.
 
 A step says what is to be done by keys alone, so that it can be sent to another process. What it depends on makes its
 key; the store is asked first, and what is made is put there: a step that was done once is never done again.
@@ -31,9 +31,9 @@ from imil_sim.engine.stages import Lineage, recipe_of, trunk_key
 from imil_sim.engine.store import Kind, Store, read_arrays, write_arrays
 from imil_sim.errors import AwaitsAnswers, DataError, NonFiniteLoss, OracleError, OracleFailure, OutOfMemory, RunError
 from imil_sim.feedback import Grid, Oracle, make_oracle
-from imil_sim.feedback.recorded import unanswerable
 from imil_sim.feedback.selection import Selection, select, share_outside
 from imil_sim.seeds import stream
+from imil_sim.sessions.recorded import unanswerable
 from imil_sim.study.record import Consultation, EpochRow
 from imil_sim.study.spec import FeedbackSpec, RunSpec, content_key
 from imil_sim.training.cam import grad_cam
@@ -159,7 +159,7 @@ NOBODY = Watch()
 """No observer."""
 
 
-class Workshop:
+class StepRunner:
     """Carries out steps: holds what does not change from step to step (images, store, device)."""
 
     def __init__(
@@ -348,8 +348,8 @@ class Workshop:
         try:
             answers = ask_all(oracle, asked, step.run.seed, step.number, self.oracle_seconds)
         except AwaitsAnswers as error:
-            films = self.library.films(step.run.arm.images)
-            place = put_questions(self.store, step.key, asked, feedback, step.state, films)
+            index = self.library.image_index(step.run.arm.images)
+            place = put_questions(self.store, step.key, asked, feedback, step.state, index)
             raise AwaitsAnswers(f"{error}. The questions lie in {place} of the store") from error
         result = consult(
             feedback,
@@ -492,8 +492,8 @@ class _Checkpoints:
     of their own, so that dropping them takes away no state that another run ends at or branches from.
     """
 
-    def __init__(self, workshop: Workshop, step: Train, history: tuple[EpochRow, ...]) -> None:
-        self._workshop, self._step, self._history = workshop, step, history
+    def __init__(self, step_runner: StepRunner, step: Train, history: tuple[EpochRow, ...]) -> None:
+        self._workshop, self._step, self._history = step_runner, step, history
         self._last = time.monotonic()
 
     def due(self) -> bool:

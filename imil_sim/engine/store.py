@@ -2,9 +2,8 @@
 
 An entry is a folder ``KIND/KEY/`` of files with a ``manifest.json`` that holds their SHA-256. It is written beside,
 flushed to the disk, and renamed into place: it is there whole or not at all, also when two processes write it at once.
-What is read is checked first; a damaged entry is set aside under ``damaged/`` and made again, and so is one that holds
-a link or a file nobody put there. Nothing in a store can run code: files are safetensors, npz without objects, JSON and
-CSV.
+What is read is checked first; a damaged entry is set aside under ``damaged/`` and made again. Nothing in a store can
+run code: files are safetensors, npz without objects, JSON and CSV.
 
 No lock and no clock is relied on. What a killed process leaves behind (``tmp/``, ``claims/``) bears its name, and goes
 when that process is known to be dead.
@@ -13,6 +12,7 @@ when that process is known to be dead.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import errno
 import hashlib
 import io
@@ -21,7 +21,6 @@ import json
 import math
 import os
 import shutil
-import stat
 import threading
 import time
 import uuid
@@ -38,6 +37,7 @@ from numpy.typing import NDArray
 
 from imil_sim.errors import StoreError
 from imil_sim.images.owner import has_died, owner, owner_in
+from imil_sim.io import make_folder, seal, sync, write_new_file
 
 FORMAT = 1
 """Version of the layout; entries of another version are made again, never misread."""
@@ -67,9 +67,6 @@ PULSE = 2.0
 
 PULSE_STOPPED = 15.0
 """Seconds without a sign of life after which a claim is taken over."""
-
-STRANGERS_REST = 600.0
-"""Seconds for which what another machine left unfinished must have stood still before it is tidied away."""
 
 ATTEMPTS = 3
 """How often an entry is written that somebody keeps in the way of."""
@@ -110,10 +107,8 @@ class Store:
 
     def __init__(self, root: Path, on_damage: Callable[[str], None] = lambda entry: None) -> None:
         self.root, self._on_damage = root, on_damage
-        self._strangers: dict[Path, tuple[object, float]] = {}
-        """What other machines left, what it looked like, and since when (monotonic) it has looked so."""
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            make_folder(root)
         except OSError as error:
             raise StoreError(f"the store {root} cannot be made: {error}; give another folder with --store") from error
 
@@ -125,7 +120,7 @@ class Store:
         """
         try:
             probe = self._beside("probe")
-            probe.mkdir()
+            make_folder(probe)
             probe.rmdir()
         except OSError as error:
             raise self._unwritable(error) from error
@@ -140,7 +135,7 @@ class Store:
         Raises:
             StoreError: it is there and cannot be read, which says nothing about whether it is damaged.
         """
-        folder = self._place(kind) / key
+        folder = self.root / kind / key
         if not os.path.lexists(folder):
             return None
         try:
@@ -156,7 +151,7 @@ class Store:
             Damage: the entry is not, or no longer, what was put there.
             StoreError: it cannot be read.
         """
-        return self._told(lambda: _checked(self._place(kind) / key, kind, key), f"{kind}/{key}")
+        return self._told(lambda: _checked(self.root / kind / key, kind, key), f"{kind}/{key}")
 
     def manifest(self, kind: Kind, key: str) -> Manifest:
         """The manifest of an entry; its files are left unread.
@@ -165,7 +160,7 @@ class Store:
             Damage: the manifest is not one.
             StoreError: it cannot be read.
         """
-        return self._told(lambda: _manifest(self._place(kind) / key, kind, key), f"{kind}/{key}")
+        return self._told(lambda: _manifest(self.root / kind / key, kind, key), f"{kind}/{key}")
 
     def holds(self, kind: Kind, key: str) -> bool:
         """Whether there is an entry, unread: it may turn out to be damaged."""
@@ -177,7 +172,7 @@ class Store:
         Raises:
             StoreError: they cannot be listed.
         """
-        place = self._place(kind)
+        place = self.root / kind
         try:
             return sorted(os.listdir(place))
         except FileNotFoundError:
@@ -212,7 +207,7 @@ class Store:
             StoreError: it cannot be read.
         """
         try:
-            with _held(self._place(kind) / key) as still_there:
+            with _held(self.root / kind / key) as still_there:
                 folder = self.find(kind, key)
                 found = None if folder is None else load(folder)
                 return found if still_there() else None
@@ -236,12 +231,12 @@ class Store:
         Raises:
             StoreError: the disk is full, the folder is read-only, ...; or the entry is there with other bytes.
         """
-        target = self._place(kind) / key
+        target = self.root / kind / key
         try:
             self._make(target.parent)
             for _ in range(ATTEMPTS):
                 aside = self._beside(f"{kind}-{key[:16]}")
-                aside.mkdir()
+                make_folder(aside)
                 try:
                     files = _fill(aside, write, {"kind": kind, "key": key, "trunk": trunk, "towards": towards})
                     self._move_in(aside, target, kind, key, files)
@@ -254,7 +249,7 @@ class Store:
                     shutil.rmtree(aside, ignore_errors=True)
             else:
                 raise FileNotFoundError(errno.ENOENT, "what is being written disappears", str(aside))
-            _flush(target.parent)
+            sync(target.parent)
         except OSError as error:
             raise self._unwritable(error) from error
         return target
@@ -265,7 +260,7 @@ class Store:
         Raises:
             StoreError: it cannot be removed.
         """
-        folder = self._place(kind) / key
+        folder = self.root / kind / key
         try:
             self._remove(folder)
         except OSError as error:
@@ -277,7 +272,7 @@ class Store:
         Raises:
             StoreError: it cannot be moved.
         """
-        self._quarantine(self._place(kind) / key)
+        self._quarantine(self.root / kind / key)
         self._on_damage(f"{kind}/{key}")
 
     # ------------------------------------------------------------------------------------------- several processes
@@ -290,11 +285,13 @@ class Store:
         process lives and its pulse goes on. Where the process is known to be dead it is taken over at once, elsewhere
         when it has stood still for `PULSE_STOPPED` seconds of our own clock.
         """
-        place = self._place("claims") / f"{key}.json"
+        place = self.root / "claims" / f"{key}.json"
         waited = _wait_for(place)
         token = uuid.uuid4().hex
         stop = threading.Event()
-        beat = threading.Thread(target=self._beat, args=(place, token, stop), daemon=True)
+        arguments = (self._beat, place, token, stop)
+        # In our context, so that a claim has the same readers as what it announces.
+        beat = threading.Thread(target=contextvars.copy_context().run, args=arguments, daemon=True)
         beat.start()
         try:
             yield not waited
@@ -313,7 +310,7 @@ class Store:
 
     def at_work(self) -> list[str]:
         """The claims of living processes, by key; of another machine's it waits to see a sign of life."""
-        places = [self._place("claims") / f"{key.removesuffix('.json')}.json" for key in self._names("claims")]
+        places = [self.root / "claims" / f"{key.removesuffix('.json')}.json" for key in self._names("claims")]
         claims = {place: claim for place in places if (claim := _claimant(place))}
         living = {place for place, claim in claims.items() if not has_died(str(claim[0]))}
         strange = {place for place in living if not _is_of_this_machine(str(claims[place][0]))}
@@ -327,11 +324,10 @@ class Store:
         """Remove what dead processes left unfinished and what has served its purpose; gives the names.
 
         These are half-written entries, claims, and checkpoints of stages that are done since. What belongs to a living
-        process stays; so does what another machine left, unless it has not changed for `STRANGERS_REST` seconds under
-        our eyes. Nothing is relied on here: a writer whose work is taken for a dead one's writes it again. What cannot
-        be removed stays.
+        process stays; so does what another machine left, until `remove_rubbish`. Nothing is relied on here: a writer
+        whose work is taken for a dead one's writes it again. What cannot be removed stays.
         """
-        left = [place for place in self._left() if has_died(_owner_of(place)) or self._has_rested(place)]
+        left = [place for place in self._left() if has_died(_owner_of(place))]
         served = [self.root / "checkpoints" / key for key in self._names("checkpoints") if self._has_served(key)]
         return [str(place.relative_to(self.root)) for place in [*left, *served] if self._removed(place)]
 
@@ -362,21 +358,11 @@ class Store:
         ]
 
     def _names(self, folder: str) -> list[str]:
-        """What lies in a folder of the store; nothing where it is a link or cannot be listed."""
-        place = self.root / folder
+        """What lies in a folder of the store; nothing where it cannot be listed."""
         try:
-            return [] if place.is_symlink() else sorted(os.listdir(place))
+            return sorted(os.listdir(self.root / folder))
         except OSError:
             return []
-
-    def _has_rested(self, place: Path) -> bool:
-        """Whether what another machine left has looked the same long enough."""
-        if _is_of_this_machine(_owner_of(place)):
-            return False
-        looks, now = _looks(place), time.monotonic()
-        before, since = self._strangers.get(place, (None, now))
-        self._strangers[place] = (looks, since if before == looks else now)
-        return now - self._strangers[place][1] >= STRANGERS_REST
 
     def _has_served(self, key: str) -> bool:
         """Whether a checkpoint's stage is done, or known to fail."""
@@ -397,41 +383,27 @@ class Store:
         """Renew a claim until told to stop; a claim that cannot be written is done without."""
         for count in itertools.count():
             try:
-                place.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(place.parent)
                 aside = self._beside("claim")
-                aside.write_text(json.dumps([owner(), token, count]), encoding="utf-8")
+                write_new_file(aside, json.dumps([owner(), token, count]).encode())
                 os.replace(aside, place)
-            except (OSError, StoreError):
+            except OSError:
                 return
             if stop.wait(PULSE):
                 return
 
     # ------------------------------------------------------------------------------------------------------ places
 
-    def _place(self, folder: str) -> Path:
-        """A folder of the store.
-
-        Raises:
-            StoreError: it is a link, behind which anything might lie.
-        """
-        place = self.root / folder
-        if place.is_symlink():
-            raise StoreError(
-                f"the store folder {place} is a link; a store holds none. Remove it, and give the folder that should "
-                "hold the whole store with --store"
-            )
-        return place
-
     def _beside(self, what: str) -> Path:
         """A new place that bears our name, for what is not finished."""
-        self._make(self._place("tmp"))
+        self._make(self.root / "tmp")
         return self.root / "tmp" / f"{owner()}-{what}-{uuid.uuid4().hex}"
 
     def _make(self, folder: Path) -> None:
         """A folder that is there also after a power cut."""
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            _flush(folder.parent)
+            make_folder(folder)
+            sync(folder.parent)
 
     def _move_in(self, aside: Path, target: Path, kind: Kind, key: str, files: Mapping[str, str]) -> None:
         for _ in range(ATTEMPTS):
@@ -475,7 +447,7 @@ class Store:
         return folder if os.path.lexists(folder) else None
 
     def _quarantine(self, folder: Path) -> Path | None:
-        place = self._place("damaged") / f"{folder.parent.name}-{folder.name}-{uuid.uuid4().hex[:8]}"
+        place = self.root / "damaged" / f"{folder.parent.name}-{folder.name}-{uuid.uuid4().hex[:8]}"
         try:
             self._make(place.parent)
             os.rename(folder, place)
@@ -492,7 +464,7 @@ class Store:
             os.rename(place, gone)
         except FileNotFoundError:
             return
-        if gone.is_dir() and not gone.is_symlink():
+        if gone.is_dir():
             shutil.rmtree(gone, ignore_errors=True)
         else:
             gone.unlink(missing_ok=True)
@@ -529,8 +501,7 @@ def _fill(aside: Path, write: Callable[[Path], None], about: Mapping[str, str]) 
     files = {path.name: _sha256(path) for path in sorted(aside.iterdir())}
     manifest = {"format": FORMAT, **about, "files": files}
     (aside / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-    for path in [*aside.iterdir(), aside]:
-        _flush(path)
+    seal(aside)
     return files
 
 
@@ -542,14 +513,15 @@ def _manifest(folder: Path, kind: str, key: str) -> Manifest:
         OSError: it cannot be read.
     """
     try:
-        with _opened(folder / MANIFEST) as file:
-            told = json.loads(file.read().decode("utf-8"))
+        told = json.loads((folder / MANIFEST).read_bytes().decode("utf-8"))
         if told["format"] != FORMAT:
             raise OtherFormat(f"format {told['format']}, not {FORMAT}")
         if (told["kind"], told["key"]) != (kind, key):
             raise Damage("it is the manifest of another entry")
         files = {str(name): str(digest) for name, digest in told["files"].items()}
         return Manifest(str(told.get("trunk", "")), str(told.get("towards", "")), files)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Damage(f"{MANIFEST} is missing") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Damage(f"{MANIFEST} cannot be understood") from error
 
@@ -561,8 +533,6 @@ def _checked(folder: Path, kind: str, key: str) -> Manifest:
         Damage: something is not.
         OSError: it cannot be read.
     """
-    if folder.is_symlink():
-        raise Damage("the entry is a link")
     if not folder.is_dir():
         raise Damage("the entry is not a folder")
     manifest = _manifest(folder, kind, key)
@@ -577,33 +547,8 @@ def _checked(folder: Path, kind: str, key: str) -> Manifest:
     return manifest
 
 
-_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
-"""There is no such file, or something else in its place; all other errors are the machine's, not the entry's."""
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[io.BufferedReader]:
-    """A file to read; never what a link points to, and never a pipe that would be waited for.
-
-    Raises:
-        Damage: there is no such file, or something else.
-        OSError: it cannot be opened.
-    """
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in _NO_FILE:
-            raise Damage(f"{path.name} is missing, or a link") from error
-        raise
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise Damage(f"{path.name} is not a file")
-    with os.fdopen(handle, "rb") as file:
-        yield file
-
-
 def _sha256(path: Path) -> str:
-    with _opened(path) as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -627,27 +572,14 @@ def _held(folder: Path) -> Iterator[Callable[[], bool]]:
         os.close(handle)
 
 
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        # Some network file systems flush no folders; they have no later moment either at which to lose the name.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
-            raise
-    finally:
-        os.close(handle)
-
-
 # -------------------------------------------------------------------------------------------------------- a claim
 
 
 def _claimant(place: Path) -> tuple[object, ...]:
     """(owner, token, pulse) of a claim; empty where there is none that can be read."""
     try:
-        with _opened(place) as file:
-            return tuple(json.loads(file.read().decode("utf-8")))
-    except (OSError, Damage, ValueError, TypeError, RecursionError):
+        return tuple(json.loads(place.read_bytes().decode("utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return ()
 
 
@@ -672,15 +604,6 @@ def _owner_of(place: Path) -> str:
 
 def _is_of_this_machine(name: str) -> bool:
     return name.partition("-")[0] == owner().partition("-")[0]
-
-
-def _looks(place: Path) -> object:
-    """What changes while somebody is at work on it: sizes and times, which are compared with themselves only."""
-    try:
-        paths = [place, *sorted(place.iterdir())] if place.is_dir() and not place.is_symlink() else [place]
-        return [(str(path), path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths]
-    except OSError:
-        return None
 
 
 # ---------------------------------------------------------------------------------------------------------- arrays

@@ -133,7 +133,7 @@ def entries(store: Store) -> Iterator[Entry]:
 def _cached_images(store: Store) -> list[Path]:
     folder = store.root / "images"
     try:
-        return [] if folder.is_symlink() else sorted(path for path in folder.iterdir() if path.name[:1] != ".")
+        return sorted(path for path in folder.iterdir() if path.name[:1] != ".")
     except OSError:
         return []
 

@@ -26,39 +26,30 @@ from imil_sim.feedback.answers import (
 )
 from imil_sim.feedback.ask import ask, ask_together
 from imil_sim.feedback.blackout import blackout
-from imil_sim.feedback.desk import Desk, standing_answer
 from imil_sim.feedback.grid import Cell, Grid, check_threshold, chosen, largest_region, strongest
+from imil_sim.feedback.image_index import ImageIndex
 from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
 from imil_sim.feedback.recipe import OracleRecipe, apart
-from imil_sim.feedback.recorded import Films, answerable_by, session_misfits, unnameable
-from imil_sim.feedback.recut import cells_on
 from imil_sim.feedback.registry import make_oracle
-from imil_sim.feedback.session import Session, SessionAnswer
-from imil_sim.feedback.session_read import read_session
 from imil_sim.study.paths import resolve
 
 __all__ = [
     "Cell",
     "ConsultationOracle",
-    "Desk",
     "Feedback",
-    "Films",
     "Grid",
+    "ImageIndex",
     "Oracle",
     "OracleError",
     "OracleFailure",
     "OracleRecipe",
     "Question",
-    "Session",
-    "SessionAnswer",
     "SessionError",
     "abstains_too",
-    "answerable_by",
     "apart",
     "ask",
     "ask_together",
     "blackout",
-    "cells_on",
     "check_all",
     "check_probabilities",
     "check_probability",
@@ -68,12 +59,8 @@ __all__ = [
     "largest_region",
     "make_oracle",
     "note_if_estimated",
-    "read_session",
     "remark",
     "resolve",
-    "session_misfits",
-    "standing_answer",
     "staple",
     "strongest",
-    "unnameable",
 ]

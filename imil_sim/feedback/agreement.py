@@ -1,7 +1,7 @@
-"""How far readers agree about the same films, and what most likely is true where they do not.
+"""How far readers agree about the same images, and what most likely is true where they do not.
 
 Votes are boolean arrays whose last axis is the cells, or anything flattened: whoever compares readers over several
-films puts the films side by side. Readers who abstained from a film have no vote about its cells.
+images puts the images side by side. Readers who abstained from an image have no vote about its cells.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 
 from imil_sim.errors import AwaitsAnswers, ImilSimError, OracleFailure
-from imil_sim.feedback.patience import within
 from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
 from imil_sim.feedback.registry import name_of
+from imil_sim.feedback.timeout import within
 
 _Given = TypeVar("_Given")
 

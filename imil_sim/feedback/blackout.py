@@ -1,4 +1,4 @@
-"""Blackout: what a film looks like when only the cells that matter are left."""
+"""Blackout: what an image looks like when only the cells that matter are left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def filled(image: NDArray[np.uint8], keep: NDArray[np.bool_], filling: NDArray[n
     """A new image: ``image`` where ``keep`` is True, ``filling`` everywhere else; no argument is modified.
 
     ``image`` and ``keep`` are (height, width), or (n, height, width) for many at once. ``filling`` is one grey value
-    or a picture of the same shape, so another fill (a mean, noise, a blur, another film) is a picture to hand over
+    or a picture of the same shape, so another fill (a mean, noise, a blur, another image) is a picture to hand over
     here, and nothing else changes.
 
     Raises:

@@ -1,7 +1,7 @@
 """What stands in the cells that were not chosen: black, as in the paper, or something less conspicuous.
 
-A fill is a picture of the film's size, or one grey value, that `imil_sim.feedback.blackout.filled` lays around the
-chosen cells. Black and grey cells have edges and a brightness that no film has; the other fills are there to ask
+A fill is a picture of the image's size, or one grey value, that `imil_sim.feedback.blackout.filled` lays around the
+chosen cells. Black and grey cells have edges and a brightness that no image has; the other fills are there to ask
 whether that matters.
 """
 
@@ -21,7 +21,7 @@ Fill = Literal["black", "mean", "noise", "blur", "guided-cutmix", "guided-mixup"
 """What fills the cells that were not chosen; see `guided`."""
 
 BLUR = 1 / 16
-"""Standard deviation of the blur as a share of the film's height: ribs and lesions go, lungs and heart stay."""
+"""Standard deviation of the blur as a share of the image's height: ribs and lesions go, lungs and heart stay."""
 
 
 class Brightness(NamedTuple):
@@ -32,12 +32,12 @@ class Brightness(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What a fill may be made of, beside the film itself."""
+    """What a fill may be made of, beside the image itself."""
 
     brightness: Callable[[], Brightness]
     """Of all pixels of the training images; asked for only by the fills that need it."""
     partner: Callable[[np.random.Generator], NDArray[np.uint8]]
-    """Draws another training image (height, width) of the film's class."""
+    """Draws another training image (height, width) of the image's class."""
 
 
 def guided(
@@ -47,15 +47,15 @@ def guided(
     around: Surroundings,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """A new film (height, width): ``image`` where ``keep`` is True, and the fill everywhere else.
+    """A new image (height, width): ``image`` where ``keep`` is True, and the fill everywhere else.
 
     - ``black``: raw 0, the paper's blackout.
     - ``mean``: the mean grey of the training images.
     - ``noise``: each pixel drawn from a normal distribution with the mean and deviation of the training images.
-    - ``blur``: the film itself, blurred (Gaussian, a sixteenth of its height).
+    - ``blur``: the image itself, blurred (Gaussian, a sixteenth of its height).
     - ``guided-cutmix``: the same cells of another training image of the same class, so that the label stays true:
       CutMix (Yun et al. 2019) with the clinician's cells in place of a random rectangle.
-    - ``guided-mixup``: the mean of the film and of another training image of the same class: MixUp (Zhang et al. 2018)
+    - ``guided-mixup``: the mean of the image and of another training image of the same class: MixUp (Zhang et al. 2018)
       at a blend of one half, outside the clinician's cells.
 
     No argument is modified; only ``noise``, ``guided-cutmix`` and ``guided-mixup`` draw.

@@ -13,23 +13,24 @@ from numpy.typing import NDArray
 from imil_sim.feedback.grid import Grid
 
 
-def film_sha256(pixels: NDArray[np.uint8]) -> str:
+def image_sha256(pixels: NDArray[np.uint8]) -> str:
     """SHA-256, 64 hex digits, over ``uint8 HEIGHT x WIDTH``, a line feed, and the pixels (height, width) row by row.
 
-    Taken of a film as the study sees it: grey, 8 bits, at the study's size. The same film at another size has another.
+    Taken of an image as the study sees it: grey, 8 bits, at the study's size. The same image at another size has
+    another.
 
     Raises:
         ValueError: the pixels are not uint8 of (height, width).
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 2:
-        raise ValueError(f"a film is uint8 of (height, width), not {pixels.dtype} {pixels.shape}")
+        raise ValueError(f"an image is uint8 of (height, width), not {pixels.dtype} {pixels.shape}")
     head = f"uint8 {pixels.shape[0]} x {pixels.shape[1]}\n".encode()
     return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def cam_sha256(cam: NDArray[np.floating]) -> str:
-    """`film_sha256` of a heat-map (height, width) in [0, 1] as it is shown and kept: in 256 shades."""
-    return film_sha256(np.round(cam * 255).astype(np.uint8))
+    """`image_sha256` of a heat-map (height, width) in [0, 1] as it is shown and kept: in 256 shades."""
+    return image_sha256(np.round(cam * 255).astype(np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Question:
 
     image_id: str
     image: NDArray[np.uint8]
-    """(height, width): the original film, whatever was blacked out before."""
+    """(height, width): the original image, whatever was blacked out before."""
     label: int
     """The true class, index into ``class_names``."""
     predicted: int
@@ -63,8 +64,8 @@ class Question:
 
     @property
     def image_sha256(self) -> str:
-        """`film_sha256` of the film: by it a recorded answer knows its film."""
-        return film_sha256(self.image)
+        """`image_sha256` of the image: by it a recorded answer knows its image."""
+        return image_sha256(self.image)
 
     @property
     def cam_sha256(self) -> str:
@@ -82,7 +83,7 @@ class Feedback:
     reason: str = ""
     """Why it abstained; empty otherwise."""
     note: str = ""
-    """What a reader of the record should know of an answer ("normal film: lung fields instead of lesions")."""
+    """What a reader of the record should know of an answer ("normal image: lung fields instead of lesions")."""
 
     @classmethod
     def abstain(cls, question: Question, reason: str) -> Feedback:
@@ -103,15 +104,15 @@ class Oracle(Protocol):
 class ConsultationOracle(Oracle, Protocol):
     """An oracle that looks at all questions of a consultation before it answers any.
 
-    Most do not need this: what one film's answer has to do with another film's (the answer before it, the cells chosen
-    for somebody else) is all there is to it. The harness calls `answer_all` where there is one. `answer` is the
+    Most do not need this: what one image's answer has to do with another image's (the answer before it, the cells
+    chosen for somebody else) is all there is to it. The harness calls `answer_all` where there is one. `answer` is the
     consultation of a single question, and one line: ``return self.answer_all([question], [rng])[0]``.
     """
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> Sequence[Feedback]:
         """One answer a question, in their order, each with a generator of its own.
 
-        The answer about a film may depend on which questions there are, and on their `place`; not on the order in
+        The answer about an image may depend on which questions there are, and on their `place`; not on the order in
         which they are handed over.
         """
         ...

@@ -11,9 +11,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from imil_sim.images.listing import Listing
 from imil_sim.images.owner import owner
+from imil_sim.io import make_folder, seal
 from imil_sim.study.spec import Source, content_key
 
 CACHE_VERSION = 1
@@ -132,8 +132,8 @@ def _map(path: Path, checksum: str) -> NDArray[Any]:
 
 def _write(cache: Path, key: str, pictures: Pictures) -> None:
     """Write the entry beside its place, then rename it there; where another process was first, its entry stays."""
-    cache.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{owner()}-{key[:16]}-", dir=cache))
+    beside = cache / f".{owner()}-{key[:16]}-{uuid.uuid4().hex}"
+    make_folder(beside)
     try:
         arrays: dict[str, NDArray[Any]] = {"pixels.npy": pictures.pixels}
         arrays |= {f"mask-{number}.npy": mask for number, mask in enumerate(pictures.masks.values())}
@@ -145,8 +145,7 @@ def _write(cache: Path, key: str, pictures: Pictures) -> None:
             "notices": list(pictures.notices),
         }
         (beside / "entry.json").write_text(json.dumps({"body": body, "sha256": content_key(body)}))
-        for path in beside.iterdir():
-            _sync(path)
+        seal(beside)
         _rename(beside, cache / key)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -165,7 +164,8 @@ def _discard(cache: Path, key: str) -> None:
     """Take the entry out of the way in one step, so that no other process sees half of it, then remove it."""
     # Where that fails, another process was first or the cache is read-only; neither keeps us from decoding.
     with contextlib.suppress(OSError):
-        aside = Path(tempfile.mkdtemp(prefix=f".{owner()}-damaged-", dir=cache))
+        aside = cache / f".{owner()}-damaged-{uuid.uuid4().hex}"
+        make_folder(aside)
         (cache / key).rename(aside / key)
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -173,8 +173,3 @@ def _discard(cache: Path, key: str) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

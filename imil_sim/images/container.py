@@ -1,6 +1,6 @@
 """PNG and JPEG files as containers: whether the file is whole, and how large the picture in it is.
 
-Decoders are lenient: some hand back the upper half of a truncated film and grey below it, and print to the terminal
+Decoders are lenient: some hand back the upper half of a truncated image and grey below it, and print to the terminal
 while they do. So the container is walked first, chunk by chunk, and a decoder sees whole files only. What lies between
 the markers of a JPEG has no checksum: damage there stays unnoticed, as in any reader.
 """

@@ -3,7 +3,7 @@
 What is read: PNG and JPEG. Grayscale of 8 bits (or fewer, scaled) as it is. 16 bits are scaled by their full range
 (65535 to 255), with a notice; refused where the file uses 14 bits or fewer, for it would come out nearly black.
 Colour is converted to grey (ITU-R BT.601 weights), with a notice, unless red = green = blue throughout, which is a
-grayscale film stored in colour. An alpha channel is dropped where it is opaque and refused where it is not: what lies
+grayscale image stored in colour. An alpha channel is dropped where it is opaque and refused where it is not: what lies
 under a transparent pixel is not defined. Orientation tags are ignored.
 """
 

@@ -25,7 +25,7 @@ class Duplicate:
 def duplicates(images: ImageSet, split: Split | None = None) -> tuple[Duplicate, ...]:
     """Every set of images with equal pixels at the study's size, in the order of their first.
 
-    Pixels are compared, not files, so the same film saved twice (with other metadata, say) is found; and at the
+    Pixels are compared, not files, so the same image saved twice (with other metadata, say) is found; and at the
     study's size, for what the model cannot tell apart is a duplicate to it.
     """
     same: dict[bytes, list[int]] = defaultdict(list)

@@ -18,7 +18,7 @@ class MaskSet:
     values: NDArray[np.bool_]
     """(n, height, width); all False where ``present`` is False."""
     present: NDArray[np.bool_]
-    """(n,): whether the source holds a mask for the image. A present mask may be empty (no lesion on this film)."""
+    """(n,): whether the source holds a mask for the image. A present mask may be empty (no lesion on this image)."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def list_source(source: FileSource, beside: Path | None = None) -> Listing:
 
 
 def source_files(source: AnySource, beside: Path | None = None) -> tuple[Path, ...]:
-    """Every file that the images of ``source`` are read from; none for films that are drawn.
+    """Every file that the images of ``source`` are read from; none for images that are drawn.
 
     Raises:
         DataError: as `list_source`.

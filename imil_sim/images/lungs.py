@@ -1,6 +1,6 @@
-"""Lung fields estimated from the film alone, for sets that bring no lung masks.
+"""Lung fields estimated from the image alone, for sets that bring no lung masks.
 
-No learned weights and no atlas: two outlines drawn by hand after the anatomy of a frontal film are laid over the film
+No learned weights and no atlas: two outlines drawn by hand after the anatomy of a frontal image are laid over the image
 where they correlate best, and then each is bent, ray by ray, to the strongest border near it. An estimate that no pair
 of lungs could have is an abstention with its reason, never a guess.
 
@@ -25,11 +25,11 @@ SMALLEST = 32
 """The shortest side in pixels on which lungs are looked for."""
 
 _WORK = 128
-"""Side in pixels of the square film on which outlines are fitted; rib edges are still resolved, vessels are not."""
+"""Side in pixels of the square image on which outlines are fitted; rib edges are still resolved, vessels are not."""
 _SEARCH = 48
-"""Side in pixels of the square film on which the pair of lungs is looked for."""
+"""Side in pixels of the square image on which the pair of lungs is looked for."""
 _MARGIN = 16
-"""Pixels of neutral grey around the search film, so that lungs cut by the border can be matched."""
+"""Pixels of neutral grey around the search image, so that lungs cut by the border can be matched."""
 
 # One lung each in its own unit box, x from the chest wall (0) to the mediastinum (1), y from apex (0) to base (1).
 # Drawn by hand: apex, mediastinal border, diaphragm, costophrenic angle, chest wall. Names are the patient's sides.
@@ -59,36 +59,36 @@ _FITS = 3
 
 @dataclass(frozen=True, slots=True)
 class LungEstimate:
-    """Both lungs of one film, or why there is no estimate."""
+    """Both lungs of one image, or why there is no estimate."""
 
     mask: NDArray[np.bool_] | None
-    """(height, width) of the film, True in either lung; None where the estimate would be implausible."""
+    """(height, width) of the image, True in either lung; None where the estimate would be implausible."""
     reason: str
     """Why there is no mask; empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the pair of lungs lies on a film."""
+    """Where the pair of lungs lies on an image."""
 
     correlation: float
-    """Normalised correlation of the film with the drawn pair, in [-1, 1]."""
+    """Normalised correlation of the image with the drawn pair, in [-1, 1]."""
     boxes: NDArray[np.float64]
-    """(2 lungs, [x, y, width, height]) as fractions of the film; the lung at the film's left first."""
+    """(2 lungs, [x, y, width, height]) as fractions of the image; the lung at the image's left first."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """The two outlines bent to a film."""
+    """The two outlines bent to an image."""
 
     points: NDArray[np.float64]
-    """(2 lungs, rays, [x, y]) as fractions of the film."""
+    """(2 lungs, rays, [x, y]) as fractions of the image."""
     contrast: NDArray[np.float64]
     """(2,): mean step from lung to surroundings along the outline, in local standard deviations."""
 
 
 def estimate_lungs(image: NDArray[np.uint8]) -> LungEstimate:
-    """Both lungs of a frontal chest film, as a mask of the film's size, or the reason for none.
+    """Both lungs of a frontal chest image, as a mask of the image's size, or the reason for none.
 
     Args:
         image: (height, width), grayscale, 0 black, air dark; any size and aspect. Not changed.
@@ -99,18 +99,18 @@ def estimate_lungs(image: NDArray[np.uint8]) -> LungEstimate:
         ValueError: the image is not a two-dimensional array of uint8.
     """
     if image.ndim != 2 or image.dtype != np.uint8:
-        raise ValueError(f"lungs are estimated on a (height, width) uint8 film, not on {image.shape} {image.dtype}")
+        raise ValueError(f"lungs are estimated on a (height, width) uint8 image, not on {image.shape} {image.dtype}")
     if min(image.shape) < SMALLEST:
-        return LungEstimate(None, f"the film is {image.shape[0]}x{image.shape[1]} px; at least {SMALLEST} are needed")
-    film = _shrunk(np.ascontiguousarray(image), _WORK, _WORK)
-    if film.std() < 5:
-        return LungEstimate(None, "the film is almost uniform")
-    place = _locate(film)
+        return LungEstimate(None, f"the image is {image.shape[0]}x{image.shape[1]} px; at least {SMALLEST} are needed")
+    gray = _shrunk(np.ascontiguousarray(image), _WORK, _WORK)
+    if gray.std() < 5:
+        return LungEstimate(None, "the image is almost uniform")
+    place = _locate(gray)
     if place.correlation < 0.35:
         return LungEstimate(None, f"no pair of lungs was found (correlation {place.correlation:.2f})")
     reason = ""
     for stiffness in (1.0, 4.0):  # an outline that ran off, often into the air outside, gets one stiffer try
-        fit = _bend(film, place.boxes, stiffness)
+        fit = _bend(gray, place.boxes, stiffness)
         reason = _implausible(fit)
         if not reason:
             left, right = _filled(fit.points, image.shape[0], image.shape[1])
@@ -121,16 +121,16 @@ def estimate_lungs(image: NDArray[np.uint8]) -> LungEstimate:
 # --- where the lungs are ---------------------------------------------------------------------------------------------
 
 
-def _locate(film: NDArray[np.float32]) -> _Place:
-    """The place and size of the drawn pair that correlates best with the film."""
-    flat = np.pad(np.clip(_flattened(_shrunk(film, _SEARCH, _SEARCH), 8), -2, 2), _MARGIN)
+def _locate(image: NDArray[np.float32]) -> _Place:
+    """The place and size of the drawn pair that correlates best with the image."""
+    flat = np.pad(np.clip(_flattened(_shrunk(image, _SEARCH, _SEARCH), 8), -2, 2), _MARGIN)
     best, place = -np.inf, _Place(-1.0, np.zeros((2, 4)))
     for width, height, margin, drawing in _pairs():
         correlation = cv2.matchTemplate(flat, drawing, cv2.TM_CCOEFF_NORMED)
         y, x = np.ogrid[: correlation.shape[0], : correlation.shape[1]]
         y, x = y + margin - _MARGIN, x + margin - _MARGIN
         inside = (x >= -2) & (y >= -2) & (x + width <= _SEARCH + 2) & (y + height <= _SEARCH + 3)
-        # A small pair inside the lungs correlates as well as one that fills them, so size is rewarded; films are
+        # A small pair inside the lungs correlates as well as one that fills them, so size is rewarded; images are
         # centred, so distance from the middle is not.
         size = 0.2 * np.log(width * height / _SEARCH**2)
         score = np.where(inside, correlation + size - ((x + width / 2) / _SEARCH - 0.5) ** 2, -np.inf)
@@ -166,21 +166,21 @@ def _drawing(width: int, height: int, margin: int) -> NDArray[np.float32]:
     return _shrunk(drawn, height + 2 * margin, width + 2 * margin)
 
 
-def _shrunk(film: NDArray[np.uint8] | NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """The film at (height, width), area-averaged (interpolated where that is larger)."""
-    return np.asarray(cv2.resize(film, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+def _shrunk(image: NDArray[np.uint8] | NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """The image at (height, width), area-averaged (interpolated where that is larger)."""
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _flattened(film: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """The film less its local mean, over its local standard deviation (Gaussian window, pixels)."""
+def _flattened(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """The image less its local mean, over its local standard deviation (Gaussian window, pixels)."""
 
     def local_mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.float32)
 
-    mean = local_mean(film)
-    variance = local_mean(film * film) - mean * mean
+    mean = local_mean(image)
+    variance = local_mean(image * image) - mean * mean
     # 5 grey levels are added in quadrature, so that grain in flat air is not blown up into structure.
-    return np.asarray((film - mean) / np.sqrt(np.maximum(variance, 0) + 25), np.float32)
+    return np.asarray((image - mean) / np.sqrt(np.maximum(variance, 0) + 25), np.float32)
 
 
 # --- bending the outlines --------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def _flattened(film: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """The drawn outlines as rays, in box units and film orientation."""
+    """The drawn outlines as rays, in box units and image orientation."""
 
     centres: NDArray[np.float64]
     """(2, [x, y])"""
@@ -234,9 +234,9 @@ def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
-def _bend(film: NDArray[np.float32], boxes: NDArray[np.float64], stiffness: float) -> _Fit:
-    """The outlines bent to the film, starting from the boxes; a stiffer one stays closer to the drawing."""
-    edges = _flattened(film, 4)
+def _bend(image: NDArray[np.float32], boxes: NDArray[np.float64], stiffness: float) -> _Fit:
+    """The outlines bent to the image, starting from the boxes; a stiffer one stays closer to the drawing."""
+    edges = _flattened(image, 4)
     stretch = np.log(_RADII) ** 2
     for fit in range(_FITS):
         early = fit < _FITS - 1
@@ -244,7 +244,7 @@ def _bend(film: NDArray[np.float32], boxes: NDArray[np.float64], stiffness: floa
         points = _on_rays(boxes)
         sampled = _sampled(edges, points)
         step = 0.75 * _step(sampled, 2) + 0.6 * _step(sampled, 5)
-        cost = 0.35 * firm * stretch - step + (8 if early else 3) * _tissue_inside(_sampled(film, points))
+        cost = 0.35 * firm * stretch - step + (8 if early else 3) * _tissue_inside(_sampled(image, points))
         cost -= _shape().outward[..., None] * _RADII
         chosen = _smoothest(cost.astype(np.float32), 0.03 * firm)
         outline = np.take_along_axis(points, chosen[..., None, None], axis=2)[:, :, 0]
@@ -255,16 +255,16 @@ def _bend(film: NDArray[np.float32], boxes: NDArray[np.float64], stiffness: floa
 
 
 def _on_rays(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, rays, radii, [x, y]): every candidate point, as fractions of the film."""
+    """(2, rays, radii, [x, y]): every candidate point, as fractions of the image."""
     shape = _shape()
     offsets = shape.rays[:, :, None] * _RADII[:, None]
     return boxes[:, None, None, :2] + (shape.centres[:, None, None] + offsets) * boxes[:, None, None, 2:]
 
 
-def _sampled(film: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The film at the points, (2, rays, radii), bilinear; beyond the border its nearest pixel."""
+def _sampled(image: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The image at the points, (2, rays, radii), bilinear; beyond the border its nearest pixel."""
     x, y = np.moveaxis((points * _WORK - 0.5).astype(np.float32).reshape(2 * _RAYS, -1, 2), -1, 0)
-    sampled = cv2.remap(film, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    sampled = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(sampled, np.float32).reshape(2, _RAYS, -1)
 
 
@@ -284,7 +284,7 @@ def _tissue_inside(greys: NDArray[np.float32]) -> NDArray[np.float64]:
     for lung in range(2):
         threshold = _otsu(near[lung])
         dark = near[lung] < threshold
-        if dark.all() or not dark.any():  # a box that strayed off the film sees one grey only
+        if dark.all() or not dark.any():  # a box that strayed off the image sees one grey only
             continue
         low, high = near[lung][dark].mean(), near[lung][~dark].mean()
         cost[lung] = np.clip((greys[lung] - (low + 0.65 * (high - low))) / ((high - low) / 2), -2, 2)
@@ -362,14 +362,14 @@ def _implausible(fit: _Fit) -> str:
     contrast = fit.contrast.min()
     for wrong, what in (
         (contrast < 0.6, f"a lung barely differs from its surroundings (contrast {contrast:.2f})"),
-        (outside > 0.05, f"{outside:.0%} of an outline lies off the film"),
-        (areas.min() < 0.02, f"a lung covers {areas.min():.1%} of the film"),
-        (areas.max() > 0.30, f"a lung covers {areas.max():.1%} of the film"),
+        (outside > 0.05, f"{outside:.0%} of an outline lies off the image"),
+        (areas.min() < 0.02, f"a lung covers {areas.min():.1%} of the image"),
+        (areas.max() > 0.30, f"a lung covers {areas.max():.1%} of the image"),
         (areas.min() < 0.2 * areas.max(), f"one lung is {areas.max() / max(areas.min(), 1e-9):.1f} times the other"),
         (overlap > 0.02, f"the lungs overlap by {overlap:.0%}"),
         (apart < 0.15, "the lungs do not lie side by side"),
-        (abs(between - 0.5) > 0.15, f"the middle of the chest lies at {between:.0%} of the film's width"),
-        (stagger > 0.2, f"one lung lies {stagger:.0%} of the film above the other"),
+        (abs(between - 0.5) > 0.15, f"the middle of the chest lies at {between:.0%} of the image's width"),
+        (stagger > 0.2, f"one lung lies {stagger:.0%} of the image above the other"),
         (slimness < 0.9, f"a lung is {1 / slimness:.1f} times as wide as high"),
         (solidity < 0.75, f"an outline fills {solidity:.0%} of its convex hull"),
     ):

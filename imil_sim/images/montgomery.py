@@ -1,4 +1,4 @@
-"""The Montgomery County set: 138 frontal films, 80 normal and 58 TB (Jaeger et al. 2014).
+"""The Montgomery County set: 138 frontal images, 80 normal and 58 TB (Jaeger et al. 2014).
 
 Layout, as in the original download::
 
@@ -22,16 +22,16 @@ _NAME = re.compile(r"MCUCXR_\d+_(\d+)")
 
 
 def list_montgomery(source: MontgomerySource, beside: Path | None = None) -> Listing:
-    """The films that lie in the source's folder, with the lung masks beside them.
+    """The images that lie in the source's folder, with the lung masks beside them.
 
     Raises:
         DataError: the folder, or ``CXR_png/`` in it, is missing or cannot be read.
     """
     root = resolve(source.path, beside)
-    films = subfolder(root, "CXR_png", "montgomery")
+    images = subfolder(root, "CXR_png", "montgomery")
     halves = (root / "ManualMask" / "leftMask", root / "ManualMask" / "rightMask")
     entries, problems = [], []
-    for path in image_files(films):
+    for path in image_files(images):
         name = _NAME.fullmatch(path.stem)
         if not name or int(name[1]) >= len(CLASS_NAMES):
             problems.append(
@@ -47,7 +47,7 @@ def list_montgomery(source: MontgomerySource, beside: Path | None = None) -> Lis
             )
         entries.append(Entry(path.stem, path, int(name[1]), {"lung": found} if len(found) == 2 else {}))
     if not entries and not problems:
-        problems.append("CXR_png/: holds no image MCUCXR_NNNN_L.png; put the films there")
+        problems.append("CXR_png/: holds no image MCUCXR_NNNN_L.png; put the images there")
     return Listing(
         name="montgomery",
         root=root,
@@ -60,11 +60,11 @@ def list_montgomery(source: MontgomerySource, beside: Path | None = None) -> Lis
 
 
 def _orphans(entries: list[Entry], root: Path, halves: tuple[Path, ...]) -> tuple[str, ...]:
-    """A notice for each mask folder with files that belong to no film."""
+    """A notice for each mask folder with files that belong to no image."""
     notices = []
     for half in halves:
         if half.is_dir():
             names = strangers(half, (entry.path.name for entry in entries))
             if names:
-                notices.append(f"{len(names)} files in {half.relative_to(root)}/ belong to no film: {counted(names)}")
+                notices.append(f"{len(names)} files in {half.relative_to(root)}/ belong to no image: {counted(names)}")
     return tuple(notices)

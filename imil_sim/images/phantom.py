@@ -1,13 +1,13 @@
-"""The phantom: procedural frontal chest films with exact lung and lesion masks, read from nowhere.
+"""The phantom: procedural frontal chest images with exact lung and lesion masks, read from nowhere.
 
-A film is a sum of water-equivalent thicknesses (soft tissue, air, bone, vessels, lesions) seen through a saturating
-film curve, so a rib is plain over the lung and faint over the mediastinum, as on a real film. All anatomy is drawn in
+An image is a sum of water-equivalent thicknesses (soft tissue, air, bone, vessels, lesions) seen through a saturating
+film curve, so a rib is plain over the lung and faint over the mediastinum, as on a real image. All anatomy is drawn in
 chest coordinates: x from the midline (positive to the right of the picture, the patient's left), y downwards, both in
-sides of the picture; a pose per film (turn, scale, shift) carries it to the picture. The size enters only when shapes
-become pixels: a small film is the large film, area-averaged.
+sides of the picture; a pose per image (turn, scale, shift) carries it to the picture. The size enters only when shapes
+become pixels: a small image is the large image, area-averaged.
 
-What a film shows is decided by three streams of chance: anatomy, lesions, marker. The label decides only whether the
-lesions are added, the marker only whether its glyph is: nothing else on a film can tell the classes apart.
+What an image shows is decided by three streams of chance: anatomy, lesions, marker. The label decides only whether the
+lesions are added, the marker only whether its glyph is: nothing else on an image can tell the classes apart.
 """
 
 from __future__ import annotations
@@ -32,42 +32,42 @@ Points = NDArray[np.float64]
 Layer = NDArray[np.uint8]
 """(side, side): a canvas on which shapes are drawn, 255 full."""
 Field = NDArray[np.float32]
-"""(size, size): one number a pixel of the film."""
+"""(size, size): one number a pixel of the image."""
 
 PHANTOM_REVISION = 1
-"""Raised whenever the films of a seed change; it enters the key of the cache."""
+"""Raised whenever the images of a seed change; it enters the key of the cache."""
 
 CLASS_NAMES = ("normal", "TB")
 MARKER_OF_CLASS: tuple[Marker, Marker] = ("L", "R")
 """The form of the side marker that goes with each class; the other form disagrees with the label."""
 
 _SUBPIXEL_BITS = 4  # of OpenCV's fixed-point positions
-_GRAINS = 256  # grains of noise along a side of the film
+_GRAINS = 256  # grains of noise along a side of the image
 _COARSE = 64  # side of the canvas on which soft shapes are softened, pixels
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """One film with the truth about it; all arrays are (size, size)."""
+class Image:
+    """One image with the truth about it; all arrays are (size, size)."""
 
     pixels: NDArray[np.uint8]
     """Gray levels, 0 black."""
     lung: NDArray[np.bool_]
     """Both lungs, without what heart, mediastinum and diaphragm cover; lesions belong to the lung they lie in."""
     lesion: NDArray[np.bool_]
-    """All lesions, cut to the lungs; empty on a normal film."""
+    """All lesions, cut to the lungs; empty on a normal image."""
 
 
 def phantom(source: PhantomSource, drawn: Pictures | None = None) -> ImageSet:
-    """The films of ``source``: training part first, labels alternating normal, TB, normal, ... within each part.
+    """The images of ``source``: training part first, labels alternating normal, TB, normal, ... within each part.
 
-    Film ``i`` of a part depends on the seed, the part and ``i`` alone, so a longer set begins with the shorter one.
-    With a marker, ``share * n``, rounded half up, of the ``n`` films of each class and part agree with their label,
-    evenly spread: the count is exact for every beginning of the part too. The attribute ``marker`` of a film is
-    ``agrees``, ``disagrees``, or ``""`` where the films have no marker.
+    Image ``i`` of a part depends on the seed, the part and ``i`` alone, so a longer set begins with the shorter one.
+    With a marker, ``share * n``, rounded half up, of the ``n`` images of each class and part agree with their label,
+    evenly spread: the count is exact for every beginning of the part too. The attribute ``marker`` of an image is
+    ``agrees``, ``disagrees``, or ``""`` where the images have no marker.
 
     Args:
-        source: which films.
+        source: which images.
         drawn: what `draw` gave for the same source; None: they are drawn now.
     """
     plan = _plan(source)
@@ -88,7 +88,7 @@ def phantom(source: PhantomSource, drawn: Pictures | None = None) -> ImageSet:
 
 
 def draw(source: PhantomSource) -> Pictures:
-    """The pixels and the masks (``lung``, ``lesion``) of the films of ``source``, in their order."""
+    """The pixels and the masks (``lung``, ``lesion``) of the images of ``source``, in their order."""
     plan = _plan(source)
     shape = (len(plan), source.size, source.size)
     pixels = np.empty(shape, np.uint8)
@@ -96,7 +96,7 @@ def draw(source: PhantomSource) -> Pictures:
     for row, (part, index, agrees) in enumerate(plan):
         label = index % 2
         marker = None if agrees is None else MARKER_OF_CLASS[label if agrees else 1 - label]
-        one = film(
+        one = image(
             source.seed, part, index, source.size, diseased=label == 1, conspicuity=source.conspicuity, marker=marker
         )
         pixels[row], masks["lung"][row], masks["lesion"][row] = one.pixels, one.lung, one.lesion
@@ -104,7 +104,7 @@ def draw(source: PhantomSource) -> Pictures:
 
 
 def _plan(source: PhantomSource) -> list[tuple[Part, int, bool | None]]:
-    """(part, index, whether the marker agrees with the label; None without a marker) of every film."""
+    """(part, index, whether the marker agrees with the label; None without a marker) of every image."""
     parts: tuple[tuple[Part, int, float | None], ...] = (
         ("train", source.train, source.marker_train),
         ("test", source.test, source.marker_test),
@@ -116,7 +116,7 @@ def _plan(source: PhantomSource) -> list[tuple[Part, int, bool | None]]:
     ]
 
 
-def film(
+def image(
     seed: int,
     part: Part,
     index: int,
@@ -125,17 +125,17 @@ def film(
     diseased: bool,
     conspicuity: float = 1.0,
     marker: Marker | None = None,
-) -> Film:
-    """Film ``index`` of a part, ``size`` pixels a side; with ``diseased``, the same film with lesions added.
+) -> Image:
+    """Image ``index`` of a part, ``size`` pixels a side; with ``diseased``, the same image with lesions added.
 
     The contour of a lesion is where its added thickness has fallen to half: of its centre for an infiltrate (before its
     patches) or a nodule, of its wall for a cavity, whose dark centre is inside the contour. ``conspicuity`` scales the
     thickness, not the contour. The mask is the union of the lesions, cut to the lungs; at least one pixel is marked for
-    each, however small the film.
+    each, however small the image.
 
     Args:
         seed: of the set.
-        part: ``train`` or ``test``; films of two parts are as different as films of two seeds.
+        part: ``train`` or ``test``; images of two parts are as different as images of two seeds.
         index: within the part, from 0.
         size: height and width, pixels, at least 16.
         diseased: whether lesions are added.
@@ -146,7 +146,7 @@ def film(
         ValueError: size or conspicuity outside their ranges.
     """
     if size < 16 or not conspicuity > 0:
-        raise ValueError(f"a film needs size >= 16 and conspicuity > 0, not {size} and {conspicuity}")
+        raise ValueError(f"an image needs size >= 16 and conspicuity > 0, not {size} and {conspicuity}")
     rng = stream(seed, "phantom", part, index)
     chest = _chest(rng)
     plate = _Plate(size, chest.pose)
@@ -163,11 +163,11 @@ def film(
     if marker is not None:
         glyph = _glyph(stream(seed, "phantom", part, index, "marker"), marker, size)
         gray += glyph * (np.float32(250) - gray)
-    return Film(np.clip(np.rint(gray), 0, 255).astype(np.uint8), lung >= 0.5, lesion)
+    return Image(np.clip(np.rint(gray), 0, 255).astype(np.uint8), lung >= 0.5, lesion)
 
 
 def _agrees(share: float, rank: int) -> bool:
-    """Whether the film of this rank within its class has a marker that agrees: the running count never strays."""
+    """Whether the image of this rank within its class has a marker that agrees: the running count never strays."""
     return int((rank + 1) * share + 0.5) > int(rank * share + 0.5)
 
 
@@ -178,8 +178,8 @@ def _agrees(share: float, rank: int) -> bool:
 class _Plate:
     """Where shapes in chest coordinates become layers of pixels.
 
-    Shapes are drawn on a canvas a whole number of times as fine as the film, at least twice and never below 256 pixels,
-    then averaged over each pixel of the film: a line thinner than a pixel keeps its weight.
+    Shapes are drawn on a canvas a whole number of times as fine as the image, at least twice and never below 256
+    pixels, then averaged over each pixel of the image: a line thinner than a pixel keeps its weight.
     """
 
     size: int
@@ -218,7 +218,7 @@ class _Plate:
         cv2.circle(layer, (x, y), reach, value, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     def coverage(self, layer: Layer, blur: float = 0.0) -> Field:
-        """The layer averaged over the pixels of the film, in [0, 1], softened by ``blur`` sides of the picture."""
+        """The layer averaged over the pixels of the image, in [0, 1], softened by ``blur`` sides of the picture."""
         if blur * _COARSE > 1:  # so soft a shape holds no detail that the coarse canvas would lose, and it is cheap
             coarse = cv2.resize(layer, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
             return _resized(_blurred(_unit(coarse), blur), self.size)
@@ -278,7 +278,7 @@ _DOME_Y = np.array([0.030, 0.020, 0.004, 0.0, 0.018, 0.052, 0.105, 0.17])
 
 @dataclass(frozen=True, slots=True)
 class _Chest:
-    """The person on the film: what differs from one to the next and places everything else."""
+    """The person on the image: what differs from one to the next and places everything else."""
 
     pose: NDArray[np.float64]
     """(2, 3), see `_Plate`."""
@@ -361,7 +361,7 @@ def _central(chest: _Chest) -> Points:
 
 
 def _healthy(rng: np.random.Generator, plate: _Plate, chest: _Chest, lung: Field) -> Field:
-    """Water-equivalent thickness, about 0 to 3, of the film without lesions."""
+    """Water-equivalent thickness, about 0 to 3, of the image without lesions."""
     body = plate.coverage(_body_layer(rng, plate, chest), 0.004)
     wall = np.clip(0.04 + 1.0 * _resized(_blurred(body, 0.03), plate.size), 0, 1)
     thickness = np.float32(1.25 * chest.bulk) * body * wall
@@ -649,7 +649,7 @@ def _opacity(
 
 
 def _shape(plate: _Plate, opacity: _Opacity) -> _Shape:
-    """The opacity on the film; its contour, at a distance of 1 from its centre, is where the thickness is half."""
+    """The opacity on the image; its contour, at a distance of 1 from its centre, is where the thickness is half."""
     fine = plate.side
     thickness, inside = np.zeros((fine, fine), np.float32), plate.blank()
     turned = plate.pose[:, :2] @ opacity.centre + plate.pose[:, 2]
@@ -685,7 +685,7 @@ def _marked(coverage: Field) -> NDArray[np.bool_]:
     return np.asarray(coverage >= min(0.5, float(coverage.max())), np.bool_) & (coverage > 0)
 
 
-# ---------------------------------------------------------------------------------------------- film, grain, marker
+# ---------------------------------------------------------------------------------------------- image, grain, marker
 
 
 class _Exposure(NamedTuple):
@@ -700,7 +700,7 @@ def _exposure(rng: np.random.Generator) -> _Exposure:
 
 
 def _developed(thickness: Field, exposure: _Exposure) -> Field:
-    """Gray levels: the more thickness, the less reaches the film, and the brighter it is."""
+    """Gray levels: the more thickness, the less reaches the image, and the brighter it is."""
     size = thickness.shape[0]
     thickness = np.maximum(thickness, np.float32(0.02))
     blurred = cv2.GaussianBlur(thickness, (0, 0), 0.0018 * size + 0.05)
@@ -709,7 +709,7 @@ def _developed(thickness: Field, exposure: _Exposure) -> Field:
 
 
 def _grains(rng: np.random.Generator, size: int) -> Field:
-    """Grain of the film, gray levels: 256 x 256 grains whatever the size, so a larger pixel averages over more."""
+    """Grain of the image, gray levels: 256 x 256 grains whatever the size, so a larger pixel averages over more."""
     level = np.float32(rng.uniform(1.5, 4.0))
     grains = rng.standard_normal((_GRAINS, _GRAINS), np.float32)
     way = cv2.INTER_AREA if size <= _GRAINS else cv2.INTER_LINEAR

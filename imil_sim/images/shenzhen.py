@@ -1,4 +1,4 @@
-"""The Shenzhen Hospital set: 662 frontal films, 326 normal and 336 TB (Jaeger et al. 2014).
+"""The Shenzhen Hospital set: 662 frontal images, 326 normal and 336 TB (Jaeger et al. 2014).
 
 Layout; only the first folder is required, so the original download works as it is::
 
@@ -7,7 +7,7 @@ Layout; only the first folder is required, so the original download works as it 
     lesions/masks/CHNCXR_NNNN_1_lesion.png   TB lesions (Yang et al. 2022)
     shenzhen_metadata.csv                 study_id, sex, age, findings
 
-Where the lesion folder exists, a normal film has a lesion mask and it is empty; a TB film without a file has none.
+Where the lesion folder exists, a normal image has a lesion mask and it is empty; a TB image without a file has none.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _NAME = re.compile(r"CHNCXR_\d+_(\d+)")
 
 
 def list_shenzhen(source: ShenzhenSource, beside: Path | None = None) -> Listing:
-    """The films that lie in the source's folder, with the masks and attributes beside them.
+    """The images that lie in the source's folder, with the masks and attributes beside them.
 
     Raises:
         DataError: the folder, or ``CXR_png/`` in it, is missing or cannot be read; or the metadata table cannot be.
     """
     root = resolve(source.path, beside)
-    films = subfolder(root, "CXR_png", "shenzhen")
+    images = subfolder(root, "CXR_png", "shenzhen")
     masks, lesions = root / "masks", root / "lesions" / "masks"
     attributes = _attributes(root / METADATA)
     entries, problems = [], []
-    for path in image_files(films):
+    for path in image_files(images):
         label = _label(path)
         if label is None:
             problems.append(
@@ -50,7 +50,7 @@ def list_shenzhen(source: ShenzhenSource, beside: Path | None = None) -> Listing
         found = _masks(path.stem, label, masks, lesions)
         entries.append(Entry(path.stem, path, label, found, attributes=attributes.get(path.stem, {})))
     if not entries and not problems:
-        problems.append("CXR_png/: holds no image CHNCXR_NNNN_L.png; put the films there")
+        problems.append("CXR_png/: holds no image CHNCXR_NNNN_L.png; put the images there")
     return Listing(
         name="shenzhen",
         root=root,
@@ -81,7 +81,7 @@ def _masks(stem: str, label: int, masks: Path, lesions: Path) -> dict[str, tuple
 
 
 def _attributes(path: Path) -> Mapping[str, Mapping[str, str]]:
-    """Attributes by film; empty where the table is not there."""
+    """Attributes by image; empty where the table is not there."""
     if not path.exists():
         return {}
     table = read_table(path, ("study_id", *ATTRIBUTES))
@@ -89,11 +89,13 @@ def _attributes(path: Path) -> Mapping[str, Mapping[str, str]]:
 
 
 def _orphans(entries: list[Entry], root: Path, masks: Path, lesions: Path) -> tuple[str, ...]:
-    """A notice for each mask folder with files that belong to no film: a misnamed mask is not passed over."""
+    """A notice for each mask folder with files that belong to no image: a misnamed mask is not passed over."""
     notices = []
     for folder, ending in ((masks, "mask"), (lesions, "lesion")):
         if folder.is_dir():
             names = strangers(folder, (f"{entry.id}_{ending}.png" for entry in entries))
             if names:
-                notices.append(f"{len(names)} files in {folder.relative_to(root)}/ belong to no film: {counted(names)}")
+                notices.append(
+                    f"{len(names)} files in {folder.relative_to(root)}/ belong to no image: {counted(names)}"
+                )
     return tuple(notices)

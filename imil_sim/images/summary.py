@@ -36,7 +36,7 @@ class MaskCount:
     marked: int
     """Masks that mark something."""
     empty: int
-    """Masks known to mark nothing (no lesion on this film)."""
+    """Masks known to mark nothing (no lesion on this image)."""
     missing: int
     """Images without such a mask."""
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from imil_sim.errors import listed
 from imil_sim.report import controls
+from imil_sim.report.aligned import MAIN, AlignedPredictions, Done, Run, tested
 from imil_sim.report.results import unlike_environments
-from imil_sim.report.stats import ArmSummary, Comparison, Components, Inferences, Metric, compare, summarise, trend
 from imil_sim.report.sweeps import Line, lines
-from imil_sim.report.tested import MAIN, Done, Run, Tested, tested
+from imil_sim.stats import ArmSummary, Comparison, Components, Inferences, Metric, compare, summarise, trend
 from imil_sim.study.record import Predictions, RunRecord, TrainingPredictions
 from imil_sim.study.study import Study
 
@@ -175,7 +175,7 @@ def _set_names(done: Iterable[Done]) -> list[str]:
     return sorted(names, key=lambda name: name != MAIN)
 
 
-def _of_set(name: str, study: Study, of: Tested, metrics: Sequence[Metric]) -> SetAnalysis:
+def _of_set(name: str, study: Study, of: AlignedPredictions, metrics: Sequence[Metric]) -> SetAnalysis:
     place = {arm: number for number, arm in enumerate(study.arms)}
     planned = [(place[arm], place[reference]) for arm, reference in study.comparisons]
     exploratory = [(place[arm], place[reference]) for arm, reference in _exploratory(study)]

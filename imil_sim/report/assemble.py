@@ -139,7 +139,7 @@ def _paragraphs(section: str, analysis: Analysis) -> tuple[str, ...]:
         "test-sets": "The same models on sets that no training image is from.",
         "sweeps": "Results that nobody planned suggest something; to show it takes a study of its own.",
         "attention": "A model that is right for the right reason looks at the lungs and fails without them.",
-        "paper": "Rao et al., IMIL: Interactive Medical Image Learning Framework, CVPR workshops 2024, Table 1.",
+        "paper": "Rao et al., IMIL: Interactive Medical Image Learning Framework, CVPR step runners 2024, Table 1.",
         "study": f"Everything here comes from the study file {study.name} and the records of its runs.",
     }
     return (words[section],) if section in words else ()

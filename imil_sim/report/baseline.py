@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from imil_sim.errors import UsageError, listed
+from imil_sim.io import readable_by
 from imil_sim.report.analysis import ReportedRun, Status
 from imil_sim.report.files import write_whole
 from imil_sim.report.results import TEXT, run_row
@@ -197,7 +198,8 @@ def write_baseline(findings: Findings, path: Path) -> None:
     """
     content = findings.model_dump(mode="json")
     lines = [f' "{key}": {_json(value)}' for key, value in _headed(content).items()]
-    write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+    with readable_by("everybody"):  # it goes into a repository, and holds no image
+        write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def _headed(content: Mapping[str, object]) -> dict[str, object]:

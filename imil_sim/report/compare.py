@@ -15,9 +15,9 @@ from imil_sim.errors import UsageError, listed, several
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Document, Section, Statement, Table, Tone
 from imil_sim.report.results import unlike_environments
-from imil_sim.report.stats import Comparison, Components, Metric, compare
 from imil_sim.report.tables.differences import comparison_cells, comparison_columns, comparison_notes
-from imil_sim.report.tables.wording import DIGITS, METRIC_NAMES, anchor, capital, number, on_set, ranges
+from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, anchor, capital, number, on_set, ranges
+from imil_sim.stats import Comparison, Components, Metric, compare
 from imil_sim.study.record import Predictions
 from imil_sim.study.spec import ArmSpec, Source
 
@@ -216,7 +216,7 @@ def _fingerprints(of: Analysis, part: str, arm: str, seeds: Collection[int] | No
 
 
 def _other_size(a: Analysis, b: Analysis, test_set: str, arm: str) -> bool:
-    """Whether the arm's images are of one source brought to two sizes, which gives the same films two fingerprints."""
+    """Whether the arm's images are of one source brought to two sizes, which gives the same images two fingerprints."""
     ours, theirs = (_source(of.study.arms[arm], test_set) for of in (a, b))
     if ours is None or theirs is None or ours.size == theirs.size:
         return False

@@ -37,7 +37,7 @@ def random_cells(study: Study) -> dict[str, str]:
 
 
 def same_number(arm: ArmSpec, control: ArmSpec) -> bool:
-    """Whether an arm of random cells takes its number of cells, film by film, from the oracle of ``arm``.
+    """Whether an arm of random cells takes its number of cells, image by image, from the oracle of ``arm``.
 
     The oracle with other options may choose other cells, in another number.
     """
@@ -45,13 +45,13 @@ def same_number(arm: ArmSpec, control: ArmSpec) -> bool:
 
 
 def number_of(control: ArmSpec) -> str:
-    """Whose number of cells an arm of random cells takes: ``in the number of the oracle lesions``, ``5 a film``.
+    """Whose number of cells an arm of random cells takes: ``in the number of the oracle lesions``, ``5 an image``.
 
     Empty where its options name neither.
     """
     options = control.feedback.options if control.feedback else {}
     if "count" in options:
-        return f"{options['count']} a film"
+        return f"{options['count']} an image"
     oracle, _ = _like(options)
     return f"in the number of the oracle {oracle}" if oracle else ""
 

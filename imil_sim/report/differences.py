@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from imil_sim.report.analysis import Analysis
-from imil_sim.report.stats import Comparison
+from imil_sim.stats import Comparison
 
 COLUMNS = (
     "arm", "reference", "metric", "difference", "low_a", "high_a", "low_b", "high_b", "low_c", "high_c", "p", "p_holm",

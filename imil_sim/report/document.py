@@ -62,7 +62,7 @@ class Picture:
     """What somebody who cannot see it must know: what is drawn and what it shows, in a sentence or two."""
     png: bytes
     svg: bytes | None = None
-    """None where the figure is made of films, which a vector format only makes larger."""
+    """None where the figure is made of images, which a vector format only makes larger."""
     table: Table | None = None
     """The numbers drawn."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from imil_sim.errors import UsageError
+from imil_sim.io import make_folder, replace_file
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -14,14 +14,9 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         UsageError: the place cannot be written; what was there is still there.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.write_bytes(content)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        make_folder(path.parent)
+        replace_file(path, content)
     except OSError as error:
         raise UsageError(
             f"cannot write {path}: {error.strerror or error}. Make room or correct the permissions there, or name "

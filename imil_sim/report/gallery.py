@@ -15,11 +15,11 @@ from imil_sim.feedback import Feedback, Grid, Question
 from imil_sim.report.figures import style
 
 TILE, GAP = 104, 8
-"""Side of a film and space between two, pixels."""
+"""Side of an image and space between two, pixels."""
 NAMES, HEAD, FOOT = 2.2, 0.5, 0.35
 """Inches of the names on the left, of the classes above and of the words below."""
 CHOSEN = (255, 176, 0)
-"""Amber: stands out from gray films, and keeps its lightness for colour-blind readers."""
+"""Amber: stands out from gray images, and keeps its lightness for colour-blind readers."""
 MOST_ROWS = 400
 """Of one picture; matplotlib draws none higher than 65,536 pixels."""
 
@@ -38,14 +38,14 @@ class GalleryRow:
 
 
 def gallery(questions: Sequence[Question], rows: Sequence[GalleryRow], *, about: str) -> Figure:
-    """A picture with the films in the first line, the heat-maps in the second, and one line an oracle below.
+    """A picture with the images in the first line, the heat-maps in the second, and one line an oracle below.
 
-    Chosen cells are in full light with a border, the others dimmed; where an oracle abstains the film is crossed out.
+    Chosen cells are in full light with a border, the others dimmed; where an oracle abstains the image is crossed out.
 
     Args:
         questions: what was asked, a column each.
         rows: who answered.
-        about: one line about the films, written below.
+        about: one line about the images, written below.
 
     Raises:
         ValueError: there is no question, no row or too many, or a row has another number of answers than questions.
@@ -56,11 +56,11 @@ def gallery(questions: Sequence[Question], rows: Sequence[GalleryRow], *, about:
         if not row.problem and len(row.answers) != len(questions):
             raise ValueError(f"{row.name} gave {len(row.answers)} answers to {len(questions)} questions")
     lines = [
-        [_film(question) for question in questions],
+        [_image(question) for question in questions],
         [_heated(question) for question in questions],
         *([_answered(*pair) for pair in zip(questions, row.answers, strict=True)] for row in rows if not row.problem),
     ]
-    drawn = [("film", ""), ("heat-map", ""), *((row.name, row.options) for row in rows if not row.problem)]
+    drawn = [("image", ""), ("heat-map", ""), *((row.name, row.options) for row in rows if not row.problem)]
     absent = [f"{row.name}: not drawn, {row.problem}" for row in rows if row.problem]
     step = (TILE + GAP) / style.DPI
     width = NAMES + len(questions) * step
@@ -90,22 +90,22 @@ _Tile = NDArray[np.uint8]
 """(TILE, TILE, 3)."""
 
 
-def _film(question: Question) -> _Tile:
-    film = cv2.resize(question.image, (TILE, TILE), interpolation=cv2.INTER_AREA)
-    return np.repeat(np.asarray(film, np.uint8)[:, :, None], 3, axis=2)
+def _image(question: Question) -> _Tile:
+    image = cv2.resize(question.image, (TILE, TILE), interpolation=cv2.INTER_AREA)
+    return np.repeat(np.asarray(image, np.uint8)[:, :, None], 3, axis=2)
 
 
 def _heated(question: Question) -> _Tile:
-    """The film under its heat-map."""
+    """The image under its heat-map."""
     cam = np.asarray(cv2.resize(question.cam, (TILE, TILE), interpolation=cv2.INTER_LINEAR), np.float64)
     cover = (0.75 * np.sqrt(np.clip(cam, 0, 1)))[:, :, None]
     colours = 255 * np.asarray(matplotlib.colormaps["inferno"](0.25 + 0.75 * cam))[:, :, :3]
-    heated: _Tile = np.rint((1 - cover) * _film(question) + cover * colours).astype(np.uint8)
+    heated: _Tile = np.rint((1 - cover) * _image(question) + cover * colours).astype(np.uint8)
     return heated
 
 
 def _answered(question: Question, answer: Feedback) -> _Tile:
-    tile = _film(question)
+    tile = _image(question)
     if answer.cells is None:
         tile //= 3
         for start, end in (((0, 0), (TILE - 1, TILE - 1)), ((0, TILE - 1), (TILE - 1, 0))):

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from imil_sim.errors import UsageError, did_you_mean
 from imil_sim.report.baseline import Change, Findings, RunFindings, SetFindings, changes
-from imil_sim.report.stats import (
+from imil_sim.report.verdict import Compared, Row, Verdict
+from imil_sim.stats import (
     Components,
     Estimate,
     Metric,
@@ -31,7 +32,6 @@ from imil_sim.report.stats import (
     non_inferiority,
     over_seeds,
 )
-from imil_sim.report.verdict import Compared, Row, Verdict
 from imil_sim.study.check import PREDICTIONS, Expectation, Margin, Operator, higher_is_better
 from imil_sim.study.study import Study
 

@@ -14,9 +14,9 @@ from imil_sim.report.analysis import METRICS, Analysis, SetAnalysis, SweepTrend
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import DoseLine
 from imil_sim.report.planned import has_runs_to_come
-from imil_sim.report.stats import Estimate, Metric, compare
 from imil_sim.report.sweeps import CONSULTATIONS, POINT, point_names
 from imil_sim.report.tables import overlap
+from imil_sim.stats import Estimate, Metric, compare
 
 PRIMARY = METRICS[0]
 
@@ -162,7 +162,7 @@ def _attention(analysis: Analysis, frame: pd.DataFrame) -> Iterator[Picture]:
 def _cells(analysis: Analysis) -> Iterator[Picture]:
     found = overlap(analysis)
     if found is not None:
-        yield figures.cells(found.dice, found.readers, name="overlap", questions=found.films)
+        yield figures.cells(found.dice, found.readers, name="overlap", questions=found.images)
 
 
 def _shown(analysis: Analysis, of: NDArray[np.float64]) -> tuple[Sequence[str], NDArray[np.float64]]:

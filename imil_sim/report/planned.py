@@ -16,13 +16,7 @@ import numpy as np
 from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Statement, Tone
-from imil_sim.report.enough import could_have_seen
-from imil_sim.report.scarce import nothing_replaced
-from imil_sim.report.stats import Comparison, Metric
-from imil_sim.report.stats.components import LOWER_IS_BETTER
-from imil_sim.report.stats.contrast import FEWEST_SEEDS
-from imil_sim.report.tables.wording import METRIC_NAMES, joined, told_random
-from imil_sim.report.telling import (
+from imil_sim.report.phrases import (
     ALPHA,
     adjusted_p,
     against_random,
@@ -38,6 +32,12 @@ from imil_sim.report.telling import (
     primary_metric,
     spanned,
 )
+from imil_sim.report.power import could_have_seen
+from imil_sim.report.shortage import nothing_replaced
+from imil_sim.report.tables.text import METRIC_NAMES, joined, told_random
+from imil_sim.stats import Comparison, Metric
+from imil_sim.stats.components import LOWER_IS_BETTER
+from imil_sim.stats.contrast import FEWEST_SEEDS
 
 MOST_SENTENCES = 8
 """So many comparisons of one kind are told one by one; of more, the rest is summed up."""
@@ -256,7 +256,7 @@ def _each(analysis: Analysis, of: SetAnalysis, found: Sequence[_Sorted], what: s
     else:
         pairs = first_of([arms_of(analysis, one, " and ") for one in same], separator="; ")
         unchanged = all(nothing_replaced(analysis, *_pair(analysis, one)) for one in same)
-        made = f"{pairs}, because no film was replaced" if unchanged else pairs
+        made = f"{pairs}, because no image was replaced" if unchanged else pairs
         seeds = "all seeds" if max(one.primary.n_seeds for one in same) > 1 else "the one seed they share"
         text = f"The very same predictions in {seeds} were made by {made}: nothing varied, so nothing can be said."
         told.append(Statement(text, "caution"))
@@ -357,7 +357,7 @@ def _same(analysis: Analysis, comparison: Comparison) -> Statement:
     shared = f"all {seeds} seeds" if seeds > 1 else "the one seed"
     made = f"{arms_of(analysis, comparison, ' and ')} made the very same predictions in {shared} they share"
     if changed := nothing_replaced(analysis, *arms):
-        why = f", because no film was replaced in {joined(changed)}: nothing varied, so nothing can be said."
+        why = f", because no image was replaced in {joined(changed)}: nothing varied, so nothing can be said."
         return Statement(capital(f"{made}{why}"), "caution")
     text = f"{made}: nothing varied, so nothing can be said about a difference. "
     return Statement(capital(f"{text}If one of them was to change something, it did not."), "caution")

@@ -18,15 +18,15 @@ from imil_sim.feedback.grid import Grid
 from imil_sim.study.record import Consultation
 
 _Question = tuple[int, int, str, tuple[int, int]]
-"""Run, number of the consultation within it, film, grid."""
+"""Run, number of the consultation within it, image, grid."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderAgreement:
-    """Agreement about the cells of films that readers were both asked about and both answered."""
+    """Agreement about the cells of images that readers were both asked about and both answered."""
 
     readers: tuple[str, ...]
-    films: NDArray[np.int64]
+    images: NDArray[np.int64]
     """(readers, readers): questions both answered; on the diagonal those the reader answered."""
     dice: NDArray[np.float64]
     """(readers, readers): mean over these questions, in [0, 1]; nan where there is none with a chosen cell."""
@@ -41,7 +41,7 @@ class ReaderAgreement:
 def reader_agreement(consultations: Mapping[str, Sequence[Sequence[Consultation]]]) -> ReaderAgreement:
     """Agreement of every two readers, and of all of them.
 
-    Answers are compared where they are about the same film at the same consultation of the same seed, on the same
+    Answers are compared where they are about the same image at the same consultation of the same seed, on the same
     grid; an abstention is no answer.
 
     Args:
@@ -55,18 +55,18 @@ def reader_agreement(consultations: Mapping[str, Sequence[Sequence[Consultation]
     readers = tuple(consultations)
     given = [_answers(consultations[reader]) for reader in readers]
     size = len(readers)
-    films = np.zeros((size, size), dtype=np.int64)
+    images = np.zeros((size, size), dtype=np.int64)
     overlap, kappa = np.full((size, size), math.nan), np.full((size, size), math.nan)
     for i, one in enumerate(given):
         for j, other in enumerate(given):
             common = sorted(one.keys() & other.keys())
-            films[i, j] = len(common)
+            images[i, j] = len(common)
             if common:
                 overlap[i, j] = _mean([dice(one[question], other[question]) for question in common])
                 kappa[i, j] = cohen_kappa(_flat(one, common), _flat(other, common))
     by_all = sorted(set.intersection(*(set(answers) for answers in given)))
     fleiss = fleiss_kappa(np.stack([_flat(answers, by_all) for answers in given])) if by_all else math.nan
-    return ReaderAgreement(readers, films, overlap, kappa, len(by_all), fleiss)
+    return ReaderAgreement(readers, images, overlap, kappa, len(by_all), fleiss)
 
 
 @dataclass(frozen=True, slots=True)

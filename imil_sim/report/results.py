@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imil_sim.report import metrics
 from imil_sim.report.files import write_whole
+from imil_sim.stats import metrics
 from imil_sim.study.record import Consultation, Predictions, RunRecord
 
 Value = str | int | float | None

@@ -12,17 +12,11 @@ import math
 from collections.abc import Sequence
 
 from imil_sim.errors import several
+from imil_sim.report.aligned import MAIN
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.controls import ABSTAIN, RANDOM_CELLS
 from imil_sim.report.document import Statement
-from imil_sim.report.enough import size
-from imil_sim.report.fates import environments, fates, left_out, progress, unusable, warned, whole
-from imil_sim.report.planned import MOST_SENTENCES, culprits, planned, summed_up
-from imil_sim.report.scarce import scarce
-from imil_sim.report.stats import Comparison, compare
-from imil_sim.report.stats.contrast import FEWEST_SEEDS
-from imil_sim.report.tables.wording import METRIC_NAMES, in_same_number, joined, made_by_sweeps, told_random
-from imil_sim.report.telling import (
+from imil_sim.report.phrases import (
     ALPHA,
     amount,
     arm_of,
@@ -35,7 +29,13 @@ from imil_sim.report.telling import (
     primary_metric,
     spanned,
 )
-from imil_sim.report.tested import MAIN
+from imil_sim.report.planned import MOST_SENTENCES, culprits, planned, summed_up
+from imil_sim.report.power import size
+from imil_sim.report.run_status import environments, fates, left_out, progress, unusable, warned, whole
+from imil_sim.report.shortage import scarce
+from imil_sim.report.tables.text import METRIC_NAMES, in_same_number, joined, made_by_sweeps, told_random
+from imil_sim.stats import Comparison, compare
+from imil_sim.stats.contrast import FEWEST_SEEDS
 
 
 def statements(analysis: Analysis) -> tuple[Statement, ...]:
@@ -71,7 +71,7 @@ def _random_cells(analysis: Analysis, of: SetAnalysis) -> list[Statement]:
     if asked and not analysis.random_cells:
         text = (
             "No arm of random cells stands beside the feedback: whether it matters which cells were kept, or only that "
-            "films were blacked out, this study cannot say."
+            "images were blacked out, this study cannot say."
         )
         return [Statement(text, "caution")]
     planned = {frozenset(pair) for pair in analysis.study.comparisons}

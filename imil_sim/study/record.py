@@ -152,7 +152,7 @@ class Predictions:
     pointing: NDArray[np.float64]
     """1 where the Grad-CAM of the *true* class has its maximum in a lesion, 0 where beside; NaN without a lesion.
 
-    The true class's, as in Zhang et al. (2016): a missed film is asked where the evidence for TB lies, not for normal.
+    The true class's, as in Zhang et al. (2016): a missed image is asked where the evidence for TB lies, not for normal.
     """
     attributes: Mapping[str, tuple[str, ...]]
     """By name, one value an image; ``""`` where unknown."""

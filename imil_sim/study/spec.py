@@ -73,18 +73,18 @@ class Source(Spec):
 
 
 class PhantomSource(Source):
-    """Procedural chest films with exact masks; nothing is read from disk."""
+    """Procedural chest images with exact masks; nothing is read from disk."""
 
-    source: Literal["phantom"] = Field(description="The phantom's films.")
-    size: int = Field(64, ge=16, le=MOST_SIDE, description="Height and width of the films, pixels.")
-    train: int = Field(400, ge=4, le=MOST_IMAGES, description="Training films, half of them TB.")
-    test: int = Field(200, ge=4, le=MOST_IMAGES, description="Test films, half of them TB.")
-    seed: int = Field(0, ge=0, description="Seed of the films: the set is the same for every run of a study.")
+    source: Literal["phantom"] = Field(description="The phantom's images.")
+    size: int = Field(64, ge=16, le=MOST_SIDE, description="Height and width of the images, pixels.")
+    train: int = Field(400, ge=4, le=MOST_IMAGES, description="Training images, half of them TB.")
+    test: int = Field(200, ge=4, le=MOST_IMAGES, description="Test images, half of them TB.")
+    seed: int = Field(0, ge=0, description="Seed of the images: the set is the same for every run of a study.")
     conspicuity: PositiveFloat = Field(1.0, le=1_000_000, description="Contrast of the lesions; smaller is harder.")
     marker_train: Fraction | None = Field(
-        None, description="Share of training films whose side marker agrees with the label; none: no marker at all."
+        None, description="Share of training images whose side marker agrees with the label; none: no marker at all."
     )
-    marker_test: Fraction | None = Field(None, description="The same for test films; 0.5 makes the marker useless.")
+    marker_test: Fraction | None = Field(None, description="The same for test images; 0.5 makes the marker useless.")
 
     @model_validator(mode="after")
     def _fits_into_memory(self) -> PhantomSource:
@@ -291,11 +291,11 @@ class FeedbackSpec(Spec):
     fill: Literal["black", "mean", "noise", "blur", "guided-cutmix", "guided-mixup"] = Field(
         "black", description="What fills the cells that were not chosen; see docs/oracles.md."
     )
-    mode: Literal["replace", "append"] = Field("replace", description="Replace the film, or append the new one.")
+    mode: Literal["replace", "append"] = Field("replace", description="Replace the image, or append the new one.")
     fill_up: Literal["none", "least-confident-correct"] = Field(
         "none", description="What is asked about where there are fewer mispredictions than num_outliers."
     )
-    revisit: bool = Field(False, description="Whether a later consultation may ask again about a replaced film.")
+    revisit: bool = Field(False, description="Whether a later consultation may ask again about a replaced image.")
     reorder: bool = Field(
         False,
         description="Train on in another batch order; with oracle abstain the placebo: a fork that replaces nothing.",

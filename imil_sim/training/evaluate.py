@@ -128,7 +128,7 @@ def pointing_game(
 
     Of several equal maxima the one nearest the middle of the image counts, then the first row by row: a map enlarged
     from a few cells is flat beyond the middle of its outermost cells, so its maximum may be a whole corner, of which
-    the pixel nearest the middle is where the cell's centre lies. An empty mask (a normal film) is no mask.
+    the pixel nearest the middle is where the cell's centre lies. An empty mask (a normal image) is no mask.
     """
     rows, cols = np.indices(cams.shape[1:])
     middle = (cams.shape[1] - 1) / 2, (cams.shape[2] - 1) / 2

@@ -1,4 +1,4 @@
-"""Questions in a store as the engine writes them, and the desk of a reader, `ada`."""
+"""Questions in a store as the engine writes them, and the folder of a reader, `ada`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from imil_sim.annotate import Sitting, read_asked
+from imil_sim.annotate import AnnotationSession, read_asked
 from imil_sim.engine.questions import put_questions
 from imil_sim.engine.stages import Lineage
 from imil_sim.engine.store import Store
-from imil_sim.feedback import Films, Grid
+from imil_sim.feedback import Grid, ImageIndex
 from imil_sim.study.spec import FeedbackSpec
 from imil_sim.testing import sample_questions
 
@@ -21,7 +21,7 @@ GRID = Grid(4, 4)
 
 
 def putting(root: Path) -> Callable[..., Path]:
-    """``put(epoch)``: the folder of seven questions about films of 64 x 64 on a grid of 4 x 4, ``ids`` their names.
+    """``put(epoch)``: the folder of seven questions about images of 64 x 64 on a grid of 4 x 4, ``ids`` their names.
 
     ``how`` is what else the study says of its feedback.
     """
@@ -35,17 +35,17 @@ def putting(root: Path) -> Callable[..., Path]:
             asked = [dataclasses.replace(question, cam=question.cam.T) for question in asked]
         told = {"reader": "ada", "folder": str(root / "answers")} if options is None else options
         feedback = FeedbackSpec.model_validate({"oracle": "human", "options": told, **how})
-        films = Films("films", "cd" * 32, asked[0].class_names, {}, lambda image_id: asked[0].image)
+        images = ImageIndex("images", "cd" * 32, asked[0].class_names, {}, lambda image_id: asked[0].image)
         store = Store(root / "store")
         state = Lineage("trunk").trained(epoch, "")
-        return store.root / put_questions(store, f"{epoch:064x}", asked, feedback, state, films)
+        return store.root / put_questions(store, f"{epoch:064x}", asked, feedback, state, images)
 
     return put
 
 
-def sitting_at(folder: Path) -> Sitting:
+def sitting_at(folder: Path) -> AnnotationSession:
     asked = read_asked(folder)
-    return Sitting(asked, asked.desk_of(None))
+    return AnnotationSession(asked, asked.desk_of(None))
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def answers(put: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sitting(put: Callable[..., Path]) -> Sitting:
+def session(put: Callable[..., Path]) -> AnnotationSession:
     return sitting_at(put())
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Sitting:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> AnnotationSession:
     """For tests that answer nothing."""
     return sitting_at(putting(tmp_path_factory.mktemp("shown"))())

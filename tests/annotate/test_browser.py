@@ -16,16 +16,19 @@ import cv2
 import numpy as np
 import pytest
 
-from imil_sim.annotate import Sitting, read_asked
+from imil_sim.annotate import AnnotationSession, read_asked
 from imil_sim.cli.run import Where, library_of, results_of
 from imil_sim.engine.results import RunResult
-from imil_sim.feedback import SessionAnswer, read_session
+from imil_sim.sessions import (
+    SessionAnswer,
+    read_session,
+)
 from imil_sim.study.study import parse_study
 
 pytestmark = pytest.mark.browser
 
 STUDY: dict[str, Any] = {
-    "name": "desk",
+    "name": "folder",
     "seeds": 1,
     "images": {"source": "phantom", "size": 32, "train": 80, "test": 8},
     "model": {"name": "resnet10"},
@@ -34,7 +37,7 @@ STUDY: dict[str, Any] = {
 }
 
 
-class Desk:
+class SessionFolder:
     """`imil-sim annotate` in a process of its own, and pages that are open at it."""
 
     def __init__(self, browser: Any, questions: Path) -> None:
@@ -76,28 +79,28 @@ class Desk:
 class Page:
     """One page, and what a hand does with it."""
 
-    def __init__(self, desk: Desk, page: Any) -> None:
-        self.desk, self.page = desk, page
+    def __init__(self, folder: SessionFolder, page: Any) -> None:
+        self.folder, self.page = folder, page
         page.set_default_timeout(10_000)
-        page.on("console", lambda message: desk.errors.append(message.text))
-        page.on("pageerror", lambda error: desk.errors.append(str(error)))
+        page.on("console", lambda message: folder.errors.append(message.text))
+        page.on("pageerror", lambda error: folder.errors.append(str(error)))
         page.on("request", lambda request: self._watch(request.url))
         self.open()
 
     def _watch(self, url: str) -> None:
-        if not url.startswith(self.desk.url):
-            self.desk.elsewhere.append(url)
+        if not url.startswith(self.folder.url):
+            self.folder.elsewhere.append(url)
 
     def open(self) -> None:
-        self.page.goto(self.desk.url)
+        self.page.goto(self.folder.url)
         self.ready()
 
     def ready(self) -> None:
         self.page.locator("canvas:focus[aria-busy=false]").wait_for()
 
     def at(self, number: int) -> None:
-        """Wait until that film, from 1, is on the screen."""
-        self.page.get_by_role("heading", name=re.compile(rf"^Film {number} of ")).wait_for()
+        """Wait until that image, from 1, is on the screen."""
+        self.page.get_by_role("heading", name=re.compile(rf"^Image {number} of ")).wait_for()
         self.ready()
 
     def middle(self, cell: int, side: int = 4) -> tuple[float, float]:
@@ -146,11 +149,11 @@ class Page:
 
 
 @pytest.fixture
-def desk(chromium: Any) -> Iterator[Callable[[Path], Desk]]:
-    opened: list[Desk] = []
+def folder(chromium: Any) -> Iterator[Callable[[Path], SessionFolder]]:
+    opened: list[SessionFolder] = []
 
-    def made(questions: Path) -> Desk:
-        opened.append(Desk(chromium, questions))
+    def made(questions: Path) -> SessionFolder:
+        opened.append(SessionFolder(chromium, questions))
         opened[-1].start()
         return opened[-1]
 
@@ -173,7 +176,7 @@ def given(path: Path) -> list[tuple[int, ...] | None]:
 
 
 def as_masks(answers: tuple[SessionAnswer, ...], folder: Path) -> None:
-    """The same cells as PNG masks; a skipped film has none."""
+    """The same cells as PNG masks; a skipped image has none."""
     for answer in answers:
         if answer.cells is not None:
             mask = np.zeros(16, dtype=np.uint8)
@@ -184,7 +187,7 @@ def as_masks(answers: tuple[SessionAnswer, ...], folder: Path) -> None:
 
 
 def test_a_reader_answers_twenty_questions_and_the_study_goes_on_as_if_they_had_always_been_there(
-    desk: Callable[[Path], Desk], tmp_path: Path
+    folder: Callable[[Path], SessionFolder], tmp_path: Path
 ) -> None:
     (tmp_path / "answers").mkdir()
     human = {"oracle": "human", "options": {"reader": "ada", "folder": str(tmp_path / "answers")}}
@@ -192,7 +195,7 @@ def test_a_reader_answers_twenty_questions_and_the_study_goes_on_as_if_they_had_
     assert waiting.record.status == "waiting"
     (questions,) = (tmp_path / "store" / "questions").iterdir()
     session = tmp_path / "answers" / "ada-4x4.jsonl"
-    at = desk(questions)
+    at = folder(questions)
     page = at.page()
     expected: list[tuple[int, ...] | None] = []
 
@@ -204,7 +207,7 @@ def test_a_reader_answers_twenty_questions_and_the_study_goes_on_as_if_they_had_
         page.page.get_by_role("button", name="Save and next").click()
         expected.append(tuple(sorted({number, 9, 11})))
         page.at(number + 1)
-        assert given(session) == expected, "each is on disk before the next film shows"
+        assert given(session) == expected, "each is on disk before the next image shows"
 
     page.press("ArrowRight", "ArrowRight", "Space", "ArrowDown", "Space", "r")  # from where the mouse was
     page.page.keyboard.type("the model was focused on the marker, sni")  # letters are keys elsewhere
@@ -250,7 +253,7 @@ def test_a_reader_answers_twenty_questions_and_the_study_goes_on_as_if_they_had_
         page.click(number - 10)
         page.press("Enter")
         expected.append((number - 10,))
-    page.says("All films are answered", "dialog[open]")
+    page.says("All images are answered", "dialog[open]")
     assert given(session) == expected
     assert at.stop(signal.SIGINT) == 0
 
@@ -272,9 +275,9 @@ def test_a_reader_answers_twenty_questions_and_the_study_goes_on_as_if_they_had_
 
 
 def test_fault_45_of_two_windows_the_slower_is_shown_what_is_there(
-    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     one, two = at.page(), at.page()
     one.click(1, 2)
     two.click(5)
@@ -298,10 +301,31 @@ def test_fault_45_of_two_windows_the_slower_is_shown_what_is_there(
     assert [error for error in at.errors if "409" not in error] == []
 
 
-def test_fault_45_a_draft_that_saw_the_focus_come_back_still_replaces_what_it_was_begun_on(
-    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+def test_fault_52_a_folder_of_answers_that_vanishes_leaves_the_choice_on_the_page_to_be_saved_once_it_is_back(
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
-    at = desk(put())
+    page = folder(put()).page()
+    page.click(1)
+    page.press("Enter")
+    page.at(2)
+    away = answers.rename(answers.with_name("away"))
+    answers.mkdir()
+    page.click(5)
+    page.press("Enter")
+    page.says("Not saved; what you chose and wrote stays in this window.", "#notice")
+    page.says("Was the folder unmounted, moved or emptied? Bring it back and save again.", "#notice")
+    assert page.text("#chosen") == "1 of 16 cells chosen: 5"
+    answers.rmdir()
+    away.rename(answers)
+    page.press("Enter")
+    page.at(3)
+    assert given(answers / "ada-4x4.jsonl") == [(1,), (5,)]
+
+
+def test_fault_45_a_draft_that_saw_the_focus_come_back_still_replaces_what_it_was_begun_on(
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
+) -> None:
+    at = folder(put())
     one, two = at.page(), at.page()
     one.click(5)
     one.press("r")
@@ -313,7 +337,7 @@ def test_fault_45_a_draft_that_saw_the_focus_come_back_still_replaces_what_it_wa
     assert one.text("#answered") == "1 answered"
     assert one.text("#chosen") == "1 of 16 cells chosen: 5", "the reader is at it"
     one.press("Escape", "Enter")
-    one.says("Not saved: this film was answered meanwhile in another window")
+    one.says("Not saved: this image was answered meanwhile in another window")
     assert given(answers / "ada-4x4.jsonl") == [(1, 2)], "nobody has seen that answer here before it was replaced"
     assert one.text("#chosen") == "2 of 16 cells chosen: 1 2 (saved)"
     assert one.page.locator("#reason").input_value() == ""
@@ -327,10 +351,10 @@ def test_fault_45_a_draft_that_saw_the_focus_come_back_still_replaces_what_it_wa
     assert [error for error in at.errors if "409" not in error] == []
 
 
-def test_fault_45_a_draft_that_was_overtaken_while_another_film_was_shown_can_be_brought_back(
-    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+def test_fault_45_a_draft_that_was_overtaken_while_another_image_was_shown_can_be_brought_back(
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     one, two = at.page(), at.page()
     one.click(5)
     one.press("r")
@@ -344,7 +368,7 @@ def test_fault_45_a_draft_that_was_overtaken_while_another_film_was_shown_can_be
     one.says("1 answered", "#answered")
     one.press("p")
     one.at(1)
-    one.says("This film was answered meanwhile in another window")
+    one.says("This image was answered meanwhile in another window")
     assert one.text("#chosen") == "2 of 16 cells chosen: 1 2 (saved)"
     one.press("a", "u", "u")
     assert one.text("#chosen") == "1 of 16 cells chosen: 5"
@@ -357,9 +381,9 @@ def test_fault_45_a_draft_that_was_overtaken_while_another_film_was_shown_can_be
 
 
 def test_a_tablet_tap_drag_pinch_and_everything_large_enough_to_be_hit(
-    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     page = at.page(820, 1180, has_touch=True, color_scheme="dark")
     tap, screen = page.page.touchscreen.tap, page.page.context.new_cdp_session(page.page)
 
@@ -397,9 +421,9 @@ def test_a_tablet_tap_drag_pinch_and_everything_large_enough_to_be_hit(
 
 
 def test_after_the_server_has_stopped_the_old_page_says_what_is_kept_and_the_new_one_has_it(
-    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     page = at.page()
     with page.kept(5, reason="m"):
         page.click(5)
@@ -426,9 +450,9 @@ def test_after_the_server_has_stopped_the_old_page_says_what_is_kept_and_the_new
 
 
 def test_fault_45_a_window_takes_back_no_draft_but_its_own(
-    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     one, two = at.page(), at.page()
     posted: list[Any] = []
     two.page.on("request", lambda request: "/drafts/" in request.url and posted.append(request.post_data_json))
@@ -442,7 +466,7 @@ def test_fault_45_a_window_takes_back_no_draft_but_its_own(
     assert two.text("#chosen") == "0 of 16 cells chosen", "it goes on with what it showed"
     two.page.reload()
     two.ready()
-    assert posted == [], "it looked at the film, and chose nothing"
+    assert posted == [], "it looked at the image, and chose nothing"
 
     with two.kept(9):
         two.click(9)
@@ -468,8 +492,8 @@ def test_fault_45_a_window_takes_back_no_draft_but_its_own(
     assert [error for error in at.errors if "ERR_CONNECTION_REFUSED" not in error] == []
 
 
-def overtaken(at: Desk) -> Page:
-    """A window that chose 5 on the first film, and does not know that another one has saved 9 since."""
+def overtaken(at: SessionFolder) -> Page:
+    """A window that chose 5 on the first image, and does not know that another one has saved 9 since."""
     one, two = at.page(), at.page()
     with one.kept(5):
         one.click(5)
@@ -480,24 +504,24 @@ def overtaken(at: Desk) -> Page:
 
 
 def test_fault_45_what_another_window_saved_since_is_not_promised_to_be_shown(
-    desk: Callable[[Path], Desk], put: Callable[..., Path]
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path]
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     one = overtaken(at)
     at.stop()
     one.page.evaluate("window.dispatchEvent(new Event('focus'))")
-    one.says("the new page shows it, unless another window has changed or saved this film since", "#notice")
+    one.says("the new page shows it, unless another window has changed or saved this image since", "#notice")
     at.start()
     three = at.page()
-    three.press("p")  # the first film, which is not the first without an answer any more
+    three.press("p")  # the first image, which is not the first without an answer any more
     three.at(1)
     assert three.text("#chosen") == "1 of 16 cells chosen: 9 (saved)"
 
 
 def test_fault_45_a_draft_that_the_server_did_not_take_is_not_said_to_be_kept(
-    desk: Callable[[Path], Desk], put: Callable[..., Path]
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path]
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     one = overtaken(at)
     with one.page.expect_request_finished(lambda request: "/drafts/" in request.url) as told:
         one.click(6)
@@ -509,9 +533,9 @@ def test_fault_45_a_draft_that_the_server_did_not_take_is_not_said_to_be_kept(
 
 
 def test_a_server_that_was_only_out_of_reach_is_said_to_answer_again_and_gets_what_was_chosen_meanwhile(
-    desk: Callable[[Path], Desk], put: Callable[..., Path]
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path]
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     page = at.page()
     page.page.route("**/*", lambda route: route.abort())
     page.click(5)
@@ -525,7 +549,7 @@ def test_a_server_that_was_only_out_of_reach_is_said_to_answer_again_and_gets_wh
     page.at(2)
     page.page.route("**/*", lambda route: route.abort())
     page.press("n")
-    page.says("The server does not send the film.", "#notice")
+    page.says("The server does not send the image.", "#notice")
     page.page.unroute("**/*")
     page.press("p")
     page.at(2)
@@ -534,9 +558,9 @@ def test_a_server_that_was_only_out_of_reach_is_said_to_answer_again_and_gets_wh
 
 
 def test_what_is_taken_back_while_the_server_is_being_told_is_told_too(
-    desk: Callable[[Path], Desk], put: Callable[..., Path]
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path]
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     page = at.page()
     with page.kept(5):
         page.click(5)
@@ -553,15 +577,15 @@ def test_what_is_taken_back_while_the_server_is_being_told_is_told_too(
     assert at.page().text("#chosen") == "1 of 16 cells chosen: 5"
 
 
-def test_the_film_does_not_take_the_keyboard_from_a_reader_who_is_typing_already(
-    desk: Callable[[Path], Desk], put: Callable[..., Path]
+def test_the_image_does_not_take_the_keyboard_from_a_reader_who_is_typing_already(
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path]
 ) -> None:
-    page = desk(put()).page()
+    page = folder(put()).page()
     held: list[Any] = []
-    page.page.route("**/film/1.png", lambda route: held.append(route))
+    page.page.route("**/image/1.png", lambda route: held.append(route))
     page.press("n", "r")
     page.page.keyboard.type("th")
-    page.says("Film 2", "#place")
+    page.says("Image 2", "#place")
     while not held:
         page.page.wait_for_timeout(10)
     held[0].continue_()
@@ -571,9 +595,9 @@ def test_the_film_does_not_take_the_keyboard_from_a_reader_who_is_typing_already
 
 
 def test_a_page_of_an_earlier_start_at_the_same_port_says_so(
-    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     page = at.page()
     with page.kept(5):
         page.click(5)
@@ -587,10 +611,10 @@ def test_a_page_of_an_earlier_start_at_the_same_port_says_so(
     assert not (answers / "ada-4x4.jsonl").exists()
 
 
-def test_skipping_what_was_chosen_is_asked_back_and_after_the_mouse_the_keys_are_for_the_film(
-    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+def test_skipping_what_was_chosen_is_asked_back_and_after_the_mouse_the_keys_are_for_the_image(
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
-    at = desk(put())
+    at = folder(put())
     page = at.page()
     page.click(5)
     page.press("s")  # typed for a reason, say
@@ -608,9 +632,9 @@ def test_skipping_what_was_chosen_is_asked_back_and_after_the_mouse_the_keys_are
 
 
 def test_the_help_shows_its_beginning_in_a_low_window_and_the_sliders_say_their_units(
-    desk: Callable[[Path], Desk], put: Callable[..., Path]
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path]
 ) -> None:
-    page = desk(put()).page(1280, 600)
+    page = folder(put()).page(1280, 600)
     page.press("?")
     page.says("How to answer", "dialog[open]")
     assert page.page.evaluate("document.getElementById('help').scrollTop") == 0
@@ -620,13 +644,13 @@ def test_the_help_shows_its_beginning_in_a_low_window_and_the_sliders_say_their_
 
 
 def test_how_it_is_looked_at_changes_what_is_seen_and_not_what_is_answered(
-    desk: Callable[[Path], Desk], put: Callable[..., Path]
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path]
 ) -> None:
-    page = desk(put()).page()
+    page = folder(put()).page()
 
     def seen() -> str:
         page.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        return str(page.page.evaluate("document.getElementById('film').toDataURL()"))
+        return str(page.page.evaluate("document.getElementById('image').toDataURL()"))
 
     pictures = [seen()]
     for keys in (["h"], ["h", "]"], ["w"] * 4, ["l"] * 4, ["+"], ["Shift+ArrowRight"]):
@@ -648,13 +672,13 @@ def test_how_it_is_looked_at_changes_what_is_seen_and_not_what_is_answered(
 
 
 def test_fault_35_markup_in_an_id_and_in_a_reason_is_text(
-    desk: Callable[[Path], Desk], put: Callable[..., Path], answers: Path
+    folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
     nasty = "<img src=x onerror=document.title=1> & <b>"
     folder = put(ids=(nasty,))
-    at = desk(folder)
+    at = folder(folder)
     page = at.page()
-    assert page.text("#film-id").startswith(nasty)
+    assert page.text("#image-id").startswith(nasty)
     page.click(1)
     page.page.locator("#reason").fill(nasty)
     page.press("Control+Enter")
@@ -665,7 +689,7 @@ def test_fault_35_markup_in_an_id_and_in_a_reason_is_text(
     page.ready()
     assert page.page.locator("#reason").input_value() == nasty
     asked = read_asked(folder)
-    first = Sitting(asked, asked.desk_of(None)).answers()[0]
+    first = AnnotationSession(asked, asked.desk_of(None)).answers()[0]
     assert first is not None
     assert first.reason == nasty
     assert page.page.title() == "Which cells matter? - imil-sim"

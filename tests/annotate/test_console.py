@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from imil_sim.annotate import Given, Sitting
+from imil_sim.annotate import AnnotationSession, Given
 from imil_sim.annotate.console import Misread, cells_in, converse, drawn
-from imil_sim.feedback import Grid, read_session
+from imil_sim.feedback import Grid
+from imil_sim.sessions import read_session
 
 
 class Talk:
@@ -34,67 +35,67 @@ class Talk:
         assert cv2.imread(str(picture)) is not None
         self.shown.append(picture.name)
 
-    def with_(self, sitting: Sitting) -> Talk:
-        converse(sitting, self.ask, self.told.append, self.show)
+    def with_(self, session: AnnotationSession) -> Talk:
+        converse(session, self.ask, self.told.append, self.show)
         return self
 
 
-def test_nothing_and_taking_back_are_asked_back_once(sitting: Sitting) -> None:
+def test_nothing_and_taking_back_are_asked_back_once(session: AnnotationSession) -> None:
     talk = Talk("none", "3", "", "back", "skip", "none", "skip", "5", "", "back", "back", "skip", "skip", "", "quit")
     with pytest.raises(EOFError):
-        talk.with_(sitting)
-    first, *others = sitting.answers()
+        talk.with_(session)
+    first, *others = session.answers()
     assert first is not None
     assert (first.abstained, others) == (True, [None] * 6)
     assert sum("type none again" in line for line in talk.told) == 2
     assert sum("type skip again" in line for line in talk.told) == 3
 
 
-def test_all_questions_in_a_row_and_one_gone_back_to(sitting: Sitting) -> None:
+def test_all_questions_in_a_row_and_one_gone_back_to(session: AnnotationSession) -> None:
     talk = Talk(
         "5 6, 9", "the apex", "none", "none", "", "all", "", "skip", "rotated", "back", "16", "",
         "0", "17", "6 x", "", "1", "", "quit",
     )  # fmt: skip
     with pytest.raises(EOFError):
-        talk.with_(sitting)
-    said = [None if answer is None else (answer.cells, answer.reason) for answer in sitting.answers()]
+        talk.with_(session)
+    said = [None if answer is None else (answer.cells, answer.reason) for answer in session.answers()]
     assert said == [
         ((5, 6, 9), "the apex"), ((), ""), (tuple(range(1, 17)), ""), ((16,), ""), ((1,), ""), None, None,
     ]  # fmt: skip
     assert talk.shown == ["001.png", "002.png", "003.png", "004.png", "005.png", "004.png", "005.png", "006.png"]
-    film = sitting.asked.films[0]
-    assert f'film 1 of 7, "{film.image_id}": the model says TB ({film.confidence:.0%}), it is normal' in "".join(
+    image = session.asked.images[0]
+    assert f'image 1 of 7, "{image.image_id}": the model says TB ({image.confidence:.0%}), it is normal' in "".join(
         talk.told
     )
     assert "answered: skipped (rotated)" in talk.told
     assert sum("is no cell; the cells are 1 to 16" in line for line in talk.told) == 4
-    Talk("2", "", "3", "").with_(sitting)  # it goes on where it was left, and ends by itself
-    assert None not in sitting.answers()
+    Talk("2", "", "3", "").with_(session)  # it goes on where it was left, and ends by itself
+    assert None not in session.answers()
 
 
-def test_what_another_window_answered_meanwhile_is_shown_and_kept(sitting: Sitting) -> None:
+def test_what_another_window_answered_meanwhile_is_shown_and_kept(session: AnnotationSession) -> None:
     class Slow(Talk):
         def ask(self, prompt: str) -> str:
-            if prompt.startswith("reason") and sitting.answers()[0] is None:
-                sitting.save(0, Given(cells=(9,)))
+            if prompt.startswith("reason") and session.answers()[0] is None:
+                session.save(0, Given(cells=(9,)))
             return super().ask(prompt)
 
     talk = Slow("1", "", "back", "quit")
     with pytest.raises(EOFError):
-        talk.with_(sitting)
-    first = sitting.answers()[0]
+        talk.with_(session)
+    first = session.answers()[0]
     assert first is not None
     assert first.cells == (9,)
     assert "answered: 9" in talk.told
 
 
-def test_a_line_that_is_no_text_is_asked_for_again_and_no_reason_moves_the_cursor(sitting: Sitting) -> None:
-    sitting.save(1, Given(cells=(2,), reason="up\x1b[2J\r\nhere\u202e"))
+def test_a_line_that_is_no_text_is_asked_for_again_and_no_reason_moves_the_cursor(session: AnnotationSession) -> None:
+    session.save(1, Given(cells=(2,), reason="up\x1b[2J\r\nhere\u202e"))
     talk = Talk("1\udcff", "1", "caf\udce9", "at the apex", "back", "back", "quit")
     with pytest.raises(EOFError):
-        talk.with_(sitting)
+        talk.with_(session)
     assert "answered: 2 (up [2J  here )" in talk.told
-    first = sitting.answers()[0]
+    first = session.answers()[0]
     assert first is not None
     assert first.reason == "at the apex"
     assert sum("that line held characters that cannot be read" in line for line in talk.told) == 2
@@ -120,7 +121,7 @@ def test_no_byte_that_is_typed_and_no_letter_that_the_terminal_has_not_ends_the_
     )
     assert (done.returncode, done.stderr) == (3, b"")
     assert done.stdout.count(b"that line held characters that cannot be read") == 2
-    assert b'film 1 of 7, "\\xe4rztin"' in done.stdout
+    assert b'image 1 of 7, "\\xe4rztin"' in done.stdout
     (answer,) = read_session(answers / "ada-4x4.jsonl").answers
     assert (answer.image_id, answer.cells, answer.reason) == ("\u00e4rztin", (6,), "the apex")
 
@@ -135,12 +136,12 @@ def test_numbers_are_read_strictly() -> None:
             cells_in(typed, grid)
 
 
-def test_the_picture_shows_film_and_heat_map_with_the_numbers_of_the_cells(sitting: Sitting) -> None:
-    film = sitting.asked.films[0]
-    picture = drawn(film, Grid(4, 4))
+def test_the_picture_shows_image_and_heat_map_with_the_numbers_of_the_cells(session: AnnotationSession) -> None:
+    image = session.asked.images[0]
+    picture = drawn(image, Grid(4, 4))
     assert picture.shape == (640, 2 * 640 + 16, 3)
     left, right = picture[:, :640], picture[:, 656:]
     grey = np.abs(left.astype(int) - left[..., :1]).max(axis=2) == 0
-    assert grey.mean() > 0.9, "the film itself stays grey"
-    assert left[100, 100, 0] == pytest.approx(int(film.film[10, 10]), abs=12)
+    assert grey.mean() > 0.9, "the image itself stays grey"
+    assert left[100, 100, 0] == pytest.approx(int(image.image[10, 10]), abs=12)
     assert not np.array_equal(left, right)

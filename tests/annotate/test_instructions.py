@@ -8,12 +8,12 @@ from typing import Any, get_args
 
 import pytest
 
-from imil_sim.annotate import Given, Sitting, read_asked
+from imil_sim.annotate import AnnotationSession, Given, read_asked
 from imil_sim.annotate.instructions import instructions, together
 from imil_sim.feedback.fill import Fill
 from imil_sim.feedback.selection import Strategy
-from imil_sim.feedback.session import MOST_INSTRUCTIONS
-from imil_sim.feedback.session_read import read_session
+from imil_sim.sessions.read import read_session
+from imil_sim.sessions.session import MOST_INSTRUCTIONS
 
 Put = Callable[..., Path]
 
@@ -24,9 +24,10 @@ def told(put: Put, **how: Any) -> str:
 
 def test_the_papers_setting_is_told_in_full(put: Put) -> None:
     assert told(put) == (
-        "The model gave a wrong class to these films and was sure of it. Choose the cells that matter for the true "
+        "The model gave a wrong class to these images and was sure of it. Choose the cells that matter for the true "
         "class; prefer a single connected region. In training all other cells are blacked out. No cell chosen says "
-        "that nothing on the film matters. Skip a film that you do not want to answer. If you like, say why: the model "
+        "that nothing on the image matters. Skip an image that you do not want to answer. If you like, say why: the "
+        "model "
         "was focused on ... so I switched the focus towards ..."
     )
 
@@ -41,7 +42,7 @@ def test_the_papers_setting_is_told_in_full(put: Put) -> None:
             {"fill": "mean", "mode": "append"},
             "stays in training as it is, and a copy of it in which all other cells are",
         ),
-        ({"fill_up": "least-confident-correct"}, "films to which it gave the right class were added"),
+        ({"fill_up": "least-confident-correct"}, "images to which it gave the right class were added"),
     ],
 )
 def test_what_is_otherwise_in_the_study_is_told_otherwise(put: Put, how: dict[str, str], part: str) -> None:
@@ -69,8 +70,8 @@ def test_a_session_keeps_all_that_its_reader_was_told(put: Put) -> None:
     texts = []
     for epoch, how in ((1, {}), (2, {"fill": "blur"}), (3, {})):
         asked = read_asked(put(epoch, **how))
-        sitting = Sitting(asked, asked.desk_of(None))
-        sitting.save(epoch, Given(cells=(epoch,)))
+        session = AnnotationSession(asked, asked.desk_of(None))
+        session.save(epoch, Given(cells=(epoch,)))
         texts.append(instructions(asked))
-    assert read_session(sitting.path).header.instructions == f"{texts[0]}\n\n{texts[1]}"
+    assert read_session(session.path).header.instructions == f"{texts[0]}\n\n{texts[1]}"
     assert len(together("x" * MOST_INSTRUCTIONS, "y")) == MOST_INSTRUCTIONS

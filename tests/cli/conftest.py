@@ -81,15 +81,15 @@ def call(here: Path, capsys: pytest.CaptureFixture[str]) -> Call:
 
 
 @pytest.fixture
-def films(here: Path) -> Path:
-    """Four films a class in ``films/clear`` and ``films/opaque``, and a study ``films.toml`` about them."""
+def images(here: Path) -> Path:
+    """Four images a class in ``images/clear`` and ``images/opaque``, and a study ``images.toml`` about them."""
     for number in range(8):
-        path = here / "films" / ("clear" if number < 4 else "opaque") / f"film{number}.png"
+        path = here / "images" / ("clear" if number < 4 else "opaque") / f"image{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         noise = np.random.default_rng(number).integers(0, 256, (40, 32)).astype(np.uint8)
         assert cv2.imwrite(str(path), noise)
-    study = TINY.replace('source = "phantom"', 'source = "folder"\npath = "films"').replace(
+    study = TINY.replace('source = "phantom"', 'source = "folder"\npath = "images"').replace(
         "train = 16\ntest = 6\n", ""
     )
-    (here / "films.toml").write_text(study)
-    return here / "films"
+    (here / "images.toml").write_text(study)
+    return here / "images"

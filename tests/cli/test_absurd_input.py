@@ -36,6 +36,7 @@ class Given:
     """What stands before its value."""
     valid: str
     """A value that may be right; ``tiny.toml`` for a study."""
+    required: bool
 
 
 def verbs(group: typer.Typer, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], tuple[Given, ...]]]:
@@ -50,21 +51,25 @@ def verbs(group: typer.Typer, before: tuple[str, ...] = ()) -> Iterator[tuple[tu
 
 def given(verb: Callable[..., Any]) -> Iterator[Given]:
     hints = get_type_hints(verb, include_extras=True)
-    for name in inspect.signature(verb).parameters:
+    for name, parameter in inspect.signature(verb).parameters.items():
         kind, info = get_args(hints[name])
         study = str(getattr(info, "metavar", "")).startswith("STUDY")
         if study or kind is Path or Path in get_args(kind):
             flags = () if isinstance(info, ArgumentInfo) else info.param_decls or (f"--{name.replace('_', '-')}",)
-            yield Given(name, flags, "tiny.toml" if study else f"{name}.png")
+            valid = "tiny.toml" if study else f"{name}.png"
+            yield Given(name, flags, valid, parameter.default is parameter.empty)
 
+
+WITH = {"oracles": ("--gallery", "some.png", "--study", "tiny.toml")}
+"""What a verb needs to look at its other options at all."""
 
 PLACES = [(verb, all_given, one) for verb, all_given in verbs(app) for one in all_given]
 
 
 def arguments(verb: tuple[str, ...], all_given: tuple[Given, ...], one: Given, value: str) -> list[str]:
-    """A call of the verb with that value of one parameter, and valid ones of all others."""
-    values = ((*each.flags, value if each is one else each.valid) for each in all_given)
-    return [*verb, *(word for words in values for word in words)]
+    """A call of the verb with that value of one parameter, and valid ones of all others that it needs."""
+    values = [(*each.flags, value if each is one else each.valid) for each in all_given if each.required or each is one]
+    return [*verb, *WITH.get(verb[0], ()), *(word for words in values for word in words)]
 
 
 def name_of(value: Any) -> str:

@@ -40,7 +40,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What would have been served, and what a browser would have opened; the page is left at once."""
     calls: list[Any] = []
 
-    def serve(sitting: Any, host: str, port: int, on_ready: Any) -> None:
+    def serve(session: Any, host: str, port: int, on_ready: Any) -> None:
         calls.append((host, port))
         on_ready(Address(host, port or 4321, "the-token"), Ticket())
         raise KeyboardInterrupt

@@ -96,8 +96,8 @@ def test_a_long_name_of_an_arm_gives_way_and_the_numbers_stay_whole(
     assert sum(line.count("(") for line in called.out.splitlines()) == 1 + 2 * 3 + 3
 
 
-def test_data_shows_what_a_source_holds(call: Any, films: Path) -> None:
-    called = call("data", "films.toml")
+def test_data_shows_what_a_source_holds(call: Any, images: Path) -> None:
+    called = call("data", "images.toml")
     assert called.code == 0, called
     lines = [line.strip().split(maxsplit=1) for line in called.out.splitlines()]
     assert lines[0] == ["folder"]
@@ -106,10 +106,10 @@ def test_data_shows_what_a_source_holds(call: Any, films: Path) -> None:
     assert ["split", "6/2 training / test"] in lines
 
 
-def test_data_shows_what_can_be_used_before_it_tells_of_what_cannot(here: Path, call: Any, films: Path) -> None:
-    with (here / "films.toml").open("a") as study:
+def test_data_shows_what_can_be_used_before_it_tells_of_what_cannot(here: Path, call: Any, images: Path) -> None:
+    with (here / "images.toml").open("a") as study:
         study.write('[test_sets.gone]\nsource = "folder"\npath = "gone"\nsize = 32\n')
-    called = call("data", "films.toml")
+    called = call("data", "images.toml")
     assert called.code == 2
     assert "8 images, 32 x 32 pixels" in called.out
     assert called.err.startswith('imil-sim: "gone" was not found')

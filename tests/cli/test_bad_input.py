@@ -16,7 +16,7 @@ import pytest
 import torch
 
 RUN = ("run", "tiny.toml", "--workers", "0")
-FILMS = ("run", "films.toml", "--workers", "0")
+IMAGES = ("run", "images.toml", "--workers", "0")
 
 
 @dataclass(frozen=True)
@@ -50,35 +50,36 @@ def oracle(table: str) -> Callable[[Path], object]:
     return replaced('feedback.oracle = "lesions"', f"feedback = {table}")
 
 
-def film(content: bytes | None, size: int | None = None) -> Callable[[Path], object]:
-    """``films/opaque/film5.png`` with other content, or cut off."""
+def image(content: bytes | None, size: int | None = None) -> Callable[[Path], object]:
+    """``images/opaque/image5.png`` with other content, or cut off."""
 
     def spoil(here: Path) -> None:
-        path = here / "films" / "opaque" / "film5.png"
+        path = here / "images" / "opaque" / "image5.png"
         path.write_bytes(path.read_bytes()[:size] if content is None else content)
 
     return spoil
 
 
 def pixels(array: Any) -> Callable[[Path], object]:
-    return lambda here: cv2.imwrite(str(here / "films" / "opaque" / "film5.png"), array)
+    return lambda here: cv2.imwrite(str(here / "images" / "opaque" / "image5.png"), array)
 
 
 def manifest(rows: str, options: str = "") -> Callable[[Path], object]:
-    """The films through ``films.csv``, with these rows."""
+    """The images through ``images.csv``, with these rows."""
 
     def spoil(here: Path) -> None:
-        (here / "films.csv").write_text(rows)
+        (here / "images.csv").write_text(rows)
         source = (
-            f'source = "manifest"\npath = "films.csv"\nimage_folder = "films"\nclasses = ["clear", "opaque"]\n{options}'
+            'source = "manifest"\npath = "images.csv"\nimage_folder = "images"\n'
+            f'classes = ["clear", "opaque"]\n{options}'
         )
-        replaced('source = "folder"\npath = "films"', source, "films.toml")(here)
+        replaced('source = "folder"\npath = "images"', source, "images.toml")(here)
 
     return spoil
 
 
 ROWS = "image,label\n" + "".join(
-    f"{name}/film{i}.png,{name}\n" for i in range(8) for name in [("clear", "opaque")[i > 3]]
+    f"{name}/image{i}.png,{name}\n" for i in range(8) for name in [("clear", "opaque")[i > 3]]
 )
 
 KINDS = [
@@ -166,34 +167,39 @@ KINDS = [
         oracle('{ oracle = "lesions", grid_size = [33, 4] }'),
     ),
     # -------------------------------------------------------------------------------------------------------- data
-    Bad("missing folder", r'"films" was not found.*IMIL_SIM_DATA', lambda here: shutil.rmtree(here / "films"), FILMS),
+    Bad(
+        "missing folder", r'"images" was not found.*IMIL_SIM_DATA', lambda here: shutil.rmtree(here / "images"), IMAGES
+    ),
     Bad(
         "missing real set", r'"shenzhen" was not found.*IMIL_SIM_DATA', call=("run", "shenzhen-small", "--workers", "0")
     ),
-    Bad("truncated film", r"opaque/film5\.png: is truncated", film(None, 300), FILMS),
-    Bad("film that is text", r"opaque/film5\.png: is neither PNG nor JPEG", film(b"no film"), FILMS),
-    Bad("empty film", r"opaque/film5\.png: has zero bytes", film(b""), FILMS),
-    Bad("film of 12 bits", r"opaque/film5\.png: has 16 bits", pixels(np.full((40, 32), 4095, np.uint16)), FILMS),
+    Bad("truncated image", r"opaque/image5\.png: is truncated", image(None, 300), IMAGES),
+    Bad("image that is text", r"opaque/image5\.png: is neither PNG nor JPEG", image(b"no image"), IMAGES),
+    Bad("empty image", r"opaque/image5\.png: has zero bytes", image(b""), IMAGES),
+    Bad("image of 12 bits", r"opaque/image5\.png: has 16 bits", pixels(np.full((40, 32), 4095, np.uint16)), IMAGES),
     Bad(
-        "film with holes", r"opaque/film5\.png: has transparent pixels", pixels(np.zeros((40, 32, 4), np.uint8)), FILMS
+        "image with holes",
+        r"opaque/image5\.png: has transparent pixels",
+        pixels(np.zeros((40, 32, 4), np.uint8)),
+        IMAGES,
     ),
-    Bad("one class only", r"class", lambda here: shutil.rmtree(here / "films" / "opaque"), FILMS),
+    Bad("one class only", r"class", lambda here: shutil.rmtree(here / "images" / "opaque"), IMAGES),
     Bad(
-        "more test films than films",
+        "more test images than images",
         r"split\.test = 8 makes 8 test images of 8",
-        added("[split]\ntest = 8", "films.toml"),
-        FILMS,
+        added("[split]\ntest = 8", "images.toml"),
+        IMAGES,
     ),
-    Bad("table without the column", r'no column "label"', manifest(ROWS.replace("label", "finding", 1)), FILMS),
+    Bad("table without the column", r'no column "label"', manifest(ROWS.replace("label", "finding", 1)), IMAGES),
     Bad(
         "label outside the classes",
         r'line 6: label "hazy"',
-        manifest(ROWS.replace("film4.png,opaque", "film4.png,hazy")),
-        FILMS,
+        manifest(ROWS.replace("image4.png,opaque", "image4.png,hazy")),
+        IMAGES,
     ),
-    Bad("film listed twice", r"film4", manifest(ROWS + "opaque/film4.png,opaque\n"), FILMS),
-    Bad("film that is not there", r"film9\.png", manifest(ROWS + "opaque/film9.png,opaque\n"), FILMS),
-    Bad("film named with a path out", r"passwd", manifest(ROWS + "../../../../etc/passwd,opaque\n"), FILMS),
+    Bad("image listed twice", r"image4", manifest(ROWS + "opaque/image4.png,opaque\n"), IMAGES),
+    Bad("image that is not there", r"image9\.png", manifest(ROWS + "opaque/image9.png,opaque\n"), IMAGES),
+    Bad("image named with a path out", r"passwd", manifest(ROWS + "../../../../etc/passwd,opaque\n"), IMAGES),
 ]
 
 
@@ -204,7 +210,7 @@ def everything(here: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("bad", KINDS, ids=lambda bad: bad.kind.replace(" ", "-"))
-def test_each_kind_has_one_clear_message(bad: Bad, here: Path, films: Path, call: Any) -> None:
+def test_each_kind_has_one_clear_message(bad: Bad, here: Path, images: Path, call: Any) -> None:
     bad.spoil(here)
     before = everything(here)
     called = call(*bad.call)
@@ -215,7 +221,7 @@ def test_each_kind_has_one_clear_message(bad: Bad, here: Path, films: Path, call
     assert len(re.findall(r"^imil-sim: |^Usage: ", called.err, re.MULTILINE)) == 1, called.err
     assert everything(here) == before
     assert not (here / "reports").exists()
-    if bad.call in (RUN, FILMS) and bad.kind != "missing folder":  # which counting does without
+    if bad.call in (RUN, IMAGES) and bad.kind != "missing folder":  # which counting does without
         planned = call("plan", bad.call[1])
         assert (planned.code, planned.out, planned.err) == (2, "", called.err)
 
@@ -228,9 +234,9 @@ def test_a_device_that_is_not_there_is_told(call: Any) -> None:
     assert called.err.startswith("imil-sim: device cuda was asked for")
 
 
-def test_all_faulty_films_are_told_at_once(here: Path, films: Path, call: Any) -> None:
+def test_all_faulty_images_are_told_at_once(here: Path, images: Path, call: Any) -> None:
     for number in (4, 6):
-        (films / "opaque" / f"film{number}.png").write_bytes(b"")
-    called = call("data", "films.toml")
+        (images / "opaque" / f"image{number}.png").write_bytes(b"")
+    called = call("data", "images.toml")
     assert called.code == 2
-    assert [number for number in range(8) if f"film{number}.png: has zero bytes" in called.err] == [4, 6]
+    assert [number for number in range(8) if f"image{number}.png: has zero bytes" in called.err] == [4, 6]

@@ -114,12 +114,12 @@ def pointing_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def blacking_out_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A blackout that gives the film back as it was."""
+    """A blackout that gives the image back as it was."""
     monkeypatch.setattr(consult.Filling, "__call__", lambda self, row, keep: np.array(self._images.pixels[row]))
 
 
 def forgetting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop that trains on the answers for one epoch and on the original films from then on."""
+    """A loop that trains on the answers for one epoch and on the original images from then on."""
 
     def forgetful(recipe: Any, images: Any, overlay: Overlay, start: Any, until: int, **how: Any) -> train.Trained:
         if not overlay.key:

@@ -14,12 +14,13 @@ from imil_sim.cli import importing
 from imil_sim.engine.check import check_study
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import ImilSimError, SessionError
-from imil_sim.feedback import session_read
-from imil_sim.feedback.recorded import Films
-from imil_sim.feedback.session import Session
-from imil_sim.feedback.session_read import read_session
-from imil_sim.feedback.session_write import write_new_session
-from imil_sim.images.importing.reading import Read, read_outlines
+from imil_sim.feedback.image_index import ImageIndex
+from imil_sim.io import make_folder
+from imil_sim.sessions import read as session_read
+from imil_sim.sessions.importers.reading import Read, read_outlines
+from imil_sim.sessions.read import read_session
+from imil_sim.sessions.session import Session
+from imil_sim.sessions.write import write_new_session
 from imil_sim.study.study import read_study
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def test_a_folder_of_masks_becomes_a_session_and_the_same_one_again(call: Call, 
     assert (done.code, done.out.strip()) == (
         0,
         "folder of masks: 3 answers on a grid of 4 x 4, by me, written to out/s.jsonl\n"
-        '  1 film without a mark is answered "nothing matters" (--unmarked skip leaves it out)',
+        '  1 image without a mark is answered "nothing matters" (--unmarked skip leaves it out)',
     )
     session = read_session(here / "out/s.jsonl")
     assert (session.header.reader, session.header.role) == ("me", "resident")
@@ -61,27 +62,27 @@ def test_a_folder_of_masks_becomes_a_session_and_the_same_one_again(call: Call, 
 
 
 def twice_in(kind: str) -> object:
-    """A file in which one film stands twice."""
+    """A file in which one image stands twice."""
     if kind == "label-studio":
         mark = {"type": "rectanglelabels", "original_width": 9, "original_height": 9}
         mark["value"] = {"x": 0, "y": 0, "width": 50, "height": 50}
         work = {"completed_by": 7, "result": [mark]}
-        return [{"id": 3, "data": {"image": f"{film}.png"}, "annotations": [work] * 2} for film in "ab"]
+        return [{"id": 3, "data": {"image": f"{image}.png"}, "annotations": [work] * 2} for image in "ab"]
     if kind == "coco":
         images = [{"id": n, "file_name": f"{'aabb'[n]}.png", "height": 9, "width": 9} for n in range(4)]
         return {"images": images, "annotations": [{"image_id": n, "bbox": [0, 0, 4, 4]} for n in range(4)]}
     region = {"shape_attributes": {"name": "rect", "x": 0, "y": 0, "width": 4, "height": 4}}
-    return {f"{film}.png{n}": {"filename": f"{film}.png", "regions": [region]} for film in "ab" for n in (1, 2)}
+    return {f"{image}.png{n}": {"filename": f"{image}.png", "regions": [region]} for image in "ab" for n in (1, 2)}
 
 
 @pytest.mark.parametrize("kind", ["label-studio", "coco", "via"])
-def test_a_film_that_stands_twice_in_a_file_is_refused(call: Call, here: Path, kind: str) -> None:
+def test_a_image_that_stands_twice_in_a_file_is_refused(call: Call, here: Path, kind: str) -> None:
     (here / "twice.json").write_text(json.dumps(twice_in(kind)))
     done = call("import", "twice.json", "--to", "s.jsonl", "--grid", "4")
     assert (done.code, (here / "s.jsonl").exists()) == (2, False)
     reader = "7" if kind == "label-studio" else "unknown"
-    for film in "ab":
-        assert f'film "{film}" of reader {reader} stands there already; keep one of them' in done.err
+    for image in "ab":
+        assert f'image "{image}" of reader {reader} stands there already; keep one of them' in done.err
     assert ("of no known size" in done.err) == (kind == "via")  # told beside it
 
 
@@ -104,7 +105,7 @@ def test_several_readers_become_sessions_in_a_folder(call: Call, here: Path) -> 
     ("arguments", "told"),
     [
         (["none.json"], "none.json does not exist"),
-        (["boxes.csv"], "1 film is marked in pixels and of no known size"),
+        (["boxes.csv"], "1 image is marked in pixels and of no known size"),
         (["boxes.csv", "--format", "cocoa"], 'Did you mean "coco"'),
         (["boxes.csv", "--threshold", "0"], "--threshold: threshold is the share"),
         (["boxes.csv", "--reader", "R9"], 'no reader "R9" in the file'),
@@ -134,7 +135,7 @@ def test_what_was_left_out_is_said(call: Call, here: Path) -> None:
     assert "1 answer on a grid of 8 x 8, 1 abstention, by unknown" in done.out
 
 
-def test_with_a_study_the_films_are_known_and_a_stranger_is_refused(call: Call, masks: Path, here: Path) -> None:
+def test_with_a_study_the_images_are_known_and_a_stranger_is_refused(call: Call, masks: Path, here: Path) -> None:
     done = call("import", "masks", "--to", "s.jsonl", "--grid", "4", "--study", "tiny.toml")
     assert done.code == 0, done.err
     session = read_session(here / "s.jsonl")
@@ -144,7 +145,7 @@ def test_with_a_study_the_films_are_known_and_a_stranger_is_refused(call: Call, 
     (masks / "train-0001.png").rename(masks / "train-9999.png")
     refused = call("import", "masks", "--to", "t.jsonl", "--study", "tiny.toml")
     assert refused.code == 2
-    assert 'film "train-9999" is not in the set phantom' in refused.err
+    assert 'image "train-9999" is not in the set phantom' in refused.err
     assert not (here / "t.jsonl").exists()
 
 
@@ -198,7 +199,7 @@ def test_of_several_grids_of_a_study_one_must_be_said(call: Call, masks: Path, h
 
 
 def test_an_ending_that_all_masks_have_is_asked_about(call: Call, masks: Path, here: Path) -> None:
-    hint = 'the names of all masks end in "_mask"; if those of the films do not, give --suffix _mask'
+    hint = 'the names of all masks end in "_mask"; if those of the images do not, give --suffix _mask'
     for path in sorted(masks.iterdir()):
         path.rename(path.with_stem(f"{path.stem}_mask"))
     done = call("import", "masks", "--to", "s.jsonl")
@@ -206,23 +207,23 @@ def test_an_ending_that_all_masks_have_is_asked_about(call: Call, masks: Path, h
     done = call("import", "masks", "--to", "t.jsonl", "--suffix", "_mask")
     assert (done.code, done.err) == (0, "")
     done = call("import", "masks", "--to", "u.jsonl", "--study", "tiny.toml")
-    assert (done.code, 'film "train-0000_mask" is not in the set' in done.err, hint in done.err) == (2, True, True)
-    # Of films that are called so it is no suffix.
+    assert (done.code, 'image "train-0000_mask" is not in the set' in done.err, hint in done.err) == (2, True, True)
+    # Of images that are called so it is no suffix.
     assert (
         importing._suffix_hint(
             Read("masks", read_outlines(masks).outlines, ending="_mask"),
-            Films("set", "f" * 64, ("a", "b"), {"train-0001_mask": 0}, lambda _: np.zeros((2, 2), np.uint8)),
+            ImageIndex("set", "f" * 64, ("a", "b"), {"train-0001_mask": 0}, lambda _: np.zeros((2, 2), np.uint8)),
             whole_path=False,
         )
         == ()
     )
 
 
-def test_films_without_a_mark_and_marks_of_other_categories_are_summed_up(call: Call, here: Path) -> None:
+def test_images_without_a_mark_and_marks_of_other_categories_are_summed_up(call: Call, here: Path) -> None:
     boxes = [("a", 1), ("a", 2), ("b", 2)]
     document = {
         "categories": [{"id": 1, "name": "nodule"}, {"id": 2, "name": "cavity"}],
-        "images": [{"id": film, "file_name": f"{film}.png", "height": 9, "width": 9} for film in "abcd"],
+        "images": [{"id": image, "file_name": f"{image}.png", "height": 9, "width": 9} for image in "abcd"],
         "annotations": [{"image_id": f, "category_id": c, "bbox": [0, 0, 2, 2]} for f, c in boxes],
     }
     (here / "coco.json").write_text(json.dumps(document))
@@ -231,9 +232,9 @@ def test_films_without_a_mark_and_marks_of_other_categories_are_summed_up(call: 
         0,
         [
             "COCO JSON: 2 answers on a grid of 4 x 4, by unknown, written to s.jsonl",
-            '  1 film without a mark of the categories asked for is answered "nothing matters" '
+            '  1 image without a mark of the categories asked for is answered "nothing matters" '
             "(--unmarked skip leaves it out)",
-            "  2 films without a mark of the categories asked for are left out (--unmarked nothing answers them "
+            "  2 images without a mark of the categories asked for are left out (--unmarked nothing answers them "
             '"nothing matters")',
             "  2 marks of other categories are left out (--only)",
         ],
@@ -265,7 +266,7 @@ def test_files_passed_over_are_said_and_a_reader_without_an_answer_too(call: Cal
     (here / "sizes.csv").write_text("image_id,width,height\na,100,80\n")
     done = call("import", "boxes.csv", "--to", "s2.jsonl", "--sizes", "sizes.csv", "--unmarked", "skip")
     assert done.code == 0
-    assert "CSV table of boxes: no answer, by R2, nothing written\n  1 film without a mark is left out" in done.out
+    assert "CSV table of boxes: no answer, by R2, nothing written\n  1 image without a mark is left out" in done.out
 
 
 # ---------------------------------------------------------------------------------------------------- all or nothing
@@ -333,18 +334,15 @@ def test_a_folder_that_another_process_makes_meanwhile_is_used_and_not_taken_awa
     call: Call, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = four_readers(here)
-    missing = importing._missing_folders
 
-    def late(path: Path) -> list[Path]:
-        folders = missing(path)
-        for folder in folders:
-            folder.mkdir()
-        return folders
+    def late(folder: Path) -> list[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return make_folder(folder)
 
     def failing(path: Path, session: Session) -> None:
         raise SessionError("No space left")
 
-    monkeypatch.setattr(importing, "_missing_folders", late)
+    monkeypatch.setattr(importing, "make_folder", late)
     with monkeypatch.context() as patch:
         patch.setattr(importing, "write_new_session", failing)
         assert call(*line).code == 2
@@ -403,7 +401,7 @@ def evil_files(here: Path) -> dict[str, list[str]]:
     (here / "readers.csv").write_text(
         f"image_id,rad_id,class_name,x_min,y_min,x_max,y_max\na,R1,,1,2,3,4\na,{EVIL},,,,,\n"
     )
-    (here / "sizes.csv").write_text("film,width,height\na,100,80\n")
+    (here / "sizes.csv").write_text("image,width,height\na,100,80\n")
     (here / "column.csv").write_text(f"image_id,x1,y1,x2,y2\na,{EVIL},2,3,4\n")
     region = {"shape_attributes": {"name": EVIL}, "region_attributes": {EVIL: "x"}}
     (here / "via.json").write_text(json.dumps({EVIL: {"filename": f"{EVIL}.png", "regions": [region]}}))

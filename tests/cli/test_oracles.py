@@ -166,13 +166,13 @@ def test_a_picture_is_a_png_and_a_study_goes_with_a_picture(call: Any, here: Pat
     assert (called.code, (here / "g.jpg").exists()) == (2, False)
     assert "ends in .png" in called.err
     for arguments in (("oracles",), ("oracles", "noisy")):
-        called = call(*arguments, "--study", "films.toml")
+        called = call(*arguments, "--study", "images.toml")
         assert (called.code, called.out) == (2, "")
         assert "--gallery" in called.err
 
 
 def test_the_gallery_takes_the_grid_that_all_arms_of_a_study_share(
-    call: Any, here: Path, films: Path, monkeypatch: pytest.MonkeyPatch
+    call: Any, here: Path, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grids: list[tuple[int, int]] = []
     drawn = gallery_verb.gallery
@@ -183,12 +183,12 @@ def test_the_gallery_takes_the_grid_that_all_arms_of_a_study_share(
         return drawn(questions, given, about=about)
 
     monkeypatch.setattr(gallery_verb, "gallery", looked_at)
-    study = here / "films.toml"
+    study = here / "images.toml"
     arms = study.read_text()
     study.write_text(arms + "\n[arms.all]\nfeedback = { oracle = 'all-cells', imil_epoch = 1, grid_size = [3, 2] }\n")
-    assert call("oracles", "all-cells", "--gallery", "g.png", "--study", "films.toml").code == 0
+    assert call("oracles", "all-cells", "--gallery", "g.png", "--study", "images.toml").code == 0
     study.write_text(study.read_text().replace('"lesions"', '"lesions"\nfeedback.grid_size = [3, 2]'))
-    assert call("oracles", "all-cells", "--gallery", "g.png", "--study", "films.toml").code == 0
+    assert call("oracles", "all-cells", "--gallery", "g.png", "--study", "images.toml").code == 0
     assert grids == [(8, 8), (3, 2)]
 
 
@@ -217,7 +217,7 @@ def test_the_gallery_draws_every_oracle_or_says_why_not(call: Any, here: Path, m
     }
 
 
-def test_the_gallery_shows_a_studys_own_films(call: Any, here: Path, films: Path) -> None:
-    assert call("oracles", "--gallery", "g.png", "--study", "films.toml").code == 0
+def test_the_gallery_shows_a_studys_own_images(call: Any, here: Path, images: Path) -> None:
+    assert call("oracles", "--gallery", "g.png", "--study", "images.toml").code == 0
     assert (here / "g.png").stat().st_size > 10_000
     assert call("oracles", "--gallery", "g.png", "--study", "no.toml").code == 2

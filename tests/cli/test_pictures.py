@@ -8,14 +8,14 @@ from imil_sim.report.figures.interactions import Sample
 
 
 def asked(image_id: str, true_name: str) -> Sample:
-    film = np.zeros((8, 8), np.uint8)
+    image = np.zeros((8, 8), np.uint8)
     return Sample(
         image_id=image_id,
-        image=film,
+        image=image,
         cam=np.zeros((8, 8), np.float32),
         grid=Grid(2, 2),
         cells=None,
-        result=film,
+        result=image,
         true_name=true_name,
         predicted_name="",
         confidence=0.9,

@@ -34,7 +34,7 @@ def test_json_holds_what_scripts_rely_on(here: Path, call: Any) -> None:
         "study": "tiny", "arms": 2, "seeds": 2, "runs": 4, "stages": 6,
         "epochs_straight": 8, "epochs_shared": 6, "epochs_in_store": 0, "epochs_to_train": 6,
         "saving": pytest.approx(8 / 6), "images_seen": True,
-        "seconds_of_work": 12.0,  # six epochs of 16 films in batches of 8
+        "seconds_of_work": 12.0,  # six epochs of 16 images in batches of 8
         "seconds_estimated": 6.0, "processes": 2,
     }  # fmt: skip
     one = numbers(call("plan", "tiny.toml", "--json", "--seeds", "1"))
@@ -107,21 +107,21 @@ def test_thousands_of_runs_can_be_read(here: Path, call: Any, monkeypatch: pytes
 
 
 def test_without_the_images_epochs_are_counted_and_the_store_is_not_looked_at(
-    here: Path, call: Any, films: Path
+    here: Path, call: Any, images: Path
 ) -> None:
-    seen = numbers(call("plan", "films.toml", "--json", "--seeds", "1"))
-    assert call("run", "films.toml", "--workers", "0", "--seeds", "1").code == 0
-    assert numbers(call("plan", "films.toml", "--json", "--seeds", "1"))["epochs_to_train"] == 0
-    films.rename(here / "elsewhere")
-    unseen = numbers(call("plan", "films.toml", "--json", "--seeds", "1"))
+    seen = numbers(call("plan", "images.toml", "--json", "--seeds", "1"))
+    assert call("run", "images.toml", "--workers", "0", "--seeds", "1").code == 0
+    assert numbers(call("plan", "images.toml", "--json", "--seeds", "1"))["epochs_to_train"] == 0
+    images.rename(here / "elsewhere")
+    unseen = numbers(call("plan", "images.toml", "--json", "--seeds", "1"))
     same = ("runs", "stages", "epochs_straight", "epochs_shared", "saving")
     assert [unseen[key] for key in same] == [seen[key] for key in same]
     assert (unseen["images_seen"], unseen["epochs_in_store"], unseen["epochs_to_train"]) == (False, 0, 3)
     assert (unseen["seconds_estimated"], unseen["seconds_of_work"]) == (None, None)
-    told = " ".join(call("plan", "films.toml").out.split())
+    told = " ".join(call("plan", "images.toml").out.split())
     assert "in the store 0 not looked at" in told
     assert "no telling how long without the images" in told
-    assert '"films" was not found' in told
+    assert '"images" was not found' in told
     assert "1-2: baseline" in told
 
 

@@ -34,21 +34,21 @@ def test_a_run_ends_with_a_report_that_can_be_made_again_to_the_byte(here: Path,
     (row, *_) = table(here / "again" / "differences.csv")
     assert (row["arm"], row["reference"], row["metric"], row["family"]) == ("lesions", "baseline", "auroc", "planned")
     pictures = {name for name in first if name.endswith(".png")}
-    assert {f"figures/{name}.png" for name in ("forest-auroc", "roc", "cams", "films")} <= pictures
+    assert {f"figures/{name}.png" for name in ("forest-auroc", "roc", "cams", "images")} <= pictures
 
 
-def test_a_report_without_films_leaves_no_image_of_the_set_in_the_folder(here: Path, call: Any) -> None:
+def test_a_report_without_images_leaves_no_image_of_the_set_in_the_folder(here: Path, call: Any) -> None:
     assert call(*RUN).code == 0
     folder = here / "reports" / "tiny"
-    with_films = content(folder)
+    with_images = content(folder)
     (folder / "figures" / "mine.png").write_bytes(b"somebody's own")
-    assert call("report", "tiny.toml", "--no-films").code == 0
+    assert call("report", "tiny.toml", "--no-images").code == 0
     without = content(folder)
-    gone = {Path(name).stem for name in with_films} - {Path(name).stem for name in without}
-    assert gone == {"cams", "films", "interactions-lesions"}
+    gone = {Path(name).stem for name in with_images} - {Path(name).stem for name in without}
+    assert gone == {"cams", "images", "interactions-lesions"}
     assert without["figures/mine.png"] == b"somebody's own"
     assert b"interactions-lesions" not in without["report.html"] + without["report.md"]
-    assert without["results.csv"] == with_films["results.csv"]
+    assert without["results.csv"] == with_images["results.csv"]
 
 
 def test_a_manifest_that_somebody_altered_takes_nothing_outside_the_report(here: Path, call: Any) -> None:
@@ -78,7 +78,7 @@ def test_a_reference_without_a_run_leaves_a_report_of_the_others(here: Path, cal
     called = call("report", "tiny.toml")
     assert called.code == 0
     assert "baseline   0/2" in called.out
-    assert (here / "reports" / "tiny" / "figures" / "films.png").is_file()
+    assert (here / "reports" / "tiny" / "figures" / "images.png").is_file()
 
 
 def test_a_partial_study_gives_a_partial_report_that_says_so(here: Path, call: Any) -> None:

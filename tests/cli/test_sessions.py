@@ -13,10 +13,10 @@ import pytest
 from imil_sim.cli.run import Where, library_of, results_of
 from imil_sim.cli.sessions import write_sessions
 from imil_sim.engine.results import RunResult
-from imil_sim.feedback.divergence import divergence
-from imil_sim.feedback.session import Session
-from imil_sim.feedback.session_read import read_session
-from imil_sim.feedback.session_write import write_session
+from imil_sim.sessions.divergence import divergence
+from imil_sim.sessions.read import read_session
+from imil_sim.sessions.session import Session
+from imil_sim.sessions.write import write_session
 from imil_sim.study.study import read_study
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def test_a_session_that_does_not_belong_to_the_study_ends_it_before_it_trains(
     strange = whole.answers[0].model_copy(update={"image_id": "stranger"})
     other = whole.header.model_copy(update={"set_fingerprint": "0" * 64})
     cases: tuple[tuple[bytes | None, dict[str, object], str], ...] = (
-        (None, {}, 'line 2: film "stranger" is not in the set phantom'),
+        (None, {}, 'line 2: image "stranger" is not in the set phantom'),
         (recorded.replace(b'"reader"', b'"raeder"', 1), {}, 'line 1: there is no field "raeder"'),
         (recorded + b'{"order": NaN}\n', {"strict": False}, f"line {len(whole.answers) + 2}: has NaN"),
         (recorded.replace(b"[4,4]", b"[8,8]", 1), {}, "line 1: recorded on a grid of 8 x 8, asked about on 4 x 4"),
@@ -185,7 +185,7 @@ def test_what_no_session_can_name_is_told_before_a_study_records_or_asks_a_perso
         text = top.replace("record = true", f"record = {record}") + f"[arms.a]\nfeedback = {{ {oracle} }}\n"
         (here / "study.toml").write_text(text)
         done = call("run", "study.toml", "--store", "store", "--workers", "0")
-        told = "film '0\\x7f' holds a backslash or a character that cannot be printed"
+        told = "image '0\\x7f' holds a backslash or a character that cannot be printed"
         assert (done.code, told in done.err) == ((2, True) if refused else (0, False)), done.err
 
 

@@ -14,7 +14,7 @@ RUN = ("run", "tiny.toml", "--workers", "0", "--seeds", "1", "--store", "store")
 
 
 @pytest.fixture
-def desk(here: Path) -> Path:
+def folder(here: Path) -> Path:
     """A study with a person, who has not answered yet, and one arm that chooses as many cells as the person does."""
     (here / "answers").mkdir()
     with (here / "tiny.toml").open("a") as study:
@@ -30,14 +30,14 @@ feedback.options.like = { oracle = "human", options = { reader = "ada", folder =
     return here
 
 
-def statuses(desk: Path) -> dict[str, str]:
-    frame = pd.read_csv(desk / "reports" / "tiny" / "results.csv")
+def statuses(folder: Path) -> dict[str, str]:
+    frame = pd.read_csv(folder / "reports" / "tiny" / "results.csv")
     return dict(zip(frame["arm"], frame["status"], strict=True))
 
 
-def asked(desk: Path) -> dict[str, Path]:
+def asked(folder: Path) -> dict[str, Path]:
     """The folders of questions, by the oracle that asked."""
-    found = (desk / "store" / "questions").glob("*/questions.json")
+    found = (folder / "store" / "questions").glob("*/questions.json")
     return {json.loads(path.read_text())["oracle"]["name"]: path.parent for path in found}
 
 
@@ -61,20 +61,20 @@ def answer(call: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 
 def test_a_run_waits_for_a_person_and_the_same_command_resumes_when_she_has_answered(
-    desk: Path, call: Any, answer: Callable[..., Any]
+    folder: Path, call: Any, answer: Callable[..., Any]
 ) -> None:
     waiting = call(*RUN)
     assert waiting.code == 3, waiting
-    assert statuses(desk) == {"baseline": "done", "lesions": "done", "person": "waiting", "like-her": "waiting"}
-    questions = asked(desk)["human"]
-    assert asked(desk).keys() == {"human", "random-cells"}
-    where = questions.relative_to(desk / "store")
+    assert statuses(folder) == {"baseline": "done", "lesions": "done", "person": "waiting", "like-her": "waiting"}
+    questions = asked(folder)["human"]
+    assert asked(folder).keys() == {"human", "random-cells"}
+    where = questions.relative_to(folder / "store")
     lines = [line for line in waiting.out.splitlines() if line.startswith("waiting: person, seed 0: ")]
     assert len(lines) == 1
-    assert "3 of 3 questions are not answered yet, the first: film " in lines[0]
+    assert "3 of 3 questions are not answered yet, the first: image " in lines[0]
     assert lines[0].endswith(f"by ada, in answers/ada-4x4.jsonl. The questions lie in {where} of the store")
-    assert f"then run the same command again:\nimil-sim annotate {desk / 'store' / where}\n" in waiting.out
-    before = {path.name for path in (desk / "store" / "stages").iterdir()}
+    assert f"then run the same command again:\nimil-sim annotate {folder / 'store' / where}\n" in waiting.out
+    before = {path.name for path in (folder / "store" / "stages").iterdir()}
 
     begun = answer(questions, "6 7 10 11", "the apex")
     assert begun.code == 3
@@ -82,21 +82,21 @@ def test_a_run_waits_for_a_person_and_the_same_command_resumes_when_she_has_answ
     half = call(*RUN)
     assert half.code == 3
     assert "2 of 3 questions are not answered yet" in half.out
-    assert {path.name for path in (desk / "store" / "stages").iterdir()} == before
+    assert {path.name for path in (folder / "store" / "stages").iterdir()} == before
 
-    finished = answer(asked(desk)["random-cells"], "6, 7, 10, 11", "", "7 6", "")  # asked alike: answered together
+    finished = answer(asked(folder)["random-cells"], "6, 7, 10, 11", "", "7 6", "")  # asked alike: answered together
     assert finished.code == 0
     assert "all 3 questions are answered" in finished.out
     done = call(*RUN)
     assert done.code == 0, done
-    assert set(statuses(desk).values()) == {"done"}
-    results = (desk / "reports" / "tiny" / "results.csv").read_bytes()
-    assert before < {path.name for path in (desk / "store" / "stages").iterdir()}
+    assert set(statuses(folder).values()) == {"done"}
+    results = (folder / "reports" / "tiny" / "results.csv").read_bytes()
+    assert before < {path.name for path in (folder / "store" / "stages").iterdir()}
     assert call(*RUN[:-1], "afresh").code == 0  # what was recorded is replayed: nothing waits any more
-    assert (desk / "reports" / "tiny" / "results.csv").read_bytes() == results
+    assert (folder / "reports" / "tiny" / "results.csv").read_bytes() == results
 
     # An answer that is changed is a new answer, and the run says so; as many cells at random stay as they are.
-    session = desk / "answers" / "ada-4x4.jsonl"
+    session = folder / "answers" / "ada-4x4.jsonl"
     text = session.read_text()
     first = json.loads(text.splitlines()[1])
     session.write_text(text.replace('"cells":[6,7,10,11]', '"cells":[6,7,10,12]', 1))
@@ -109,16 +109,16 @@ def test_a_run_waits_for_a_person_and_the_same_command_resumes_when_she_has_answ
 
 
 def test_an_answer_about_other_pixels_fails_the_run_and_a_failure_outweighs_waiting(
-    desk: Path, call: Any, answer: Callable[..., Any]
+    folder: Path, call: Any, answer: Callable[..., Any]
 ) -> None:
     assert call(*RUN).code == 3
-    answer(asked(desk)["human"], "1", "")
-    session = desk / "answers" / "ada-4x4.jsonl"
+    answer(asked(folder)["human"], "1", "")
+    session = folder / "answers" / "ada-4x4.jsonl"
     header, line = session.read_text().splitlines()
     wrong = json.loads(line) | {"image_sha256": "0" * 64}
     session.write_text(f"{header}\n{json.dumps(wrong)}\n")
     called = call(*RUN)
     assert called.code == 1
-    assert 'answers/ada-4x4.jsonl, line 2: film "' in called.out
+    assert 'answers/ada-4x4.jsonl, line 2: image "' in called.out
     assert "had other pixels when it was answered" in called.out
-    assert statuses(desk)["person"] == "failed"
+    assert statuses(folder)["person"] == "failed"

@@ -1,4 +1,4 @@
-"""A laboratory for whole studies: 16 films of 32 pixels, a small network, three epochs, one process."""
+"""A laboratory for whole studies: 16 images of 32 pixels, a small network, three epochs, one process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 
 from imil_sim.engine.check import check_study
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.execute import Hands, OwnHands, carry_out
+from imil_sim.engine.execute import Executor, LocalExecutor, carry_out
 from imil_sim.engine.results import RunResult, keep
-from imil_sim.engine.steps import Watch, Workshop
+from imil_sim.engine.steps import StepRunner, Watch
 from imil_sim.engine.store import Store
 from imil_sim.study.record import EpochRow
 from imil_sim.study.study import Study, parse_study
@@ -42,8 +42,8 @@ class Lab:
     """Epochs that were trained."""
     damaged: list[str] = field(default_factory=list)
     on_epoch: Callable[[int], None] = lambda count: None
-    """Told how many epochs have been trained so far."""
-    hands: Callable[[Workshop], Hands] = OwnHands
+    """StudyResults how many epochs have been trained so far."""
+    executor: Callable[[StepRunner], Executor] = LocalExecutor
     checkpoint_minutes: float = 10.0
     oracle_seconds: float = 60.0
 
@@ -61,9 +61,9 @@ class Lab:
         store = Store(self.store, self.damaged.append)
         watch = Watch(lambda start, until: self.stages.append((start, until)), self._on_epoch)
         limits = self.checkpoint_minutes, self.oracle_seconds
-        workshop = Workshop(library, store, CPU, study.beside, watch, *limits)
+        step_runner = StepRunner(library, store, CPU, study.beside, watch, *limits)
         names, runs = zip(*study.runs(), strict=True)
-        ended = carry_out(runs, workshop.trunk, self.hands(workshop), sharing=sharing)
+        ended = carry_out(runs, step_runner.trunk, self.executor(step_runner), sharing=sharing)
         kept = [keep(*told, library, store, CPU) for told in zip(names, runs, ended, strict=True)]
         return {(result.arm, result.seed): result for result in kept}
 

@@ -49,7 +49,7 @@ def test_each_choice_is_made_as_it_says_and_trains_a_branch_of_its_own(lab: Any)
     assert len({last_stage(result) for result in results.values()}) == len(results)
     assert lab.epochs == 2 + len(results)  # one trunk, and one epoch for each branch
 
-    # The pictures of the interactions show what was trained on: around the chosen cells another film of the class.
+    # The pictures of the interactions show what was trained on: around the chosen cells another image of the class.
     library = ImageLibrary(study.beside, lab.store / "images")
     images = library.of_run(default.record.spec).train
     for sample in interactions(results["cutmix"], library):
@@ -57,8 +57,8 @@ def test_each_choice_is_made_as_it_says_and_trains_a_branch_of_its_own(lab: Any)
         label = images.class_names.index(sample.true_name)
         partners = [
             image_id
-            for image_id, film in zip(images.ids, images.pixels, strict=True)
-            if (film[~keep] == sample.result[~keep]).all()
+            for image_id, image in zip(images.ids, images.pixels, strict=True)
+            if (image[~keep] == sample.result[~keep]).all()
         ]
         assert (sample.result[keep] == sample.image[keep]).all()
         assert len(partners) == 1
@@ -81,7 +81,7 @@ def test_each_choice_is_made_as_it_says_and_trains_a_branch_of_its_own(lab: Any)
     assert all(answer.mispredicted for answer in results["outside"].record.consultations[0].answers)
     assert np.diff(shares).max() < 0.01  # CAMs are kept in 8 bits
 
-    # A reader of the whole consultation is asked as one: nobody is left without a film to swap with.
+    # A reader of the whole consultation is asked as one: nobody is left without an image to swap with.
     assert results["swapped"].record.consultations[0].n_abstained == 0
     assert "lung-fields's cells for" in results["swapped"].record.consultations[0].answers[0].note
     assert results["abstain"].record.consultations[0].n_abstained == len(asked(default))

@@ -24,7 +24,7 @@ from distributed.scheduler import KilledWorker
 
 from imil_sim.cli.app import main
 from imil_sim.engine import cluster as cluster_module
-from imil_sim.engine.cluster import Bench, CalledOff, DaskHands, unlike
+from imil_sim.engine.cluster import CalledOff, DaskExecutor, WorkerConfig, unlike
 from imil_sim.engine.stages import Lineage
 from imil_sim.engine.steps import Done, Train
 from imil_sim.errors import ClusterError, UsageError, WorkerLost
@@ -62,7 +62,7 @@ def wait_until(holds: Callable[[], object], what: str) -> None:
 
 
 @dataclass
-class Desk:
+class SessionFolder:
     """A folder with a study, a store and results."""
 
     folder: Path
@@ -150,10 +150,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path)
-    yield desk
-    desk.close()
+def folder(tmp_path: Path) -> Iterator[SessionFolder]:
+    folder = SessionFolder(tmp_path)
+    yield folder
+    folder.close()
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,10 @@ class Reference:
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    desk = Desk(tmp_path_factory.mktemp("reference"))
-    assert desk.run("--workers", "0") == 0
-    assert len(desk.contents()) == 1 + 3 * 8  # the table; predictions on test and training films, and what was shown
-    return Reference(desk.contents(), desk.states())
+    folder = SessionFolder(tmp_path_factory.mktemp("reference"))
+    assert folder.run("--workers", "0") == 0
+    assert len(folder.contents()) == 1 + 3 * 8  # the table; predictions on test and training images, and what was shown
+    return Reference(folder.contents(), folder.states())
 
 
 @dataclass
@@ -252,43 +252,43 @@ def meanwhile(act: Callable[[], None]) -> threading.Thread:
 
 @pytest.mark.slow
 def test_fault_16_a_worker_of_a_cluster_is_killed_in_the_middle_and_the_bytes_are_the_same(
-    desk: Desk, cluster: Cluster, reference: Reference
+    folder: SessionFolder, cluster: Cluster, reference: Reference
 ) -> None:
     cluster.scale(2)
     killed: list[str] = []
 
     def kill() -> None:
-        wait_until(lambda: desk.claims() and desk.states(), "a stage is done and another one under way")
-        pid, stage = next(iter(desk.claims().items()))
+        wait_until(lambda: folder.claims() and folder.states(), "a stage is done and another one under way")
+        pid, stage = next(iter(folder.claims().items()))
         worker = cluster.worker(pid)
         worker.kill()
         worker.wait()
         killed.append(stage)
 
     thread = meanwhile(kill)
-    code = desk.run("--scheduler", cluster.address)
+    code = folder.run("--scheduler", cluster.address)
     thread.join()
     assert code == 0
     assert len(killed) == 1
-    assert desk.contents() == reference.contents
-    assert desk.states() == reference.states
-    assert desk.unfinished() == []
+    assert folder.contents() == reference.contents
+    assert folder.states() == reference.states
+    assert folder.unfinished() == []
 
 
 @pytest.mark.slow
 def test_fault_24_one_worker_gives_the_bytes_of_none_and_one_that_dies_of_a_step_ends_its_runs_only(
-    desk: Desk, reference: Reference
+    folder: SessionFolder, reference: Reference
 ) -> None:
     """Fault 21 as well: what a machine short of memory does to a worker is to kill it, whatever it was at."""
     deadly = "import os, signal\nfrom dataclasses import dataclass\n@dataclass(frozen=True)\nclass Deadly:\n"
     deadly += "    def answer(self, question, rng):\n        os.kill(os.getpid(), signal.SIGKILL)\n"
-    desk.write("deadly.py", deadly)
-    (desk.folder / "deadly-1.dist-info").mkdir()
-    desk.write("deadly-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: deadly\nVersion: 1\n")
-    desk.write("deadly-1.dist-info/entry_points.txt", "[imil_sim.oracles]\ndeadly = deadly:Deadly\n")
-    desk.write("tiny.toml", STUDY.replace("seeds = 2", "seeds = [0]") + '[arms.deadly]\nfeedback.oracle = "deadly"\n')
-    process = desk.start(
-        "--workers", "1", PYTHONPATH=str(desk.folder), DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0"
+    folder.write("deadly.py", deadly)
+    (folder.folder / "deadly-1.dist-info").mkdir()
+    folder.write("deadly-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: deadly\nVersion: 1\n")
+    folder.write("deadly-1.dist-info/entry_points.txt", "[imil_sim.oracles]\ndeadly = deadly:Deadly\n")
+    folder.write("tiny.toml", STUDY.replace("seeds = 2", "seeds = [0]") + '[arms.deadly]\nfeedback.oracle = "deadly"\n')
+    process = folder.start(
+        "--workers", "1", PYTHONPATH=str(folder.folder), DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0"
     )
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, err
@@ -298,13 +298,13 @@ def test_fault_24_one_worker_gives_the_bytes_of_none_and_one_that_dies_of_a_step
         "for lack of memory",
         out,
     )
-    done = {name: content for name, content in desk.contents().items() if name != "results.csv"}
+    done = {name: content for name, content in folder.contents().items() if name != "results.csv"}
     assert len(done) == 3 * 4
     assert done.items() <= reference.contents.items()
-    rows = {line for line in (desk.folder / "out" / "results.csv").read_bytes().splitlines() if b",done," in line}
+    rows = {line for line in (folder.folder / "out" / "results.csv").read_bytes().splitlines() if b",done," in line}
     assert len(rows) == 4
     assert rows <= set(reference.contents["results.csv"].splitlines())
-    assert desk.unfinished() == []
+    assert folder.unfinished() == []
 
 
 LATE = """
@@ -313,7 +313,7 @@ from imil_sim.engine import cluster, store
 
 def dask_setup(worker):
     store.PULSE, store.PULSE_STOPPED = 0.1, 1.0
-    cluster.WorkshopPlugin._go_on = lambda self: None  # trains on, although nobody waits
+    cluster.StepRunnerPlugin._go_on = lambda self: None  # trains on, although nobody waits
     put = store.Store.put
 
     def logged(self, kind, key, *arguments, **options):
@@ -328,37 +328,37 @@ def dask_setup(worker):
 
 @pytest.mark.slow
 def test_fault_18_a_worker_that_was_stopped_past_its_time_to_live_cannot_replace_what_another_has_done_since(
-    desk: Desk, reference: Reference
+    folder: SessionFolder, reference: Reference
 ) -> None:
-    late = desk.write("late.py", LATE.format(folder=str(desk.folder)))
-    cluster = Cluster(desk.folder, ("--preload", str(late)), {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "3s"})
+    late = folder.write("late.py", LATE.format(folder=str(folder.folder)))
+    cluster = Cluster(folder.folder, ("--preload", str(late)), {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "3s"})
     try:
         cluster.scale(2)
         stopped: list[tuple[int, str]] = []
 
         def stop() -> None:
-            wait_until(desk.claims, "a stage is under way")
-            pid, stage = next(iter(desk.claims().items()))
+            wait_until(folder.claims, "a stage is under way")
+            pid, stage = next(iter(folder.claims().items()))
             cluster.worker(pid).send_signal(signal.SIGSTOP)
             stopped.append((pid, stage))
 
         thread = meanwhile(stop)
-        code = desk.run("--scheduler", cluster.address)
+        code = folder.run("--scheduler", cluster.address)
         thread.join()
         assert code == 0
-        assert desk.contents() == reference.contents
+        assert folder.contents() == reference.contents
         ((pid, stage),) = stopped
-        entry = desk.store / "stages" / stage
+        entry = folder.store / "stages" / stage
         before = {path.name: (path.stat().st_ino, path.read_bytes()) for path in entry.iterdir()}
-        puts = desk.folder / "puts.txt"
+        puts = folder.folder / "puts.txt"
         assert f"{pid} stages {stage}" not in puts.read_text()
         cluster.worker(pid).send_signal(signal.SIGCONT)
         wait_until(lambda: f"{pid} stages {stage}" in puts.read_text(), "the late worker has come to its end")
         assert {path.name: (path.stat().st_ino, path.read_bytes()) for path in entry.iterdir()} == before
-        assert desk.run("--workers", "0") == 0
-        assert desk.contents() == reference.contents
-        assert desk.states() == reference.states
-        assert desk.unfinished() == []
+        assert folder.run("--workers", "0") == 0
+        assert folder.contents() == reference.contents
+        assert folder.states() == reference.states
+        assert folder.unfinished() == []
     finally:
         cluster.close()
 
@@ -368,12 +368,12 @@ def test_fault_18_a_worker_that_was_stopped_past_its_time_to_live_cannot_replace
 
 @pytest.mark.slow
 def test_fault_17_ctrl_c_stops_two_local_workers_and_leaves_nothing_behind_but_what_is_done(
-    desk: Desk, reference: Reference
+    folder: SessionFolder, reference: Reference
 ) -> None:
     """And fault 47, Dask's half: until then nothing listened on anything but loopback."""
-    process = desk.start("--workers", "2")
-    desk.wait_for_a_stage(process)
-    workers = set(desk.claims())
+    process = folder.start("--workers", "2")
+    folder.wait_for_a_stage(process)
+    workers = set(folder.claims())
     assert workers
     assert process.pid not in workers
     members = group(process.pid)
@@ -389,33 +389,35 @@ def test_fault_17_ctrl_c_stops_two_local_workers_and_leaves_nothing_behind_but_w
     assert "Traceback" not in err
     assert out == ""
     wait_until(lambda: not group(process.pid), "the last process of the group has ended")
-    assert desk.states() != reference.states
-    assert desk.run("--workers", "0") == 0
-    assert desk.contents() == reference.contents
-    assert desk.states() == reference.states
-    assert desk.unfinished() == []
+    assert folder.states() != reference.states
+    assert folder.run("--workers", "0") == 0
+    assert folder.contents() == reference.contents
+    assert folder.states() == reference.states
+    assert folder.unfinished() == []
 
 
 @pytest.mark.slow
-def test_fault_17_sigterm_is_as_good_as_ctrl_c(desk: Desk, reference: Reference) -> None:
-    process = desk.start("--workers", "0")
-    desk.wait_for_a_stage(process)
+def test_fault_17_sigterm_is_as_good_as_ctrl_c(folder: SessionFolder, reference: Reference) -> None:
+    process = folder.start("--workers", "0")
+    folder.wait_for_a_stage(process)
     process.terminate()
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     assert err.endswith(INTERRUPTED)
-    assert desk.unfinished() == []
-    assert desk.run("--workers", "0") == 0
-    assert desk.contents() == reference.contents
+    assert folder.unfinished() == []
+    assert folder.run("--workers", "0") == 0
+    assert folder.contents() == reference.contents
 
 
 @pytest.mark.slow
-def test_fault_19_the_scheduler_is_killed_and_no_record_is_lost_or_doubled(desk: Desk, reference: Reference) -> None:
-    cluster = Cluster(desk.folder)
+def test_fault_19_the_scheduler_is_killed_and_no_record_is_lost_or_doubled(
+    folder: SessionFolder, reference: Reference
+) -> None:
+    cluster = Cluster(folder.folder)
     try:
         cluster.scale(1)
-        process = desk.start("--scheduler", cluster.address)
-        wait_until(lambda: list((desk.store / "runs").glob("*")) or process.poll() is not None, "a run is on record")
+        process = folder.start("--scheduler", cluster.address)
+        wait_until(lambda: list((folder.store / "runs").glob("*")) or process.poll() is not None, "a run is on record")
         cluster.scheduler.kill()
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 2, err
@@ -423,39 +425,39 @@ def test_fault_19_the_scheduler_is_killed_and_no_record_is_lost_or_doubled(desk:
         assert re.search(
             r"imil-sim: the connection to the Dask scheduler was lost \(.*\)\. What is stored is safe", err
         )
-        kept = {path.name: path.stat().st_ino for path in (desk.store / "runs").glob("*")}
+        kept = {path.name: path.stat().st_ino for path in (folder.store / "runs").glob("*")}
         assert 0 < len(kept) < 8
         wait_until(lambda: cluster.workers[0].poll() is not None, "the worker has gone as well")
     finally:
         cluster.close()
-    assert desk.run("--workers", "0") == 0
-    assert desk.contents() == reference.contents
-    assert desk.states() == reference.states
-    assert desk.unfinished() == []
-    now = {path.name: path.stat().st_ino for path in (desk.store / "runs").glob("*")}
+    assert folder.run("--workers", "0") == 0
+    assert folder.contents() == reference.contents
+    assert folder.states() == reference.states
+    assert folder.unfinished() == []
+    now = {path.name: path.stat().st_ino for path in (folder.store / "runs").glob("*")}
     assert len(now) == 8
     assert kept.items() <= now.items()  # what was on record was left as it was
 
 
 @pytest.mark.slow
 def test_fault_20_the_client_goes_and_the_workers_of_somebody_else_let_go_of_its_stages(
-    desk: Desk, cluster: Cluster, reference: Reference
+    folder: SessionFolder, cluster: Cluster, reference: Reference
 ) -> None:
     """Whether the client is killed or leaves by Ctrl-C: a worker of its own it would have taken along."""
     cluster.scale(1)
     for sent, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
-        process = desk.start("--scheduler", cluster.address, study="endless.toml")
-        desk.wait_for_a_stage(process)
-        (pid,) = desk.claims()
+        process = folder.start("--scheduler", cluster.address, study="endless.toml")
+        folder.wait_for_a_stage(process)
+        (pid,) = folder.claims()
         process.send_signal(sent)
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == code, err
-        wait_until(lambda: not desk.claims(), "the worker has let go of the stage")
+        wait_until(lambda: not folder.claims(), "the worker has let go of the stage")
         assert cluster.worker(pid).poll() is None
-        assert desk.states() == set()
-    assert desk.run("--scheduler", cluster.address) == 0
-    assert desk.contents() == reference.contents
-    assert desk.unfinished() == []
+        assert folder.states() == set()
+    assert folder.run("--scheduler", cluster.address) == 0
+    assert folder.contents() == reference.contents
+    assert folder.unfinished() == []
 
 
 # ------------------------------------------------------------------------------------------ two commands, one store
@@ -463,33 +465,35 @@ def test_fault_20_the_client_goes_and_the_workers_of_somebody_else_let_go_of_its
 COUNTING = """
 import sys
 from imil_sim.cli.app import main
-from imil_sim.engine.steps import Workshop
-told = Workshop._on_epoch
+from imil_sim.engine.steps import StepRunner
+told = StepRunner._on_epoch
 def counted(self, row):
     with open({log!r}, "a") as log:
         log.write("epoch\\n")
     told(self, row)
-Workshop._on_epoch = counted
+StepRunner._on_epoch = counted
 main(sys.argv[1:])
 """
 
 
 @pytest.mark.slow
 def test_two_commands_that_run_one_study_in_one_store_at_once_share_the_work_and_end_with_the_same_bytes(
-    desk: Desk, reference: Reference
+    folder: SessionFolder, reference: Reference
 ) -> None:
-    log = desk.folder / "epochs.txt"
+    log = folder.folder / "epochs.txt"
     program = ("-c", COUNTING.format(log=str(log)))
-    processes = [desk.start("--workers", "0", "--out", str(desk.folder / out), program=program) for out in ("a", "b")]
+    processes = [
+        folder.start("--workers", "0", "--out", str(folder.folder / out), program=program) for out in ("a", "b")
+    ]
     for process in processes:
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
     for out in ("a", "b"):
-        (desk.folder / out).rename(desk.folder / "out")
-        assert desk.contents() == reference.contents
-        (desk.folder / "out").rename(desk.folder / out)
-    assert desk.states() == reference.states
-    assert desk.unfinished() == []
+        (folder.folder / out).rename(folder.folder / "out")
+        assert folder.contents() == reference.contents
+        (folder.folder / "out").rename(folder.folder / out)
+    assert folder.states() == reference.states
+    assert folder.unfinished() == []
     trained = log.read_text().count("epoch")
     assert 16 <= trained <= 16 + 2 * 2  # the race: both may begin at the same stage in the same moment
 
@@ -530,7 +534,7 @@ def listening(processes: set[int]) -> set[tuple[str, int]]:
     return found
 
 
-# ------------------------------------------------------------------------------------------- the hands by themselves
+# ------------------------------------------------------------------------------------------- the executor by themselves
 
 
 class FakeFuture:
@@ -573,7 +577,7 @@ class FakeClient:
         self.cancelled += [future.key for future in futures]
 
 
-BENCH = Bench("store", "beside", "cpu", 10.0, 60.0, {"torch": "2"})
+BENCH = WorkerConfig("store", "beside", "cpu", 10.0, 60.0, {"torch": "2"})
 STEP = Train(
     RunSpec.model_validate({"arm": {"images": {"source": "phantom"}, "training": {"epochs": 3}}, "seed": 0}),
     Lineage("trunk"),
@@ -583,8 +587,8 @@ STEP = Train(
 GUILTY = replace(STEP, until=2)
 
 
-def hands(client: FakeClient, bench: Bench = BENCH) -> DaskHands:
-    return DaskHands(client, bench)  # type: ignore[arg-type]
+def executor(client: FakeClient, config: WorkerConfig = BENCH) -> DaskExecutor:
+    return DaskExecutor(client, config)  # type: ignore[arg-type]
 
 
 def test_a_step_that_cost_several_workers_their_lives_is_given_up_and_named() -> None:
@@ -592,7 +596,7 @@ def test_a_step_that_cost_several_workers_their_lives_is_given_up_and_named() ->
     killed = KilledWorker("task", None, 3)  # type: ignore[arg-type]
     done = Done(STEP.key, STEP.target)
     client = FakeClient(killed, killed, done, killed)
-    at_work = hands(client)
+    at_work = executor(client)
     at_work.submit(STEP, 1)
     at_work.submit(GUILTY, 1)
     assert len(client.keys) == 2
@@ -607,11 +611,11 @@ def test_a_step_that_cost_several_workers_their_lives_is_given_up_and_named() ->
 def test_a_step_that_another_command_had_called_off_is_asked_for_again_and_not_for_ever() -> None:
     done = Done(STEP.key, STEP.target)
     client = FakeClient(CalledOff(), done)
-    at_work = hands(client)
+    at_work = executor(client)
     at_work.submit(STEP, 1)
     assert at_work.completed() is done
     assert len(set(client.keys)) == 2
-    at_work = hands(FakeClient(*[CalledOff()] * 9))
+    at_work = executor(FakeClient(*[CalledOff()] * 9))
     at_work.submit(STEP, 1)
     with pytest.raises(ClusterError, match="training from epoch 0 to 3 was called off 3 times"):
         at_work.completed()
@@ -619,13 +623,13 @@ def test_a_step_that_another_command_had_called_off_is_asked_for_again_and_not_f
 
 def test_studies_of_other_stores_and_environments_have_tasks_of_their_own() -> None:
     client = FakeClient(*[None] * 4)
-    for bench in (
+    for config in (
         BENCH,
-        Bench("another", "beside", "cpu", 10.0, 60.0, {"torch": "2"}),
-        Bench("store", "beside", "cpu", 10.0, 60.0, {"torch": "3"}),
-        Bench("store", "beside", "cpu", 10.0, 60.0, {"torch": "2"}),
+        WorkerConfig("another", "beside", "cpu", 10.0, 60.0, {"torch": "2"}),
+        WorkerConfig("store", "beside", "cpu", 10.0, 60.0, {"torch": "3"}),
+        WorkerConfig("store", "beside", "cpu", 10.0, 60.0, {"torch": "2"}),
     ):
-        hands(client, bench).submit(STEP, 1)
+        executor(client, config).submit(STEP, 1)
     first, *_, last = client.keys
     assert first == last
     assert len(set(client.keys)) == 3
@@ -633,7 +637,7 @@ def test_studies_of_other_stores_and_environments_have_tasks_of_their_own() -> N
 
 def test_what_is_under_way_is_called_off_at_the_end() -> None:
     client = FakeClient(None)
-    at_work = hands(client)
+    at_work = executor(client)
     at_work.submit(STEP, 1)
     at_work.close()
     assert client.cancelled == client.keys
@@ -645,7 +649,7 @@ def test_a_cluster_that_cannot_take_the_study_is_told(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(FakeClient, "register_plugin", fail)
     with pytest.raises(ClusterError, match=r"No module named 'imil_sim'.*the same packages as this one"):
-        hands(FakeClient())
+        executor(FakeClient())
 
 
 def test_fault_26_what_a_worker_has_otherwise_is_named() -> None:
@@ -655,8 +659,8 @@ def test_fault_26_what_a_worker_has_otherwise_is_named() -> None:
 
 
 def test_an_address_at_which_nothing_answers_is_told(
-    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: SessionFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 0.5)
-    assert desk.run("--scheduler", "tcp://127.0.0.1:9") == UsageError.exit_code
+    assert folder.run("--scheduler", "tcp://127.0.0.1:9") == UsageError.exit_code
     assert "--scheduler tcp://127.0.0.1:9: no Dask scheduler answers there" in capsys.readouterr().err

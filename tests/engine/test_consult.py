@@ -1,4 +1,4 @@
-"""A consultation, counted by hand: six films, a grid of 2 x 2, and oracles that answer what they were told to."""
+"""A consultation, counted by hand: six images, a grid of 2 x 2, and oracles that answer what they were told to."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOP_LEFT = np.array([[True, False], [False, False]])
 BOTTOM = np.array([[False, False], [True, True]])
 
 
-def films(known_lungs: bool = True) -> ImageSet:
+def image_set(known_lungs: bool = True) -> ImageSet:
     pixels = np.stack([np.full((4, 6), 10 * (i + 1), np.uint8) for i in range(6)])
     pixels.flags.writeable = False
     lesion = np.zeros((6, 4, 6), np.bool_)
@@ -40,11 +40,11 @@ def films(known_lungs: bool = True) -> ImageSet:
     masks = {"lesion": MaskSet(lesion, np.array([False, True] * 3))}
     if known_lungs:
         masks["lung"] = MaskSet(np.ones((6, 4, 6), np.bool_), np.ones(6, np.bool_))
-    return ImageSet("films", IDS, pixels, LABELS, ("normal", "TB"), masks)
+    return ImageSet("images", IDS, pixels, LABELS, ("normal", "TB"), masks)
 
 
 @dataclass(frozen=True)
-class Told:
+class StudyResults:
     """Answers what it was told to; None abstains."""
 
     cells: Mapping[str, NDArray[np.bool_] | None]
@@ -61,12 +61,12 @@ def go(
     before: Overlay | None = None,
     answered: Sequence[str] = (),
     **spec: Any,
-) -> tuple[Outcome, Told]:
-    """One consultation after epoch 7 about `films`, with the default of two outliers unless ``spec`` says otherwise."""
+) -> tuple[Outcome, StudyResults]:
+    """One consultation after epoch 7 about `image_set`, of two outliers unless ``spec`` says otherwise."""
     feedback = FeedbackSpec.model_validate({"oracle": "told", "num_outliers": 2, "grid_size": 2, **spec})
     exclude = () if feedback.revisit else answered
     selection = confident_mispredictions(LOGITS, LABELS, IDS, feedback.num_outliers, exclude, feedback.fill_up)
-    images, oracle = films(), Told(cells)
+    images, oracle = image_set(), StudyResults(cells)
     cams = np.linspace(0, 1, len(selection.indices) * 24, dtype=np.float32).reshape(-1, 4, 6)
     asked = questions(images, selection, cams, cams / 2, Grid(*feedback.grid_size))
     answers = ask_all(oracle, asked, seed=3, number=1)
@@ -79,7 +79,7 @@ def go(
 # ------------------------------------------------------------------------------------------------------- the counts
 
 
-def test_every_kind_of_answer_is_counted_and_only_a_choice_changes_a_film() -> None:
+def test_every_kind_of_answer_is_counted_and_only_a_choice_changes_a_image() -> None:
     outcome, _ = go({"b": TOP_LEFT, "c": NONE, "a": ALL, "d": None}, num_outliers=4)
     found = outcome.consultation
     assert [answer.image_id for answer in found.answers] == ["b", "c", "a", "d"]
@@ -117,12 +117,12 @@ def test_nothing_to_ask_is_a_consultation_too() -> None:
 # ----------------------------------------------------------------------------------------------------- the overlay
 
 
-def test_every_other_cell_is_black_and_the_film_itself_is_untouched() -> None:
+def test_every_other_cell_is_black_and_the_image_itself_is_untouched() -> None:
     outcome, _ = go({"b": TOP_LEFT, "c": BOTTOM})
     of_b, of_c = outcome.overlay.replaced[1], outcome.overlay.replaced[2]
     assert of_b.tolist() == [[20] * 3 + [0] * 3] * 2 + [[0] * 6] * 2
     assert of_c.tolist() == [[0] * 6] * 2 + [[30] * 6] * 2
-    assert films().pixels[1].tolist() == [[20] * 6] * 4
+    assert image_set().pixels[1].tolist() == [[20] * 6] * 4
 
 
 def test_who_has_been_answered_about_is_not_asked_again_and_who_has_not_is() -> None:
@@ -135,7 +135,7 @@ def test_who_has_been_answered_about_is_not_asked_again_and_who_has_not_is() -> 
     assert second.answered == {"a", "b", "c"}
 
 
-def test_a_film_that_is_asked_about_again_is_blacked_out_from_the_original() -> None:
+def test_a_image_that_is_asked_about_again_is_blacked_out_from_the_original() -> None:
     first, _ = go({"b": TOP_LEFT, "c": NONE})
     again, oracle = go({"b": BOTTOM, "c": NONE}, before=first.overlay, answered=tuple(first.answered), revisit=True)
     assert oracle.seen[0].image.tolist() == [[20] * 6] * 4
@@ -143,7 +143,7 @@ def test_a_film_that_is_asked_about_again_is_blacked_out_from_the_original() -> 
     assert again.consultation.n_excluded == 0
 
 
-def test_appending_keeps_the_film_and_adds_the_other() -> None:
+def test_appending_keeps_the_image_and_adds_the_other() -> None:
     outcome, _ = go({"b": TOP_LEFT, "c": BOTTOM}, mode="append")
     assert outcome.overlay.replaced == {}
     assert [row for row, _ in outcome.overlay.appended] == [1, 2]
@@ -161,23 +161,23 @@ def test_equal_cells_make_equal_overlays_and_other_cells_others() -> None:
 
 
 def filled(fill: str, **changes: Any) -> NDArray[np.uint8]:
-    """The film b (grey 20) as it is trained on: its top left cell, and the fill around it."""
+    """The image b (grey 20) as it is trained on: its top left cell, and the fill around it."""
     return go({"b": TOP_LEFT, "c": NONE}, fill=fill, **changes)[0].overlay.replaced[1]
 
 
 def test_another_fill_stands_where_black_stood() -> None:
     for fill, grey in (("black", {0}), ("mean", {35}), ("blur", {20}), ("guided-mixup", {30, 40})):
-        film = filled(fill)
-        assert (film[:2, :3] == 20).all()
-        assert set(np.delete(film.ravel(), [0, 1, 2, 6, 7, 8]).tolist()) <= grey
-    # The partner is another TB film, d or f, and for the same run and consultation always the same.
+        image = filled(fill)
+        assert (image[:2, :3] == 20).all()
+        assert set(np.delete(image.ravel(), [0, 1, 2, 6, 7, 8]).tolist()) <= grey
+    # The partner is another TB image, d or f, and for the same run and consultation always the same.
     partner = filled("guided-cutmix")
     assert partner[2, 0] in (40, 60)
     assert partner.tobytes() == filled("guided-cutmix").tobytes()
 
 
-def test_noise_and_partners_are_those_of_the_seed_the_consultation_and_the_film() -> None:
-    images, keep = films(), np.zeros((4, 6), np.bool_)
+def test_noise_and_partners_are_those_of_the_seed_the_consultation_and_the_image() -> None:
+    images, keep = image_set(), np.zeros((4, 6), np.bool_)
 
     def made(fill: Fill, seed: int, number: int, row: int) -> bytes:
         return Filling(fill, images, seed, number)(row, keep).tobytes()
@@ -188,8 +188,8 @@ def test_noise_and_partners_are_those_of_the_seed_the_consultation_and_the_film(
     assert partners == [{2, 4}, {3, 5}, {0, 4}, {1, 5}, {0, 2}, {1, 3}]  # all of its class, and never itself
 
 
-def test_a_film_that_is_alone_in_its_class_has_no_partner() -> None:
-    images = films()
+def test_a_image_that_is_alone_in_its_class_has_no_partner() -> None:
+    images = image_set()
     lonely = replace(images, labels=np.array([0, 1, 0, 0, 0, 0]))
     with pytest.raises(DataError, match="another training image of the class TB beside b, and there is none"):
         Filling("guided-cutmix", lonely, 3, 1)(1, np.zeros((4, 6), np.bool_))
@@ -198,7 +198,7 @@ def test_a_film_that_is_alone_in_its_class_has_no_partner() -> None:
 # ---------------------------------------------------------------------------------------------------- the questions
 
 
-def test_a_question_shows_the_film_its_masks_and_what_the_model_thinks() -> None:
+def test_a_question_shows_the_image_its_masks_and_what_the_model_thinks() -> None:
     _, oracle = go({"b": TOP_LEFT, "c": BOTTOM})
     of_b, of_c = oracle.seen
     assert (of_b.place, of_c.place) == (1, 2)
@@ -221,10 +221,10 @@ def test_a_missing_lung_mask_is_estimated_and_marked_so(monkeypatch: pytest.Monk
     lung = np.zeros((4, 6), np.bool_)
     lung[1:3] = True
     guesses: list[NDArray[np.bool_] | None] = [lung, None]
-    monkeypatch.setattr(data, "estimate_lungs", lambda film: type("Guess", (), {"mask": guesses.pop(0)}))
+    monkeypatch.setattr(data, "estimate_lungs", lambda image: type("Guess", (), {"mask": guesses.pop(0)}))
     selection = confident_mispredictions(LOGITS, LABELS, IDS, 2)
     cams = np.zeros((2, 4, 6), np.float32)
-    first, second = questions(films(known_lungs=False), selection, cams, cams, Grid(2, 2))
+    first, second = questions(image_set(known_lungs=False), selection, cams, cams, Grid(2, 2))
     assert np.array_equal(first.masks["lung"], lung)
     assert first.estimated == {"lung"}
     assert "lung" not in second.masks
@@ -239,10 +239,10 @@ class Drawing:
         return Feedback(question.image_id, TOP_LEFT, note=str(rng.integers(2**60)))
 
 
-def test_each_answer_draws_from_the_stream_of_its_run_consultation_and_film() -> None:
+def test_each_answer_draws_from_the_stream_of_its_run_consultation_and_image() -> None:
     selection = confident_mispredictions(LOGITS, LABELS, IDS, 4)
     cams = np.zeros((4, 4, 6), np.float32)
-    asked = questions(films(), selection, cams, cams, Grid(2, 2))
+    asked = questions(image_set(), selection, cams, cams, Grid(2, 2))
     notes = [feedback.note for feedback in ask_all(Drawing(), asked, seed=3, number=2)]
     assert notes == [str(stream(3, "oracle", 2, name).integers(2**60)) for name in "bcad"]
     backwards = [feedback.note for feedback in ask_all(Drawing(), asked[::-1], seed=3, number=2)]
@@ -250,8 +250,8 @@ def test_each_answer_draws_from_the_stream_of_its_run_consultation_and_film() ->
     assert len({*notes, *(f.note for f in ask_all(Drawing(), asked, seed=3, number=1))}) == 8
 
 
-def test_an_oracle_that_gives_no_answer_is_named_with_the_film() -> None:
-    with pytest.raises(OracleFailure, match='oracle Told failed on image "c": KeyError'):
+def test_an_oracle_that_gives_no_answer_is_named_with_the_image() -> None:
+    with pytest.raises(OracleFailure, match='oracle StudyResults failed on image "c": KeyError'):
         go({"b": TOP_LEFT})
-    with pytest.raises(OracleFailure, match='oracle Told gave no valid answer on image "b"'):
+    with pytest.raises(OracleFailure, match='oracle StudyResults gave no valid answer on image "b"'):
         go({"b": np.ones((3, 3), np.bool_), "c": NONE})

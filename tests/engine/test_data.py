@@ -17,23 +17,23 @@ from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.study.spec import RunSpec
 
 
-def films(classes: tuple[str, ...] = ("normal", "TB")) -> ImageSet:
-    """Twelve films of 8 pixels; the first half comes with a lung mask."""
+def images(classes: tuple[str, ...] = ("normal", "TB")) -> ImageSet:
+    """Twelve images of 8 pixels; the first half comes with a lung mask."""
     pixels = np.arange(12, dtype=np.uint8)[:, None, None] * np.ones((12, 8, 8), np.uint8)
     lung = np.zeros((12, 8, 8), np.bool_)
     lung[:6, :, :4] = True
     labels = np.arange(12) % len(classes)
-    return ImageSet("films", tuple("abcdefghijkl"), pixels, labels, classes, {"lung": MaskSet(lung, lung.any((1, 2)))})
+    return ImageSet("images", tuple("abcdefghijkl"), pixels, labels, classes, {"lung": MaskSet(lung, lung.any((1, 2)))})
 
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The sources that were loaded, by path; every one holds `films`, one called "three" has three classes."""
+    """The sources that were loaded, by path; every one holds `images`, one called "three" has three classes."""
     paths: list[str] = []
 
     def load(source: Any, **options: Any) -> ImageSet:
         paths.append(source.path)
-        return films(("a", "b", "c")) if source.path == "three" else films()
+        return images(("a", "b", "c")) if source.path == "three" else images()
 
     monkeypatch.setattr(data, "load_images", load)
     monkeypatch.setattr(data, "source_files", lambda source, beside: ())
@@ -42,12 +42,12 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def estimated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The films whose lungs were estimated, by grey value; that of film 7 is beyond estimation."""
+    """The images whose lungs were estimated, by grey value; that of image 7 is beyond estimation."""
     greys: list[int] = []
 
-    def estimate(film: NDArray[np.uint8]) -> SimpleNamespace:
-        greys.append(int(film[0, 0]))
-        return SimpleNamespace(mask=None if film[0, 0] == 7 else film >= 0)
+    def estimate(image: NDArray[np.uint8]) -> SimpleNamespace:
+        greys.append(int(image[0, 0]))
+        return SimpleNamespace(mask=None if image[0, 0] == 7 else image >= 0)
 
     monkeypatch.setattr(data, "estimate_lungs", estimate)
     return greys
@@ -82,7 +82,7 @@ def test_a_split_per_seed_differs_and_no_lung_is_estimated_twice(
     assert max(map(estimated.count, estimated)) <= 2  # once in each source
 
 
-def test_every_test_film_gets_a_lung_mask_where_there_is_one_to_be_had(
+def test_every_test_image_gets_a_lung_mask_where_there_is_one_to_be_had(
     loaded: list[str], estimated: list[int], tmp_path: Path
 ) -> None:
     arm = {"test_sets": {"more": {"source": "folder", "path": "more"}}}

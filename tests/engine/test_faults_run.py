@@ -23,7 +23,7 @@ from imil_sim.engine import steps
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
 from imil_sim.engine.stages import run_key, trunk_key
-from imil_sim.engine.steps import Done, Step, Workshop
+from imil_sim.engine.steps import Done, Step, StepRunner
 from imil_sim.errors import DataError
 from imil_sim.feedback import Feedback, Oracle, Question, make_oracle
 from imil_sim.report.results import unlike_environments
@@ -138,8 +138,8 @@ def test_fault_23_a_fork_equals_the_straight_run_also_after_several_consultation
 class Shuffled:
     """Carries out the steps that wait in any order, drawn at random."""
 
-    def __init__(self, workshop: Workshop, rng: np.random.Generator) -> None:
-        self._workshop, self._rng = workshop, rng
+    def __init__(self, step_runner: StepRunner, rng: np.random.Generator) -> None:
+        self._workshop, self._rng = step_runner, rng
         self._waiting: list[Step] = []
 
     def submit(self, step: Step, priority: int) -> None:
@@ -153,7 +153,7 @@ class Shuffled:
 
 
 def test_fault_24_whatever_the_order_of_the_steps_the_bytes_are_the_same(warm: Any, lab: Any) -> None:
-    lab.hands = lambda workshop: Shuffled(workshop, np.random.default_rng(3))
+    lab.executor = lambda step_runner: Shuffled(step_runner, np.random.default_rng(3))
     assert bits(lab.carry_out(warm.study)) == bits(warm.results)
     assert lab.epochs == warm.lab.epochs
 
@@ -275,9 +275,9 @@ def test_fault_27_an_oracle_that_hangs_raises_or_answers_in_the_wrong_shape_ends
 # -------------------------------------------------------------------------------------------- 28: altered images
 
 FOLDER = """
-name = "films"
+name = "images"
 seeds = 2
-images = { source = "folder", path = "films", size = 32 }
+images = { source = "folder", path = "images", size = 32 }
 split = { test = 4 }
 model.name = "resnet10"
 training = { epochs = 2, batch_size = 8, learning_rate = 0.01 }
@@ -286,11 +286,11 @@ training = { epochs = 2, batch_size = 8, learning_rate = 0.01 }
 
 
 @pytest.fixture
-def films(lab: Any) -> Path:
-    """Eight films a class, beside the store."""
-    folder = Path(lab.store.parent) / "films"
+def images(lab: Any) -> Path:
+    """Eight images a class, beside the store."""
+    folder = Path(lab.store.parent) / "images"
     for number in range(16):
-        draw(folder / ("clear" if number < 8 else "opaque") / f"film{number:02d}.png", number)
+        draw(folder / ("clear" if number < 8 else "opaque") / f"image{number:02d}.png", number)
     return folder
 
 
@@ -302,22 +302,22 @@ def draw(path: Path, number: int) -> None:
 
 @pytest.mark.parametrize("how", ["altered", "gone"])
 def test_fault_28_an_image_file_that_is_altered_in_the_middle_of_a_study_stops_it_and_is_named(
-    lab: Any, films: Path, how: str
+    lab: Any, images: Path, how: str
 ) -> None:
     def alter(count: int) -> None:
         if count == 1:
-            film = films / "opaque" / "film11.png"
-            film.unlink() if how == "gone" else draw(film, 99)
+            image = images / "opaque" / "image11.png"
+            image.unlink() if how == "gone" else draw(image, 99)
 
     lab.on_epoch = alter
     study = lab.study("", top=FOLDER)
-    with pytest.raises(DataError, match=r"altered while the study was running: film11\.png\. The study stops"):
+    with pytest.raises(DataError, match=r"altered while the study was running: image11\.png\. The study stops"):
         lab.carry_out(study)
     assert lab.stages == [(0, 2)]  # the stage at hand was trained on what was read; the next one was not begun
 
 
-def test_fault_28_an_image_file_that_is_only_touched_stops_nothing(lab: Any, films: Path) -> None:
-    lab.on_epoch = lambda count: os.utime(films / "opaque" / "film11.png")
+def test_fault_28_an_image_file_that_is_only_touched_stops_nothing(lab: Any, images: Path) -> None:
+    lab.on_epoch = lambda count: os.utime(images / "opaque" / "image11.png")
     results = lab.carry_out(lab.study("", top=FOLDER))
     assert statuses(results) == {"baseline": "done"}
     assert lab.epochs == 4

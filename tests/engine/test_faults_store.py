@@ -28,17 +28,19 @@ from typing import Any
 
 import numpy as np
 
+from imil_sim import io as files
 from imil_sim.engine import store as module
 from imil_sim.engine import upkeep
 from imil_sim.engine.store import MANIFEST, Store, read_arrays, write_arrays
 from imil_sim.errors import StoreError
 from imil_sim.images import owner as owners
+from imil_sim.io import sync
 from imil_sim.study.study import Study, parse_study
 
 REFUSABLE = {"open", "write", "fsync", "rename", "mkdir"}
 """What Python calls in C when it writes, flushes and renames."""
 
-CALLS = {*REFUSABLE, "close", "__exit__", "replace", "unlink", "rmdir"}
+CALLS = {*REFUSABLE, "chmod", "close", "__exit__", "replace", "unlink", "rmdir"}
 
 
 def key_of(number: int) -> str:
@@ -325,13 +327,12 @@ def test_fault_02_writes_that_were_not_flushed_and_are_lost_or_reordered(
 def test_fault_02_a_store_that_flushes_too_little_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flushes: str
 ) -> None:
-    real = module._flush
-
     def flush(path: Path) -> None:
         if flushes != "nothing" and path.is_dir() == (flushes == "folders only"):
-            real(path)
+            sync(path)
 
-    monkeypatch.setattr(module, "_flush", flush)
+    for user in (module, files):
+        monkeypatch.setattr(user, "sync", flush)
     assert after_power_cuts(tmp_path, monkeypatch) != []
 
 
@@ -555,50 +556,6 @@ def test_fault_11_a_parent_that_waiting_branches_need_is_not_pruned(store: Store
     assert store.keys("stages") == [key_of(len("mine"))]
 
 
-# ------------------------------------------------------------------------------------------------------ 12: links
-
-
-@pytest.mark.parametrize("planted", ["entry", "file", "manifest"])
-def test_fault_12_a_link_in_an_entry_is_never_followed(
-    store: Store, damaged: list[str], tmp_path: Path, planted: str
-) -> None:
-    folder = store.root / "stages" / key_of(0)
-    path = {"entry": folder, "file": folder / "history.csv", "manifest": folder / MANIFEST}[planted]
-    elsewhere = tmp_path / "elsewhere"
-    path.rename(elsewhere)
-    path.symlink_to(elsewhere)
-    assert store.find("stages", key_of(0)) is None
-    assert damaged == [f"stages/{key_of(0)}"]
-    assert is_whole(store.put("stages", key_of(0), fill))
-    assert elsewhere.exists()
-
-
-@pytest.mark.parametrize("name", ["stages", "tmp", "damaged"])
-def test_fault_12_a_link_in_place_of_a_folder_of_the_store_is_refused(store: Store, tmp_path: Path, name: str) -> None:
-    (tmp_path / "elsewhere" / f"{owners.owner()}-x").mkdir(parents=True)
-    if (store.root / name).exists():
-        shutil.rmtree(store.root / name)
-    (store.root / name).symlink_to(tmp_path / "elsewhere")
-    if name == "damaged":
-        (store.root / "stages" / key_of(0) / MANIFEST).unlink()
-    with pytest.raises(StoreError, match=rf"{name} is a link; a store holds none"):
-        store.find("stages", key_of(0)) if name != "tmp" else store.put("stages", key_of(1), fill)
-    store.tidy()
-    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == [f"{owners.owner()}-x"]
-
-
-def test_fault_12_a_pipe_in_place_of_a_file_is_not_waited_for(store: Store, damaged: list[str]) -> None:
-    path = store.root / "stages" / key_of(0) / "history.csv"
-    path.unlink()
-    os.mkfifo(path)
-    assert store.find("stages", key_of(0)) is None
-    assert damaged == [f"stages/{key_of(0)}"]
-    (store.root / "claims").mkdir(exist_ok=True)
-    os.mkfifo(store.root / "claims" / "k.json")
-    with store.claim("k") as mine:
-        assert mine
-
-
 # --------------------------------------------------------------------------------------- 13, 14, 15: locks and clocks
 
 
@@ -649,18 +606,14 @@ def test_fault_13_a_claim_that_stands_still_is_taken_over_in_the_end(
         assert mine
 
 
-def test_fault_13_what_dead_processes_left_goes_and_what_living_ones_have_begun_stays(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fault_13_what_dead_processes_left_goes_and_what_living_ones_have_begun_stays(store: Store) -> None:
     dead, living, strange = dead_owner(), owners.owner(), "0123456789ab-1-1"
     for name in (dead, living, strange):
         (store.root / "tmp" / f"{name}-stages-x").mkdir()
         (store.root / "images" / f".{name}-y").mkdir(parents=True)
     assert store.tidy() == [f"tmp/{dead}-stages-x", f"images/.{dead}-y"]
     assert store.leftovers() == [f"tmp/{strange}-stages-x", f"images/.{strange}-y"]
-    monkeypatch.setattr(module, "STRANGERS_REST", 0.0)
-    (store.root / "tmp" / f"{strange}-stages-x" / "more").touch()
-    assert store.tidy() == [f"tmp/{strange}-stages-x", f"images/.{strange}-y"]
+    assert store.remove_rubbish() == 2
     assert sorted(path.name for path in (store.root / "tmp").iterdir()) == [f"{living}-stages-x"]
 
 

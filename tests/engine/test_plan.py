@@ -15,7 +15,7 @@ from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.plan import Plan, plan_runs, unseen_trunk
 from imil_sim.engine.results import RECORD, recorded_segments
 from imil_sim.engine.stages import run_key
-from imil_sim.engine.steps import Workshop
+from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
 from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import Study, find_study, parse_study, read_study
@@ -44,7 +44,7 @@ def plan_of(study: Study, store: Path) -> Plan:
     library, kept = ImageLibrary(study.beside, store / "images"), Store(store)
     return plan_runs(
         [run for _, run in study.runs()],
-        Workshop(library, kept, CPU, study.beside).trunk,
+        StepRunner(library, kept, CPU, study.beside).trunk,
         lambda key: kept.holds("stages", key),
         lambda run: recorded_segments(kept, run_key(run, library.of_run(run).fingerprints, CPU)),
     )

@@ -51,7 +51,7 @@ def test_a_number_that_moved_without_its_key_is_caught(warm: Any, lab: Any) -> N
         store.discard("evaluations", evaluation)
         store.put("evaluations", evaluation, lambda place, arrays=arrays: write_arrays(place / "arrays.npz", arrays))
     (run,) = done_over(lab, 1)
-    assert [entry.split("/")[0] for entry in run.differing] == ["evaluations"] * 2  # test and training films
+    assert [entry.split("/")[0] for entry in run.differing] == ["evaluations"] * 2  # test and training images
     assert run.equal >= 2
 
 

@@ -25,15 +25,15 @@ def run(seed: int = 0, **arm: Mapping[str, Any]) -> RunSpec:
     return RunSpec.model_validate({"arm": {"images": {"source": "phantom"}, **arm}, "seed": seed})
 
 
-def films() -> ImageSet:
+def image_set() -> ImageSet:
     rng = np.random.default_rng(0)
     masks = {"lesion": MaskSet(np.zeros((4, 8, 8), np.bool_), np.ones(4, np.bool_))}
     pixels = rng.integers(0, 256, (4, 8, 8)).astype(np.uint8)
-    return ImageSet("films", tuple("abcd"), pixels, np.array([0, 1, 0, 1]), ("normal", "TB"), masks)
+    return ImageSet("images", tuple("abcd"), pixels, np.array([0, 1, 0, 1]), ("normal", "TB"), masks)
 
 
 def key(spec: RunSpec | None = None, images: ImageSet | None = None, beside: Path = Path()) -> str:
-    return trunk_key(spec or run(), images or films(), CPU, beside)
+    return trunk_key(spec or run(), images or image_set(), CPU, beside)
 
 
 # -------------------------------------------------------------------------------------------------------- a trunk
@@ -62,7 +62,7 @@ def test_whatever_moves_training_moves_the_trunk(spec: RunSpec) -> None:
 
 
 def test_a_pixel_a_label_an_id_or_an_order_moves_the_trunk() -> None:
-    images = films()
+    images = image_set()
     pixels = images.pixels.copy()
     pixels[2, 3, 3] ^= 1
     others = [
@@ -94,7 +94,7 @@ def test_revision_environment_and_the_content_of_a_weights_file_move_the_trunk(
 
 
 def test_what_training_cannot_see_moves_nothing() -> None:
-    images = films()
+    images = image_set()
     unseen = replace(images, name="elsewhere", masks={}, attributes={"sex": ("f",) * 4}, notices=("told",))
     assert key(images=unseen) == key()
     asked = {"oracle": "lesions", "imil_epoch": 5}

@@ -1,10 +1,11 @@
-"""The store: an entry is there whole or not at all, and nothing that was tampered with is ever believed."""
+"""The store: an entry is there whole or not at all, and nothing that was altered is ever believed."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -109,12 +110,6 @@ def edit(path: Path, **changes: object) -> None:
     path.write_text(json.dumps(manifest | changes))
 
 
-def as_link(path: Path) -> None:
-    elsewhere = path.parents[3] / f"elsewhere-{path.name}"
-    path.rename(elsewhere)
-    path.symlink_to(elsewhere)
-
-
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "bit flip": lambda f: flip(f / "a.txt"),
     "truncated": lambda f: os.truncate(f / "a.txt", 3),
@@ -128,10 +123,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "manifest of another format": lambda f: edit(f / MANIFEST, format=0),
     "manifest of another entry": lambda f: edit(f / MANIFEST, key="cd" * 32),
     "manifest that reaches outside": lambda f: edit(f / MANIFEST, files={"../../x": "0"}),
-    "link to a file": lambda f: as_link(f / "a.txt"),
-    "link to the manifest": lambda f: as_link(f / MANIFEST),
-    "link to the entry": as_link,
-    "a file in its place": lambda f: (as_link(f), f.unlink(), f.write_text("x")),
+    "a file in its place": lambda f: (shutil.rmtree(f), f.write_text("x")),
 }
 
 

@@ -110,7 +110,7 @@ def test_damage_is_named_with_its_place_and_nothing_is_moved(store: Store, one: 
     assert checked.faults == {
         "stages/stages-t": "a is altered",
         "overlays/overlays-t": "b does not belong there",
-        "predictions/predictions-t": "manifest.json is missing, or a link",
+        "predictions/predictions-t": "manifest.json is missing",
         "images/abc": checked.faults["images/abc"],
     }
     assert checked.sound.count == 4

@@ -146,10 +146,10 @@ def test_all_are_asked_before_it_is_said_who_is_awaited() -> None:
     def waits(question: Question) -> Feedback:
         if question is QUESTIONS[1]:
             return Feedback(question.image_id, CELLS)
-        raise AwaitsAnswers(f"film {question.image_id}")
+        raise AwaitsAnswers(f"image {question.image_id}")
 
     with pytest.raises(
-        AwaitsAnswers, match=f"2 of 3 questions are not answered yet, the first: film {QUESTIONS[0].image_id}"
+        AwaitsAnswers, match=f"2 of 3 questions are not answered yet, the first: image {QUESTIONS[0].image_id}"
     ):
         together(Scripted(waits))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from imil_sim.feedback.selection import Selection, Strategy, confident_mispredictions, select, share_outside, softmax
 from imil_sim.study.spec import FeedbackSpec
 
-# Seven films: what the model says, and the truth.
+# Seven images: what the model says, and the truth.
 LOGITS = np.array(
     [
         [0.0, math.log(3)],  # a: TB at 0.75, true
@@ -95,7 +95,7 @@ def test_the_choice_is_the_sorted_one_and_the_order_of_the_set_does_not_matter(
     rows = st.lists(st.sampled_from([-2.0, 0.0, 0.5, 3.0]), min_size=classes, max_size=classes)
     logits = np.array(data.draw(st.lists(rows, min_size=n, max_size=n)), dtype=np.float32)
     labels = np.array(data.draw(st.lists(st.integers(0, classes - 1), min_size=n, max_size=n)))
-    ids = [f"film-{i}" for i in range(n)]
+    ids = [f"image-{i}" for i in range(n)]
     excluded = data.draw(st.sets(st.sampled_from(ids)))
     order = data.draw(st.permutations(range(n)))
     before = logits.copy()

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 HEIGHT, WIDTH = 40, 32
 
 
-def _film(seed: int) -> NDArray[np.uint8]:
-    """(40, 32), unlike the film of any other seed."""
+def _image(seed: int) -> NDArray[np.uint8]:
+    """(40, 32), unlike the image of any other seed."""
     return np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)
 
 
@@ -32,9 +32,9 @@ def _save(path: Path, pixels: NDArray[Any]) -> Path:
 
 
 @pytest.fixture
-def film() -> Callable[[int], NDArray[np.uint8]]:
-    """A function from a seed to a film of 40 rows and 32 columns."""
-    return _film
+def image() -> Callable[[int], NDArray[np.uint8]]:
+    """A function from a seed to an image of 40 rows and 32 columns."""
+    return _image
 
 
 @pytest.fixture
@@ -45,16 +45,17 @@ def save() -> Callable[[Path, NDArray[Any]], Path]:
 
 @pytest.fixture
 def shenzhen(tmp_path: Path) -> Path:
-    """Six normal and six TB films in the layout of the Shenzhen set.
+    """Six normal and six TB images in the layout of the Shenzhen set.
 
-    The first normal film has no lung mask, the last TB film no lesion mask; a lung is the left half, a lesion rows 0-9.
+    The first normal image has no lung mask, the last TB image no lesion mask; a lung is the left half, a lesion rows
+    0-9.
     """
     root = tmp_path / "shenzhen"
     rows = ["study_id,sex,age,findings"]
     for number in range(1, 13):
         label = int(number > 6)
         stem = f"CHNCXR_{number:04d}_{label}"
-        _save(root / "CXR_png" / f"{stem}.png", _film(number))
+        _save(root / "CXR_png" / f"{stem}.png", _image(number))
         if number != 1:
             _save(root / "masks" / f"{stem}_mask.png", _box(0, 0, HEIGHT, WIDTH // 2))
         if label and number != 12:
@@ -66,25 +67,25 @@ def shenzhen(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def classes(tmp_path: Path) -> Path:
-    """Three films of class ``clear`` and three of class ``opaque``, a folder each."""
+    """Three images of class ``clear`` and three of class ``opaque``, a folder each."""
     root = tmp_path / "classes"
     for number in range(6):
-        _save(root / ("clear" if number < 3 else "opaque") / f"film{number}.png", _film(number))
+        _save(root / ("clear" if number < 3 else "opaque") / f"image{number}.png", _image(number))
     return root
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """``films.csv``: eight films in ``pictures/``, four a class, with split, patient, sex and lung mask columns."""
+    """``images.csv``: eight images in ``pictures/``, four a class, with split, patient, sex and lung mask columns."""
     root = tmp_path / "table"
     rows = ["file,finding,part,patient,sex,lungs"]
     for number in range(8):
-        _save(root / "pictures" / f"film{number}.png", _film(number))
-        _save(root / "lungs" / f"film{number}.png", _box(0, 0, HEIGHT, WIDTH // 2))
-        mask = f"lungs/film{number}.png" if number else ""
+        _save(root / "pictures" / f"image{number}.png", _image(number))
+        _save(root / "lungs" / f"image{number}.png", _box(0, 0, HEIGHT, WIDTH // 2))
+        mask = f"lungs/image{number}.png" if number else ""
         part = "val" if number in (3, 7) else "train"
-        rows.append(f"film{number}.png,{'TB' if number > 3 else 'normal'},{part},p{number // 2},f,{mask}")
-    # p1 holds films 2 and 3, p3 films 6 and 7: the part column tears both.
-    path = root / "films.csv"
+        rows.append(f"image{number}.png,{'TB' if number > 3 else 'normal'},{part},p{number // 2},f,{mask}")
+    # p1 holds images 2 and 3, p3 images 6 and 7: the part column tears both.
+    path = root / "images.csv"
     path.write_text("\n".join(rows) + "\n")
     return path

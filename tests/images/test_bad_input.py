@@ -20,7 +20,7 @@ from imil_sim.errors import DataError
 from imil_sim.images.load import load_images
 from imil_sim.study.spec import AnySource, FolderSource, ManifestSource, MontgomerySource, ShenzhenSource
 
-FILM = "CXR_png/CHNCXR_0003_0.png"
+IMAGE = "CXR_png/CHNCXR_0003_0.png"
 MASK = "masks/CHNCXR_0003_0_mask.png"
 
 
@@ -73,23 +73,23 @@ class Bad:
 
 
 SHENZHEN = [
-    Bad("truncated", lambda r: truncate(r / FILM, 0.5), rf"{FILM}: is truncated: .*; copy it again"),
-    Bad("damaged", lambda r: flip(r / FILM), rf"{FILM}: is damaged: checksum .*; copy it again"),
-    Bad("text", lambda r: (r / FILM).write_text("no film"), rf"{FILM}: is neither PNG nor JPEG.*; convert it"),
-    Bad("zero bytes", lambda r: (r / FILM).write_bytes(b""), rf"{FILM}: has zero bytes; copy it again"),
+    Bad("truncated", lambda r: truncate(r / IMAGE, 0.5), rf"{IMAGE}: is truncated: .*; copy it again"),
+    Bad("damaged", lambda r: flip(r / IMAGE), rf"{IMAGE}: is damaged: checksum .*; copy it again"),
+    Bad("text", lambda r: (r / IMAGE).write_text("no image"), rf"{IMAGE}: is neither PNG nor JPEG.*; convert it"),
+    Bad("zero bytes", lambda r: (r / IMAGE).write_bytes(b""), rf"{IMAGE}: has zero bytes; copy it again"),
     Bad(
         "12 bits in 16",
-        lambda r: write(r / FILM, np.full((40, 32), 4095, np.uint16)),
-        rf"{FILM}: has 16 bits of which it uses 12 .*; scale it",
+        lambda r: write(r / IMAGE, np.full((40, 32), 4095, np.uint16)),
+        rf"{IMAGE}: has 16 bits of which it uses 12 .*; scale it",
     ),
-    Bad("alpha", lambda r: write(r / FILM, glass()), rf"{FILM}: has transparent pixels; flatten it"),
-    Bad("bomb", lambda r: bomb(r / FILM), rf"{FILM}: claims 60000 x 60000 pixels, .*: reduce it"),
-    Bad("folder as file", lambda r: as_folder(r / FILM), rf"{FILM}: is a folder, not an image file; move it"),
-    Bad("pipe as file", lambda r: as_pipe(r / FILM), rf"{FILM}: is not an ordinary file; move it"),
+    Bad("alpha", lambda r: write(r / IMAGE, glass()), rf"{IMAGE}: has transparent pixels; flatten it"),
+    Bad("bomb", lambda r: bomb(r / IMAGE), rf"{IMAGE}: claims 60000 x 60000 pixels, .*: reduce it"),
+    Bad("folder as file", lambda r: as_folder(r / IMAGE), rf"{IMAGE}: is a folder, not an image file; move it"),
+    Bad("pipe as file", lambda r: as_pipe(r / IMAGE), rf"{IMAGE}: is not an ordinary file; move it"),
     Bad(
         "dead link",
-        lambda r: ((r / FILM).unlink(), (r / FILM).symlink_to("nowhere.png")),
-        rf"{FILM}: does not exist; add it",
+        lambda r: ((r / IMAGE).unlink(), (r / IMAGE).symlink_to("nowhere.png")),
+        rf"{IMAGE}: does not exist; add it",
     ),
     Bad(
         "mask of another size",
@@ -104,7 +104,7 @@ SHENZHEN = [
     Bad("truncated mask", lambda r: truncate(r / MASK, 0.9), rf"{MASK}: is truncated: .*; copy it again"),
     Bad(
         "label outside the classes",
-        lambda r: (r / FILM).rename(r / "CXR_png" / "CHNCXR_0003_2.png"),
+        lambda r: (r / IMAGE).rename(r / "CXR_png" / "CHNCXR_0003_2.png"),
         r"CXR_png/CHNCXR_0003_2\.png: is not named CHNCXR_NNNN_L\.png with L = 0 \(normal\) or 1 \(TB\); rename it",
     ),
     Bad(
@@ -113,13 +113,13 @@ SHENZHEN = [
         r"all images are of one class, normal; a classifier needs at least two",
     ),
     Bad(
-        "no films",
+        "no images",
         lambda r: [path.unlink() for path in (r / "CXR_png").iterdir()],
-        r"CXR_png/: holds no image CHNCXR_NNNN_L\.png; put the films there",
+        r"CXR_png/: holds no image CHNCXR_NNNN_L\.png; put the images there",
     ),
     Bad(
         "duplicate id",
-        lambda r: shutil.copy(r / FILM, (r / FILM).with_suffix(".jpg")),
+        lambda r: shutil.copy(r / IMAGE, (r / IMAGE).with_suffix(".jpg")),
         r'id "CHNCXR_0003_0" stands for 2 images \(CHNCXR_0003_0\.jpg, CHNCXR_0003_0\.png\); keep one',
     ),
 ]
@@ -155,22 +155,22 @@ def test_a_file_that_may_not_be_read_is_named(shenzhen: Path, monkeypatch: pytes
     read = Path.read_bytes
 
     def denied(path: Path) -> bytes:
-        if path == shenzhen / FILM:
+        if path == shenzhen / IMAGE:
             raise PermissionError(13, "Permission denied")
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", denied)
-    assert f"{FILM}: cannot be read: Permission denied; check its owner" in refused(shenzhen_source(shenzhen))
+    assert f"{IMAGE}: cannot be read: Permission denied; check its owner" in refused(shenzhen_source(shenzhen))
 
 
 def test_all_faulty_files_are_listed_at_once(shenzhen: Path) -> None:
-    truncate(shenzhen / FILM, 0.3)
+    truncate(shenzhen / IMAGE, 0.3)
     truncate(shenzhen / MASK, 0.3)
     (shenzhen / "CXR_png" / "CHNCXR_0007_1.png").write_bytes(b"")
     (shenzhen / "CXR_png" / "holiday.png").write_bytes(b"")
     message = refused(shenzhen_source(shenzhen))
     assert "4 things are wrong" in message
-    for name in (FILM, MASK, "CXR_png/CHNCXR_0007_1.png", "CXR_png/holiday.png"):
+    for name in (IMAGE, MASK, "CXR_png/CHNCXR_0007_1.png", "CXR_png/holiday.png"):
         assert f"\n  - {name}: " in message
 
 
@@ -197,16 +197,16 @@ def test_a_missing_folder_names_every_place_looked_at(
     assert "IMIL_SIM_DATA" in str(caught.value)
 
 
-def test_a_folder_without_films_says_what_it_holds(shenzhen: Path) -> None:
-    (shenzhen / "CXR_png").rename(shenzhen / "films")
+def test_a_folder_without_images_says_what_it_holds(shenzhen: Path) -> None:
+    (shenzhen / "CXR_png").rename(shenzhen / "images")
     message = refused(shenzhen_source(shenzhen))
-    assert f"{shenzhen} holds no folder CXR_png/, but films, lesions, masks, shenzhen_metadata.csv" in message
+    assert f"{shenzhen} holds no folder CXR_png/, but images, lesions, masks, shenzhen_metadata.csv" in message
 
 
-def test_one_lung_without_the_other(tmp_path: Path, film: Callable[[int], NDArray[Any]]) -> None:
+def test_one_lung_without_the_other(tmp_path: Path, image: Callable[[int], NDArray[Any]]) -> None:
     for number in (0, 1):
-        write(tmp_path / "CXR_png" / f"MCUCXR_000{number}_{number}.png", film(number))
-    write(tmp_path / "ManualMask" / "leftMask" / "MCUCXR_0001_1.png", film(0))
+        write(tmp_path / "CXR_png" / f"MCUCXR_000{number}_{number}.png", image(number))
+    write(tmp_path / "ManualMask" / "leftMask" / "MCUCXR_0001_1.png", image(0))
     message = refused(MontgomerySource(source="montgomery", path=str(tmp_path), size=16))
     assert "ManualMask/leftMask/MCUCXR_0001_1.png: is one lung without the other; put the file into both" in message
 
@@ -236,8 +236,8 @@ FOLDER = [
     ),
     BadFolder(
         "another format",
-        lambda r: (r / "clear" / "film.dcm").write_bytes(b"DICM"),
-        r"clear/film\.dcm: is neither PNG nor JPEG; convert it",
+        lambda r: (r / "clear" / "image.dcm").write_bytes(b"DICM"),
+        r"clear/image\.dcm: is neither PNG nor JPEG; convert it",
     ),
     BadFolder(
         "folder in a class",
@@ -245,9 +245,9 @@ FOLDER = [
         r"clear/patient1/: is a folder in a class folder; put its images directly into clear/",
     ),
     BadFolder(
-        "two formats of one film",
-        lambda r: shutil.copy(r / "clear" / "film1.png", r / "clear" / "film1.jpg"),
-        r'id "clear/film1" stands for 2 images \(film1\.jpg, film1\.png\); keep one',
+        "two formats of one image",
+        lambda r: shutil.copy(r / "clear" / "image1.png", r / "clear" / "image1.jpg"),
+        r'id "clear/image1" stands for 2 images \(image1\.jpg, image1\.png\); keep one',
     ),
 ]
 
@@ -277,30 +277,30 @@ MANIFEST = [
     BadTable("two columns of a name", ",sex,", ",part,", r"has two columns called part; rename one"),
     BadTable(
         "missing file",
-        "film4.png,TB",
-        "film9.png,TB",
-        r'films\.csv line 6: image "film9\.png" does not exist in .*pictures; add the file',
+        "image4.png,TB",
+        "image9.png,TB",
+        r'images\.csv line 6: image "image9\.png" does not exist in .*pictures; add the file',
     ),
-    BadTable("no file", "film4.png,TB", ",TB", r"films\.csv line 6: names no image; fill the cell"),
+    BadTable("no file", "image4.png,TB", ",TB", r"images\.csv line 6: names no image; fill the cell"),
     BadTable(
         "outside",
-        "film4.png,TB",
+        "image4.png,TB",
         "../pictures/../secret.png,TB",
-        r'films\.csv line 6: image "\.\./pictures/\.\./secret\.png" leaves .*; name it relative to that folder',
+        r'images\.csv line 6: image "\.\./pictures/\.\./secret\.png" leaves .*; name it relative to that folder',
     ),
-    BadTable("absolute", "film4.png,TB", "/etc/hostname,TB", r'line 6: image "/etc/hostname" leaves .*; name it'),
-    BadTable("mask outside", "lungs/film4.png", "../x.png", r'line 6: lung mask "\.\./x\.png" leaves .*; name it'),
-    BadTable("mask missing", "lungs/film4.png", "lungs/x.png", r'line 6: lung mask "lungs/x\.png" does not exist'),
+    BadTable("absolute", "image4.png,TB", "/etc/hostname,TB", r'line 6: image "/etc/hostname" leaves .*; name it'),
+    BadTable("mask outside", "lungs/image4.png", "../x.png", r'line 6: lung mask "\.\./x\.png" leaves .*; name it'),
+    BadTable("mask missing", "lungs/image4.png", "lungs/x.png", r'line 6: lung mask "lungs/x\.png" does not exist'),
     BadTable(
         "unknown label",
-        "film4.png,TB",
-        "film4.png,tb",
+        "image4.png,TB",
+        "image4.png,tb",
         r'line 6: label "tb" is outside the classes, or 0 to 1\. Known: TB, normal',
     ),
-    BadTable("label number too high", "film4.png,TB", "film4.png,2", r'line 6: label "2" is outside the classes'),
-    BadTable("no label", "film4.png,TB", "film4.png,", r"line 6: has no label; fill the cell with one of normal, TB"),
+    BadTable("label number too high", "image4.png,TB", "image4.png,2", r'line 6: label "2" is outside the classes'),
+    BadTable("no label", "image4.png,TB", "image4.png,", r"line 6: has no label; fill the cell with one of normal, TB"),
     BadTable("no test image", ",val,", ",vál,", r'no row has "val" in column "part"\. Known: train, vál\. Did you'),
-    BadTable("same row twice", "film4.png,TB", "film5.png,TB", r'id "film5" stands for 2 images'),
+    BadTable("same row twice", "image4.png,TB", "image5.png,TB", r'id "image5" stands for 2 images'),
 ]
 
 
@@ -335,7 +335,7 @@ def test_each_fault_of_a_manifest(bad: BadTable, table: Path) -> None:
         (b"file,finding,part,lungs\n", "has no rows below its header"),
         (b"", 'no column "file"'),
         (b"file\xff\n", "is not UTF-8 text; save it as CSV"),
-        (b'file,finding,part,lungs\n"film0.png,TB', "is not a CSV file"),
+        (b'file,finding,part,lungs\n"image0.png,TB', "is not a CSV file"),
     ],
     ids=["no-rows", "empty", "not-text", "open-quote"],
 )
@@ -346,17 +346,19 @@ def test_a_manifest_that_is_no_table(data: bytes, told: str, table: Path) -> Non
 
 
 def test_a_manifest_whose_image_folder_is_missing(table: Path) -> None:
-    (table.parent / "pictures").rename(table.parent / "films")
+    (table.parent / "pictures").rename(table.parent / "images")
     with pytest.raises(DataError, match='image_folder "pictures" is no folder'):
         load_images(table_source(table))
 
 
 def test_all_faulty_rows_are_listed_at_once(table: Path) -> None:
-    table.write_text(table.read_text().replace("film4.png,TB", "film9.png,maybe").replace("film6.png,TB", "film6.png,"))
-    (table.parent / "pictures" / "film0.png").write_bytes(b"")
+    table.write_text(
+        table.read_text().replace("image4.png,TB", "image9.png,maybe").replace("image6.png,TB", "image6.png,")
+    )
+    (table.parent / "pictures" / "image0.png").write_bytes(b"")
     with pytest.raises(DataError) as caught:
         load_images(table_source(table))
     told = str(caught.value)
-    for fault in ("line 6: image", "line 6: label", "line 8: has no label", "pictures/film0.png: has zero bytes"):
+    for fault in ("line 6: image", "line 6: label", "line 8: has no label", "pictures/image0.png: has zero bytes"):
         assert fault in told
     assert "4 things are wrong" in told

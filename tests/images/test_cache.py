@@ -197,11 +197,11 @@ def test_progress_counts_every_image_once_and_only_when_decoding(shenzhen: Path,
 
 
 def test_what_was_converted_is_told_at_every_start(read: Callable[[], ImageSet], shenzhen: Path) -> None:
-    films = shenzhen / "CXR_png"
+    images = shenzhen / "CXR_png"
     layers = np.dstack([np.full((40, 32), shade, dtype=np.uint8) for shade in (10, 20, 30)])
     for number in range(1, 6):
-        assert cv2.imwrite(str(films / f"CHNCXR_{number:04d}_0.png"), layers)
-    assert cv2.imwrite(str(films / "CHNCXR_0006_0.png"), np.full((40, 32), 65535, dtype=np.uint16))
+        assert cv2.imwrite(str(images / f"CHNCXR_{number:04d}_0.png"), layers)
+    assert cv2.imwrite(str(images / "CHNCXR_0006_0.png"), np.full((40, 32), 65535, dtype=np.uint16))
     for _ in range(2):
         assert read().notices == (
             "1 images were scaled from 16 bits to 8 (65535 to 255): CXR_png/CHNCXR_0006_0.png",

@@ -24,14 +24,14 @@ def png(width: int, height: int, *between: bytes) -> bytes:
     return PNG_SIGNATURE + chunk(b"IHDR", header) + b"".join(between) + chunk(b"IEND", b"")
 
 
-FILM = np.random.default_rng(0).integers(0, 256, (12, 9)).astype(np.uint8)
-THUMBNAIL = encoded(".jpg", FILM[:4, :4])
-PLAIN_JPEG = encoded(".jpg", FILM)
+IMAGE = np.random.default_rng(0).integers(0, 256, (12, 9)).astype(np.uint8)
+THUMBNAIL = encoded(".jpg", IMAGE[:4, :4])
+PLAIN_JPEG = encoded(".jpg", IMAGE)
 # An application segment behind the start-of-image marker holds a whole JPEG, end marker included.
 JPEG_WITH_THUMBNAIL = PLAIN_JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(THUMBNAIL) + 2) + THUMBNAIL + PLAIN_JPEG[2:]
 
 
-@pytest.mark.parametrize("data", [encoded(".png", FILM), JPEG_WITH_THUMBNAIL], ids=["png", "jpeg"])
+@pytest.mark.parametrize("data", [encoded(".png", IMAGE), JPEG_WITH_THUMBNAIL], ids=["png", "jpeg"])
 def test_a_whole_file_tells_its_size_and_no_shorter_one_passes(data: bytes) -> None:
     whole = inspect(data)
     assert (whole.width, whole.height) == (9, 12)
@@ -41,7 +41,7 @@ def test_a_whole_file_tells_its_size_and_no_shorter_one_passes(data: bytes) -> N
 
 
 def test_the_progressive_jpeg_of_many_scans_is_followed_to_its_end() -> None:
-    data = cv2.imencode(".jpg", FILM, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    data = cv2.imencode(".jpg", IMAGE, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
     assert data.count(b"\xff\xda") > 1
     assert (inspect(data).width, inspect(data).height) == (9, 12)
     with pytest.raises(DataError, match="truncated"):
@@ -49,7 +49,7 @@ def test_the_progressive_jpeg_of_many_scans_is_followed_to_its_end() -> None:
 
 
 def test_any_flipped_byte_of_a_png_is_noticed() -> None:
-    data = encoded(".png", FILM)
+    data = encoded(".png", IMAGE)
     for place in range(len(PNG_SIGNATURE), len(data)):
         flipped = bytearray(data)
         flipped[place] ^= 0x10

@@ -17,15 +17,15 @@ from imil_sim.images.decode import decode_gray, decode_mask, shrink, shrink_mask
 Save = Callable[[Path, NDArray[Any]], Path]
 
 
-def test_eight_bit_gray_comes_back_as_it_is(tmp_path: Path, save: Save, film: Callable[[int], NDArray[Any]]) -> None:
-    decoded = decode_gray(save(tmp_path / "film.png", film(1)))
-    np.testing.assert_array_equal(decoded.pixels, film(1))
+def test_eight_bit_gray_comes_back_as_it_is(tmp_path: Path, save: Save, image: Callable[[int], NDArray[Any]]) -> None:
+    decoded = decode_gray(save(tmp_path / "image.png", image(1)))
+    np.testing.assert_array_equal(decoded.pixels, image(1))
     assert decoded.conversions == ()
 
 
 def test_sixteen_bits_are_scaled_by_their_full_range(tmp_path: Path, save: Save) -> None:
     values = np.array([[0, 128, 129, 257], [257 * 100, 257 * 100 + 128, 257 * 100 + 129, 65535]], dtype=np.uint16)
-    decoded = decode_gray(save(tmp_path / "film.png", values))
+    decoded = decode_gray(save(tmp_path / "image.png", values))
     assert decoded.pixels.tolist() == [[0, 0, 1, 1], [100, 100, 101, 255]]
     assert decoded.conversions == ("16-bit",)
 
@@ -34,19 +34,19 @@ def test_sixteen_bits_are_scaled_by_their_full_range(tmp_path: Path, save: Save)
 def test_sixteen_bits_of_which_few_are_used_are_refused(tmp_path: Path, save: Save, top: int) -> None:
     values = np.full((3, 3), top, dtype=np.uint16)
     with pytest.raises(DataError, match=rf"brightest value {top} of 65535.*scale it to 0\.\.65535"):
-        decode_gray(save(tmp_path / "film.png", values))
+        decode_gray(save(tmp_path / "image.png", values))
 
 
 def test_colour_is_converted_with_the_weights_of_bt_601_and_said(tmp_path: Path, save: Save) -> None:
     blue, green, red, grey = (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)
-    decoded = decode_gray(save(tmp_path / "film.png", np.array([[blue, green, red, grey]], dtype=np.uint8)))
+    decoded = decode_gray(save(tmp_path / "image.png", np.array([[blue, green, red, grey]], dtype=np.uint8)))
     assert decoded.pixels.tolist() == [[23, 117, 60, 90]]  # 200 x 0.114, 0.587, 0.299
     assert decoded.conversions == ("colour",)
 
 
-def test_gray_stored_in_colour_is_just_gray(tmp_path: Path, save: Save, film: Callable[[int], NDArray[Any]]) -> None:
-    decoded = decode_gray(save(tmp_path / "film.png", np.dstack([film(1)] * 3)))
-    np.testing.assert_array_equal(decoded.pixels, film(1))
+def test_gray_stored_in_colour_is_just_gray(tmp_path: Path, save: Save, image: Callable[[int], NDArray[Any]]) -> None:
+    decoded = decode_gray(save(tmp_path / "image.png", np.dstack([image(1)] * 3)))
+    np.testing.assert_array_equal(decoded.pixels, image(1))
     assert decoded.conversions == ()
 
 
@@ -64,7 +64,7 @@ def test_a_broken_colour_profile_prints_nothing(tmp_path: Path, capfd: pytest.Ca
     whole = cv2.imencode(".png", np.full((5, 5), 7, dtype=np.uint8))[1].tobytes()
     profile = b"iCCPjunk\0\0xxxx"
     broken = struct.pack(">I", len(profile) - 4) + profile + struct.pack(">I", zlib.crc32(profile))
-    path = tmp_path / "film.png"
+    path = tmp_path / "image.png"
     path.write_bytes(whole[:33] + broken + whole[33:])
     assert (decode_gray(path).pixels == 7).all()
     assert capfd.readouterr() == ("", "")

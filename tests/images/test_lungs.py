@@ -1,4 +1,4 @@
-"""Lung fields estimated from the film: found where they are known exactly, and not made up where there are none."""
+"""Lung fields estimated from the image: found where they are known exactly, and not made up where there are none."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from imil_sim.images.lungs import SMALLEST, estimate_lungs
-from imil_sim.images.phantom import film as phantom_film
+from imil_sim.images.phantom import image as phantom_image
 
 
 def _two_lungs(height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A bright film with two dark upright ellipses, and where they are."""
+    """A bright image with two dark upright ellipses, and where they are."""
     y, x = np.mgrid[:height, :width]
     v, u = (y + 0.5) / height, (x + 0.5) / width
     lungs = np.zeros((height, width), np.bool_)
@@ -38,16 +38,16 @@ def test_two_ellipses_are_found_at_any_size(shape: tuple[int, int]) -> None:
     assert _dice(estimate.mask, lungs) > 0.93
 
 
-def test_a_film_and_its_enlargement_have_the_same_lungs() -> None:
-    image = phantom_film(3, "train", 0, 128, diseased=False).pixels
+def test_a_image_and_its_enlargement_have_the_same_lungs() -> None:
+    image = phantom_image(3, "train", 0, 128, diseased=False).pixels
     small, large = estimate_lungs(image).mask, estimate_lungs(np.kron(image, np.ones((3, 3), np.uint8))).mask
     assert small is not None
     assert _dice(large, np.kron(small, np.ones((3, 3), np.bool_))) > 0.98
 
 
 def test_phantom_lungs_are_found_diseased_or_not() -> None:
-    films = [phantom_film(3, "train", i, 96, diseased=i % 2 == 1, marker="L") for i in range(20)]
-    dice = [_dice(estimate_lungs(one.pixels).mask, one.lung) for one in films]
+    images = [phantom_image(3, "train", i, 96, diseased=i % 2 == 1, marker="L") for i in range(20)]
+    dice = [_dice(estimate_lungs(one.pixels).mask, one.lung) for one in images]
     assert np.mean(dice) > 0.95  # 0.976 when written
     assert min(dice) > 0.85
 
@@ -82,19 +82,19 @@ def _one_disc() -> NDArray[np.uint8]:
         _clouds,
         _one_lung,
         _one_disc,
-        lambda: 255 - phantom_film(3, "train", 0, 128, diseased=False).pixels,
+        lambda: 255 - phantom_image(3, "train", 0, 128, diseased=False).pixels,
         lambda: _two_lungs(SMALLEST - 1, 128)[0],
     ],
     ids=["black", "white", "noise", "clouds", "one lung", "one disc", "inverted", "too small"],
 )
-def test_an_implausible_film_is_an_abstention_with_its_reason(make: Callable[[], NDArray[np.uint8]]) -> None:
+def test_an_implausible_image_is_an_abstention_with_its_reason(make: Callable[[], NDArray[np.uint8]]) -> None:
     estimate = estimate_lungs(make())
     assert estimate.mask is None
     assert estimate.reason
 
 
-def test_the_film_stays_and_the_answer_too_on_any_number_of_threads() -> None:
-    image = phantom_film(3, "train", 1, 160, diseased=True).pixels.copy()
+def test_the_image_stays_and_the_answer_too_on_any_number_of_threads() -> None:
+    image = phantom_image(3, "train", 1, 160, diseased=True).pixels.copy()
     before, threads = image.tobytes(), cv2.getNumThreads()
     image.flags.writeable = False
     try:
@@ -110,8 +110,8 @@ def test_the_film_stays_and_the_answer_too_on_any_number_of_threads() -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32)])
-def test_only_gray_bytes_are_films(wrong: NDArray[np.generic]) -> None:
-    with pytest.raises(ValueError, match=r"\(height, width\) uint8 film"):
+def test_only_gray_bytes_are_images(wrong: NDArray[np.generic]) -> None:
+    with pytest.raises(ValueError, match=r"\(height, width\) uint8 image"):
         estimate_lungs(wrong)  # type: ignore[arg-type]  # the wrong type is the test
 
 

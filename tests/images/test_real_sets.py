@@ -21,7 +21,7 @@ def test_shenzhen(real_data: Path, tmp_path: Path) -> None:
     assert summary.duplicates == ()
     assert summary.warnings == ()
     assert summary.attributes[0].values == {"Male": 460, "Female": 202}
-    # Lungs take up a fourth to a third of a film; a mask read upside down or inverted would not.
+    # Lungs take up a fourth to a third of an image; a mask read upside down or inverted would not.
     lung = images.masks["lung"]
     assert 0.2 < lung.values[lung.present].mean() < 0.35
     inside = (images.masks["lesion"].values & lung.values)[lung.present].sum()
@@ -43,7 +43,7 @@ def test_da_db_through_a_manifest(real_data: Path) -> None:
     images = load_images(source)
     summary = summarise(images, split_images(images, SplitSpec(), seed=0))
     assert summary.classes == (ClassCount("normal", 102, 54, 48), ClassCount("TB", 74, 34, 40))
-    # The set really has four films twice, two of them on both sides of its own split.
+    # The set really has four images twice, two of them on both sides of its own split.
     assert ("n1", "n28") in [duplicate.ids for duplicate in summary.across]
     assert len(summary.duplicates) == 4
     assert len(summary.across) == 2

@@ -19,7 +19,7 @@ from imil_sim.study.spec import FolderSource, ManifestSource, MontgomerySource, 
 Save = Callable[[Path, NDArray[Any]], Path]
 
 
-def test_shenzhen_with_everything(shenzhen: Path, film: Callable[[int], NDArray[np.uint8]]) -> None:
+def test_shenzhen_with_everything(shenzhen: Path, image: Callable[[int], NDArray[np.uint8]]) -> None:
     images = load_images(ShenzhenSource(source="shenzhen", path=str(shenzhen), size=16))
     assert images.ids[0] == "CHNCXR_0001_0"
     assert images.ids[-1] == "CHNCXR_0012_1"
@@ -27,7 +27,7 @@ def test_shenzhen_with_everything(shenzhen: Path, film: Callable[[int], NDArray[
     assert images.class_names == ("normal", "TB")
     assert images.pixels.shape == (12, 16, 16)
     # Rows are averaged 40 to 16 and columns 32 to 16, so the means agree.
-    np.testing.assert_allclose(images.pixels[4].mean(), film(5).mean(), atol=1)
+    np.testing.assert_allclose(images.pixels[4].mean(), image(5).mean(), atol=1)
     lung, lesion = images.masks["lung"], images.masks["lesion"]
     assert lung.present.tolist() == [False] + [True] * 11
     np.testing.assert_array_equal(lung.values[1], np.arange(16)[None, :].repeat(16, axis=0) < 8)
@@ -40,7 +40,7 @@ def test_shenzhen_with_everything(shenzhen: Path, film: Callable[[int], NDArray[
     assert images.notices == ()
 
 
-def test_shenzhen_as_downloaded_has_films_only(shenzhen: Path) -> None:
+def test_shenzhen_as_downloaded_has_images_only(shenzhen: Path) -> None:
     for extra in ("masks", "lesions"):
         shutil.rmtree(shenzhen / extra)
     (shenzhen / "shenzhen_metadata.csv").unlink()
@@ -55,16 +55,16 @@ def test_a_misnamed_mask_is_told(shenzhen: Path) -> None:
     mask = shenzhen / "masks" / "CHNCXR_0002_0_mask.png"
     mask.rename(mask.with_name("CHNCXR_0002_mask.png"))
     images = load_images(ShenzhenSource(source="shenzhen", path=str(shenzhen), size=16))
-    assert images.notices == ("1 files in masks/ belong to no film: CHNCXR_0002_mask.png",)
+    assert images.notices == ("1 files in masks/ belong to no image: CHNCXR_0002_mask.png",)
     assert images.masks["lung"].present.sum() == 10
 
 
-def test_montgomery_unites_the_two_lungs(tmp_path: Path, save: Save, film: Callable[[int], NDArray[Any]]) -> None:
+def test_montgomery_unites_the_two_lungs(tmp_path: Path, save: Save, image: Callable[[int], NDArray[Any]]) -> None:
     left, right = np.zeros((40, 32), np.uint8), np.zeros((40, 32), np.uint8)
     left[:, 24:], right[:, :8] = 255, 255
     for number, label in ((1, 0), (2, 1), (3, 1)):
         name = f"MCUCXR_{number:04d}_{label}.png"
-        save(tmp_path / "CXR_png" / name, film(number))
+        save(tmp_path / "CXR_png" / name, image(number))
         if number < 3:
             save(tmp_path / "ManualMask" / "leftMask" / name, left)
             save(tmp_path / "ManualMask" / "rightMask" / name, right)
@@ -76,13 +76,13 @@ def test_montgomery_unites_the_two_lungs(tmp_path: Path, save: Save, film: Calla
 
 
 def test_a_folder_a_class(classes: Path) -> None:
-    (classes / "clear" / "film0.png").rename(classes / "clear" / "film0.PNG")
+    (classes / "clear" / "image0.png").rename(classes / "clear" / "image0.PNG")
     images = load_images(FolderSource(source="folder", path=str(classes), size=16))
     assert images.class_names == ("clear", "opaque")
-    assert images.ids == tuple(f"{'clear' if n < 3 else 'opaque'}/film{n}" for n in range(6))
+    assert images.ids == tuple(f"{'clear' if n < 3 else 'opaque'}/image{n}" for n in range(6))
     turned = load_images(FolderSource(source="folder", path=str(classes), size=16, classes=("opaque", "clear")))
     assert turned.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert turned.ids[0] == "opaque/film3"
+    assert turned.ids[0] == "opaque/image3"
 
 
 def test_a_folder_that_is_no_class_is_told(classes: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_manifest_with_every_column(table: Path) -> None:
             mask_columns={"lung": "lungs"},
         )
     )
-    assert images.ids == tuple(f"film{n}" for n in range(8))
+    assert images.ids == tuple(f"image{n}" for n in range(8))
     assert images.labels.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert images.parts == ("train", "train", "train", "test", "train", "train", "train", "test")
     assert images.groups == ("p0", "p0", "p1", "p1", "p2", "p2", "p3", "p3")
@@ -139,7 +139,7 @@ def test_manifest_labels_may_be_numbers_and_a_patient_may_be_unknown(table: Path
 
 
 def test_manifest_images_may_be_links_out_of_their_folder(table: Path) -> None:
-    picture = table.parent / "pictures" / "film1.png"
+    picture = table.parent / "pictures" / "image1.png"
     elsewhere = table.parent.parent / "annex.png"
     picture.rename(elsewhere)
     picture.symlink_to(elsewhere)

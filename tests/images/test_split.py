@@ -124,9 +124,9 @@ def test_groups_that_cannot_meet_the_count_are_told() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_counts_that_whole_groups_can_meet_are_met(seed: int) -> None:
-    # Twelve patients of three films; two of either kind make the six and six asked for, most other fours do not.
+    # Twelve patients of three images; two of either kind make the six and six asked for, most other fours do not.
     content = [(0, 0, 1), (0, 1, 1)] * 6
-    images = image_set([label for films in content for label in films], [f"p{n // 3}" for n in range(36)])
+    images = image_set([label for images in content for label in images], [f"p{n // 3}" for n in range(36)])
     split = split_images(images, SplitSpec(method="per-seed", test=12), seed)
     assert per_class(images, split.test) == [6, 6]
     assert split.notice == ""
@@ -134,7 +134,7 @@ def test_counts_that_whole_groups_can_meet_are_met(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_class_that_few_groups_hold_is_on_both_sides_at_the_cost_of_the_counts(seed: int) -> None:
-    # Three single films of class 0 would be nearer to the wanted three and one, and leave class 1 untested.
+    # Three single images of class 0 would be nearer to the wanted three and one, and leave class 1 untested.
     labels, groups = [0] * 10, [f"p{n}" for n in range(10)]
     for patient in ("q", "r"):
         labels += [0, 0, 1, 1, 1]
@@ -176,7 +176,7 @@ def test_a_split_that_cannot_be_is_refused(images: ImageSet, spec: SplitSpec, to
 
 
 def test_a_split_per_seed_of_a_source_with_its_own_split_is_refused() -> None:
-    films = phantom(PhantomSource(source="phantom", size=16, train=4, test=4))
+    images = phantom(PhantomSource(source="phantom", size=16, train=4, test=4))
     with pytest.raises(DataError, match=r"split\.method.*give split\.test"):
-        split_images(films, SplitSpec(method="per-seed"), 1)
-    assert len(split_images(films, SplitSpec(method="per-seed", test=2), 1).test) == 2
+        split_images(images, SplitSpec(method="per-seed"), 1)
+    assert len(split_images(images, SplitSpec(method="per-seed", test=2), 1).test) == 2

@@ -1,4 +1,4 @@
-"""Films whose answer is known: the oracle ``lesions`` chooses just the cells that a film is made with."""
+"""Images whose answer is known: the oracle ``lesions`` chooses just the cells that an image is made with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imil_sim.testing import sample_questions
 
 GRID = Grid(4, 4)
 
-Film = Callable[..., Question]
+Image = Callable[..., Question]
 Asked = Callable[..., list[Feedback]]
 Numbers = Callable[[Sequence[Feedback]], list[tuple[int, ...] | None]]
 
@@ -25,8 +25,8 @@ def cells(*numbers: int) -> NDArray[np.bool_]:
 
 
 @pytest.fixture
-def film() -> Film:
-    """A TB film of 8 x 8 pixels under a grid of 4 x 4, with lesions in those cells; none: nobody outlined any."""
+def image() -> Image:
+    """A TB image of 8 x 8 pixels under a grid of 4 x 4, with lesions in those cells; none: nobody outlined any."""
     plain = sample_questions(grids=[GRID], shapes=[(8, 8)])[3]
 
     def make(image_id: str = "a", chosen: Sequence[int] | None = (7,), **changes: object) -> Question:

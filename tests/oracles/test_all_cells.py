@@ -11,7 +11,7 @@ def test_it_keeps_the_promises_of_an_oracle() -> None:
     check_oracle(AllCells())
 
 
-def test_its_answer_leaves_the_film_as_it_was() -> None:
+def test_its_answer_leaves_the_image_as_it_was() -> None:
     for question in sample_questions():
         cells = AllCells().answer(question, np.random.default_rng(0)).cells
         assert cells is not None

@@ -46,13 +46,13 @@ def asking() -> set[str]:
         ("panel", {"readers": ["abstain", "lesions"]}, [False, False, False]),
     ],
 )  # fmt: skip
-def test_where_the_other_one_abstains(film: Any, asked: Any, name: str, options: Any, answers: list[bool]) -> None:
-    films = [film("a", (1, 2), place=1, confidence=0.6), film("b", None, place=2), film("c", (7,), place=3)]
-    films[1:] = [dataclasses.replace(one, confidence=0.9) for one in films[1:]]
-    given = asked(make_oracle(name, options), *films)
+def test_where_the_other_one_abstains(image: Any, asked: Any, name: str, options: Any, answers: list[bool]) -> None:
+    images = [image("a", (1, 2), place=1, confidence=0.6), image("b", None, place=2), image("c", (7,), place=3)]
+    images[1:] = [dataclasses.replace(one, confidence=0.9) for one in images[1:]]
+    given = asked(make_oracle(name, options), *images)
     assert [answer.cells is not None for answer in given] == answers
     if name not in ("consensus", "panel") and not answers[1]:
-        assert given[1].reason == "lesions abstains: TB film without a lesion outline"
+        assert given[1].reason == "lesions abstains: TB image without a lesion outline"
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_where_the_other_one_abstains(film: Any, asked: Any, name: str, options:
     [
         ("cam-hot", "the heat-map is zero everywhere"),
         ("cam-cold", "the heat-map is zero everywhere"),
-        ("swapped", "no other film of this consultation was answered about"),
+        ("swapped", "no other image of this consultation was answered about"),
     ],
 )
-def test_where_only_the_other_one_answers(film: Any, asked: Any, name: str, why: str) -> None:
-    given = asked(make_oracle(name, LIKE), film("a", (1, 2), cam=COLD), film("b", None, cam=COLD))
+def test_where_only_the_other_one_answers(image: Any, asked: Any, name: str, why: str) -> None:
+    given = asked(make_oracle(name, LIKE), image("a", (1, 2), cam=COLD), image("b", None, cam=COLD))
     assert [(answer.cells, answer.reason) for answer in given] == [
         (None, why),
-        (None, "lesions abstains: TB film without a lesion outline"),
+        (None, "lesions abstains: TB image without a lesion outline"),
     ]
 
 
@@ -90,23 +90,23 @@ MATCHED = {
 
 
 @pytest.mark.parametrize("like", ["lesions", {"oracle": "inverted", "options": LIKE}])
-def test_the_number_of_cells_is_the_others_from_none_to_all(film: Any, asked: Any, like: Any) -> None:
+def test_the_number_of_cells_is_the_others_from_none_to_all(image: Any, asked: Any, like: Any) -> None:
     other = OracleRecipe.read(like).make()
     oracles = {name: make_oracle(name, {"like": like, **options}) for name, options in MATCHED.items()}
     heat = np.zeros((24, 24), dtype=np.float32)
     heat[:3, :3] = 1.0  # most cells are equally cold
     for grid in (Grid(1, 1), Grid(1, 2), Grid(3, 5), Grid(8, 8)):
         size = grid.rows * grid.cols
-        films = []
+        images = []
         for place, count in enumerate((1, size, max(1, size - 1), max(1, size // 2)), 1):
             cells = np.arange(size).reshape(grid.shape) < count
-            question = film(f"film-{place}", grid=grid, place=place, cam=heat, cam_true=heat)
-            films.append(dataclasses.replace(question, masks={"lesion": grid.cells_to_mask(cells, (24, 24))}))
-        counts = [int(answer.cells.sum()) for answer in asked(other, *films)]
+            question = image(f"image-{place}", grid=grid, place=place, cam=heat, cam_true=heat)
+            images.append(dataclasses.replace(question, masks={"lesion": grid.cells_to_mask(cells, (24, 24))}))
+        counts = [int(answer.cells.sum()) for answer in asked(other, *images)]
         assert size in counts if like == "lesions" else 0 in counts
         for name, oracle in oracles.items():
-            given = [int(answer.cells.sum()) for answer in asked(oracle, *films)]
-            # Swapped ones are of the same number in all, each at another film
+            given = [int(answer.cells.sum()) for answer in asked(oracle, *images)]
+            # Swapped ones are of the same number in all, each at another image
             assert (sorted(given) == sorted(counts)) if name == "swapped" else (given == counts), name
 
 
@@ -129,12 +129,12 @@ def test_the_number_of_cells_is_the_others_from_none_to_all(film: Any, asked: An
     ],
 )
 def test_the_same_run_is_answered_the_same_and_another_one_otherwise(
-    film: Any, asked: Any, numbers: Any, name: str, options: Any
+    image: Any, asked: Any, numbers: Any, name: str, options: Any
 ) -> None:
     heat = np.zeros((8, 8), dtype=np.float32)
     heat[0, 0] = 1.0
-    films = [film(f"film-{i}", (i, i % 16 + 1), place=i, cam=heat) for i in range(1, 17)]
-    runs = [numbers(asked(make_oracle(name, options), *films, seed=seed)) for seed in (0, 0, 1, 2)]
+    images = [image(f"image-{i}", (i, i % 16 + 1), place=i, cam=heat) for i in range(1, 17)]
+    runs = [numbers(asked(make_oracle(name, options), *images, seed=seed)) for seed in (0, 0, 1, 2)]
     assert runs[0] == runs[1]
     assert runs[0] != runs[2] != runs[3] != runs[0]
 
@@ -146,7 +146,7 @@ def test_an_oracle_around_ten_others_is_made_or_says_which_of_them_is_wrong() ->
     question = sample_questions()[0]
     make_oracle("noisy", nested("lesions", 10))
     answer = make_oracle("noisy", nested("lesions", 2)).answer(question, np.random.default_rng(0))
-    assert answer.note.count("(") == 3, answer.note  # a remark of each, and that of lesions about a normal film
+    assert answer.note.count("(") == 3, answer.note  # a remark of each, and that of lesions about a normal image
     with pytest.raises(OracleError, match=r'(?s)(like: oracle "noisy".*){10}like: oracle "lesoins" is not installed'):
         make_oracle("noisy", nested("lesoins", 10))
     with pytest.raises(OracleError, match=r'like: oracle "noisy": its options are wrong:\n.*option "like" is missing'):

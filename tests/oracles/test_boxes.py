@@ -35,42 +35,42 @@ def test_it_keeps_the_promises_of_an_oracle(write: Write) -> None:
         check_oracle(Boxes(write(*lines), no_box=no_box))
 
 
-def test_the_cells_of_the_boxes_worked_out_by_hand(write: Write, film: Any, asked: Any, numbers: Any) -> None:
+def test_the_cells_of_the_boxes_worked_out_by_hand(write: Write, image: Any, asked: Any, numbers: Any) -> None:
     # On 4 x 4 cells: a's first box fills cell 1; its second covers half of 16; b's covers a
     # hundredth of 6 and of 7, of which the first in reading order counts as the best.
     file = write("a,R1,0,0,0.25,0.25", "a,R2,0.75,0.875,1,1", "b,R1,0.475,0.475,0.525,0.5")
-    films = [film("a", None), film("b", None), film("c", None)]
-    answers = asked(Boxes(file), *films)
+    images = [image("a", None), image("b", None), image("c", None)]
+    answers = asked(Boxes(file), *images)
     assert numbers(answers) == [(1, 16), (6,), None]
-    assert answers[2].reason == f"no line about this film in {file}"
-    assert numbers(asked(Boxes(file, threshold=0.6), *films)) == [(1,), (6,), None]
-    one = asked(Boxes(file, reader="R2"), *films)
+    assert answers[2].reason == f"no line about this image in {file}"
+    assert numbers(asked(Boxes(file, threshold=0.6), *images)) == [(1,), (6,), None]
+    one = asked(Boxes(file, reader="R2"), *images)
     assert numbers(one) == [(16,), None, None]
-    assert one[1].reason == f"no line about this film by R2 in {file}"
+    assert one[1].reason == f"no line about this image by R2 in {file}"
 
 
-def test_pixels_are_those_of_the_original(write: Write, film: Any, asked: Any, numbers: Any) -> None:
+def test_pixels_are_those_of_the_original(write: Write, image: Any, asked: Any, numbers: Any) -> None:
     file = write("a,2000,1000,1000,500,1500,1000", header="image_id,wide,high,x_min,y_min,x_max,y_max")
-    assert numbers(asked(Boxes(file, size_columns=("wide", "high")), film("a", None))) == [(11, 15)]
+    assert numbers(asked(Boxes(file, size_columns=("wide", "high")), image("a", None))) == [(11, 15)]
     with pytest.raises(OracleError, match=r"line 2: \(1000, 500, 1500, 1000\) is no box .* edges are shares"):
         Boxes(file)
 
 
-def test_a_film_that_was_read_and_has_no_box(write: Write, film: Any, asked: Any, numbers: Any) -> None:
-    file, question = write("a,R1,,,,"), film("a", None)
+def test_a_image_that_was_read_and_has_no_box(write: Write, image: Any, asked: Any, numbers: Any) -> None:
+    file, question = write("a,R1,,,,"), image("a", None)
     answer = asked(Boxes(file), question)
     assert numbers(answer) == [tuple(range(1, 17))]
-    assert answer[0].note == "no box on this film: lung fields instead"
+    assert answer[0].note == "no box on this image: lung fields instead"
     nothing = asked(Boxes(file, no_box="nothing"), question)
     assert numbers(nothing) == [()]
-    assert asked(Boxes(file, no_box="abstain"), question)[0].reason == "no box on this film"
+    assert asked(Boxes(file, no_box="abstain"), question)[0].reason == "no box on this image"
 
 
-def test_other_columns_are_named(write: Write, film: Any, asked: Any, numbers: Any) -> None:
-    file = write("a,0,0,0.25,0.25", header="film,l,t,r,b")
-    named = Boxes(file, image_column="film", box_columns=("l", "t", "r", "b"))
-    assert numbers(asked(named, film("a", None))) == [(1,)]
-    with pytest.raises(OracleError, match="lacks the columns image_id, x_min, y_min, x_max, y_max; it has film, l, t"):
+def test_other_columns_are_named(write: Write, image: Any, asked: Any, numbers: Any) -> None:
+    file = write("a,0,0,0.25,0.25", header="image,l,t,r,b")
+    named = Boxes(file, image_column="image", box_columns=("l", "t", "r", "b"))
+    assert numbers(asked(named, image("a", None))) == [(1,)]
+    with pytest.raises(OracleError, match="lacks the columns image_id, x_min, y_min, x_max, y_max; it has image, l, t"):
         Boxes(file)
 
 

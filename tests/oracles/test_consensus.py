@@ -35,28 +35,28 @@ def test_it_keeps_the_promises_of_an_oracle(rule: Any) -> None:
     ],
 )
 def test_the_rules_worked_out_by_hand(
-    film: Any, asked: Any, numbers: Any, rule: Any, readers: Any, agreed: Any
+    image: Any, asked: Any, numbers: Any, rule: Any, readers: Any, agreed: Any
 ) -> None:
-    answers = asked(Consensus(readers, rule=rule), film("a", (1, 2)))
+    answers = asked(Consensus(readers, rule=rule), image("a", (1, 2)))
     assert numbers(answers) == [agreed]
     assert answers[0].note.startswith(f"{rule} of ")
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_where_all_abstain_so_does_it(film: Any, asked: Any, numbers: Any, rule: Any) -> None:
-    answers = asked(Consensus((LESIONS, NOTHING), rule=rule), film("a", (1, 2)), film("b", None))
+def test_where_all_abstain_so_does_it(image: Any, asked: Any, numbers: Any, rule: Any) -> None:
+    answers = asked(Consensus((LESIONS, NOTHING), rule=rule), image("a", (1, 2)), image("b", None))
     assert numbers(answers) == [(1, 2), None]
     assert answers[0].note == f"{rule} of 1 of 2 readers"
     assert answers[1].reason == (
-        "all readers abstain: lesions: TB film without a lesion outline; abstain: abstains from every question"
+        "all readers abstain: lesions: TB image without a lesion outline; abstain: abstains from every question"
     )
-    assert asked(Consensus((NOTHING, NOTHING), rule=rule), film("a", (1, 2)))[0].cells is None
+    assert asked(Consensus((NOTHING, NOTHING), rule=rule), image("a", (1, 2)))[0].cells is None
 
 
-def test_the_same_reader_twice_errs_independently(film: Any, asked: Any) -> None:
-    films = [film(f"film-{i}", (6, 7, 10)) for i in range(300)]
-    union = np.stack([a.cells for a in asked(Consensus((NOISY, NOISY), rule="union"), *films)])
-    both = np.stack([a.cells for a in asked(Consensus((NOISY, NOISY), rule="intersection"), *films)])
+def test_the_same_reader_twice_errs_independently(image: Any, asked: Any) -> None:
+    images = [image(f"image-{i}", (6, 7, 10)) for i in range(300)]
+    union = np.stack([a.cells for a in asked(Consensus((NOISY, NOISY), rule="union"), *images)])
+    both = np.stack([a.cells for a in asked(Consensus((NOISY, NOISY), rule="intersection"), *images)])
     chosen = np.zeros((4, 4), dtype=bool)
     chosen.flat[[5, 6, 9]] = True
     # A false cell of either: 1 - 0.8^2 = 0.36; of both: 0.04. With equal draws each would be 0.2.
@@ -64,13 +64,13 @@ def test_the_same_reader_twice_errs_independently(film: Any, asked: Any) -> None
     assert both[:, ~chosen].mean() == pytest.approx(0.04, abs=0.02)
 
 
-def test_many_noisy_readers_are_better_than_one(film: Any, asked: Any) -> None:
-    films = [film(f"film-{i}", (6, 7, 10)) for i in range(60)]
+def test_many_noisy_readers_are_better_than_one(image: Any, asked: Any) -> None:
+    images = [image(f"image-{i}", (6, 7, 10)) for i in range(60)]
     truth = np.zeros((4, 4), dtype=bool)
     truth.flat[[5, 6, 9]] = True
 
     def wrong(oracle: Any) -> int:
-        return int(sum((answer.cells != truth).sum() for answer in asked(oracle, *films)))
+        return int(sum((answer.cells != truth).sum() for answer in asked(oracle, *images)))
 
     one = wrong(NOISY.make())
     assert wrong(Consensus((NOISY,) * 5)) < one / 2

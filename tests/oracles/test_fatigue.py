@@ -25,10 +25,10 @@ def test_the_rate_grows_from_nothing_to_its_bound() -> None:
 
 
 @pytest.mark.parametrize("place", [1, 3, 9])
-def test_so_many_cells_are_in_the_wrong_place_and_none_is_lost(film: Any, asked: Any, place: int) -> None:
+def test_so_many_cells_are_in_the_wrong_place_and_none_is_lost(image: Any, asked: Any, place: int) -> None:
     oracle = Fatigue(LESIONS, growth=0.1)
-    films = [film(f"film-{i}", (6, 7, 10), place=place) for i in range(500)]
-    given = np.stack([answer.cells for answer in asked(oracle, *films)])
+    images = [image(f"image-{i}", (6, 7, 10), place=place) for i in range(500)]
+    given = np.stack([answer.cells for answer in asked(oracle, *images)])
     assert (given.sum(axis=(1, 2)) == 3).all()
     lost, rate = int((~given[:, CELLS]).sum()), min(0.5, 0.1 * (place - 1))
     assert abs(lost - 1500 * rate) <= 5 * math.sqrt(1500 * rate * (1 - rate))
@@ -37,17 +37,17 @@ def test_so_many_cells_are_in_the_wrong_place_and_none_is_lost(film: Any, asked:
         assert abs(gained - lost / 13).max() < 5 * math.sqrt(lost / 13)
 
 
-def test_its_place_decides_and_not_the_order_of_being_asked(film: Any, asked: Any, numbers: Any) -> None:
+def test_its_place_decides_and_not_the_order_of_being_asked(image: Any, asked: Any, numbers: Any) -> None:
     oracle = Fatigue(LESIONS, growth=1.0, most=1.0)
-    first, last = film("a", (6, 7, 10), place=1), film("b", (6, 7, 10), place=2)
+    first, last = image("a", (6, 7, 10), place=1), image("b", (6, 7, 10), place=2)
     for answers in (asked(oracle, first, last), asked(oracle, last, first)[::-1]):
         assert numbers(answers)[0] == (6, 7, 10)
         assert not set(numbers(answers)[1]) & {6, 7, 10}
 
 
-def test_all_cells_have_nothing_to_be_exchanged_for(film: Any, asked: Any, numbers: Any) -> None:
+def test_all_cells_have_nothing_to_be_exchanged_for(image: Any, asked: Any, numbers: Any) -> None:
     tired = Fatigue(LESIONS, growth=1.0, most=1.0)
-    answers = asked(tired, film("a", range(1, 17), place=5), film("b", range(1, 16), place=5), film("c", None))
+    answers = asked(tired, image("a", range(1, 17), place=5), image("b", range(1, 16), place=5), image("c", None))
     assert numbers(answers)[0] == tuple(range(1, 17))
     assert len(numbers(answers)[1]) == 15
     assert 16 in numbers(answers)[1]

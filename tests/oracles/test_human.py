@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 
 from imil_sim.errors import AwaitsAnswers, SessionError
-from imil_sim.feedback import Feedback, Grid, OracleError, Question, Session, SessionAnswer
-from imil_sim.feedback.session import Header
-from imil_sim.feedback.session_write import write_session
+from imil_sim.feedback import (
+    Feedback,
+    Grid,
+    OracleError,
+    Question,
+)
+from imil_sim.sessions import (
+    Session,
+    SessionAnswer,
+)
+from imil_sim.sessions.session import Header
+from imil_sim.sessions.write import write_session
 from imil_sim.testing import OracleCheckError, check_oracle, sample_questions
 from oracles.human import Human
 
@@ -42,7 +51,7 @@ def write(human: Human, *answers: SessionAnswer, grid: tuple[int, int] = (4, 4),
 
 
 def test_it_keeps_the_promises_of_an_oracle_on_questions_that_were_answered(human: Human) -> None:
-    with pytest.raises(OracleCheckError, match=r'film "normal-4x4-64x64" by reader-1, in .*/reader-1-4x4\.jsonl'):
+    with pytest.raises(OracleCheckError, match=r'image "normal-4x4-64x64" by reader-1, in .*/reader-1-4x4\.jsonl'):
         check_oracle(human)
     for grid in {question.grid for question in sample_questions()}:
         asked = [question for question in sample_questions() if question.grid == grid]
@@ -58,7 +67,7 @@ def test_cells_nothing_and_an_abstention_are_three_answers(human: Human) -> None
     given = human.answer(QUESTION, RNG)
     assert given.cells is not None
     assert not given.cells.any()
-    for said, told in (("rotated film", "rotated film"), ("", "the reader skipped the film")):
+    for said, told in (("rotated image", "rotated image"), ("", "the reader skipped the image")):
         write(human, answered(cells=None, abstained=True, reason=said))
         assert human.answer(QUESTION, RNG) == Feedback(QUESTION.image_id, None, told)
 
@@ -68,7 +77,7 @@ def test_it_waits_for_what_is_missing_and_each_grid_has_its_own_session(human: H
     other = dataclasses.replace(QUESTION, image_id="another")
     for answers in ((), (answered(question=other),)):
         write(human, *answers)
-        with pytest.raises(AwaitsAnswers, match=rf'film "{QUESTION.image_id}" by reader-1, in .*-4x4\.jsonl'):
+        with pytest.raises(AwaitsAnswers, match=rf'image "{QUESTION.image_id}" by reader-1, in .*-4x4\.jsonl'):
             human.answer(QUESTION, RNG)
     write(human, answered())
     with pytest.raises(AwaitsAnswers, match=r"reader-1-8x8\.jsonl"):
@@ -99,7 +108,7 @@ def test_an_answer_to_another_question_is_named(
     human: Human, answer: SessionAnswer, header: dict[str, Any], told: str
 ) -> None:
     write(human, answer, **header)
-    with pytest.raises(OracleError, match=rf'reader-1-4x4\.jsonl, line 2: film "{QUESTION.image_id}" {told}'):
+    with pytest.raises(OracleError, match=rf'reader-1-4x4\.jsonl, line 2: image "{QUESTION.image_id}" {told}'):
         human.answer(QUESTION, RNG)
 
 

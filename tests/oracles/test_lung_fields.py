@@ -12,7 +12,7 @@ from oracles.lung_fields import LungFields
 RNG = np.random.default_rng(0)
 
 
-def film(**changes: object) -> Question:
+def image(**changes: object) -> Question:
     """10 x 10 pixels, 2 x 2 cells: the lungs fill cell 1, half of cell 2, and 1 of 25 pixels of cell 4."""
     lung = np.zeros((10, 10), dtype=np.bool_)
     lung[:5, :5], lung[:5, 5:8], lung[9, 9] = True, True, True
@@ -26,9 +26,9 @@ def answer(question: Question, oracle: LungFields | None = None) -> Feedback:
 
 
 def numbers(**options: float) -> tuple[int, ...]:
-    cells = answer(film(), LungFields(**options)).cells
+    cells = answer(image(), LungFields(**options)).cells
     assert cells is not None
-    return film().grid.numbers(cells)
+    return image().grid.numbers(cells)
 
 
 def test_it_keeps_the_promises_of_an_oracle() -> None:
@@ -37,7 +37,7 @@ def test_it_keeps_the_promises_of_an_oracle() -> None:
 
 
 def test_the_cells_the_lung_covers_worked_out_by_hand() -> None:
-    assert (answer(film()).reason, answer(film()).note) == ("", "")
+    assert (answer(image()).reason, answer(image()).note) == ("", "")
     assert numbers() == (1, 2)
     assert numbers(threshold=0.04) == (1, 2, 4)
     assert numbers(threshold=0.5) == (1,)
@@ -46,7 +46,7 @@ def test_the_cells_the_lung_covers_worked_out_by_hand() -> None:
 def test_one_region_is_the_one_with_more_lung() -> None:
     lung = np.zeros((40, 40), dtype=np.bool_)
     lung[:30, :10], lung[:, 30:] = True, True
-    question = dataclasses.replace(film(), grid=Grid(4, 4), masks={"lung": lung})
+    question = dataclasses.replace(image(), grid=Grid(4, 4), masks={"lung": lung})
     both, one = answer(question).cells, answer(question, LungFields(single_region=True)).cells
     assert both is not None
     assert one is not None
@@ -54,21 +54,21 @@ def test_one_region_is_the_one_with_more_lung() -> None:
 
 
 def test_an_estimated_mask_is_said_in_the_note() -> None:
-    estimated = answer(film(estimated=frozenset({"lung"})))
+    estimated = answer(image(estimated=frozenset({"lung"})))
     assert estimated.note == "lung mask estimated"
-    assert (estimated.cells == answer(film()).cells).all()
-    assert answer(film(estimated=frozenset({"lesion"}))).note == ""
+    assert (estimated.cells == answer(image()).cells).all()
+    assert answer(image(estimated=frozenset({"lesion"}))).note == ""
 
 
 def test_without_a_mask_it_abstains_and_says_why() -> None:
-    assert answer(dataclasses.replace(film(), masks={})).reason == "no lung mask, and none could be estimated"
-    empty = answer(dataclasses.replace(film(), masks={"lung": np.zeros((10, 10), dtype=np.bool_)}))
+    assert answer(dataclasses.replace(image(), masks={})).reason == "no lung mask, and none could be estimated"
+    empty = answer(dataclasses.replace(image(), masks={"lung": np.zeros((10, 10), dtype=np.bool_)}))
     assert (empty.cells, empty.reason) == (None, "the lung mask is empty")
 
 
 def test_it_knows_neither_label_nor_model() -> None:
-    flipped = film(label=1, predicted=0, confidence=0.5, cam=film().cam_true)
-    assert (answer(flipped).cells == answer(film()).cells).all()
+    flipped = image(label=1, predicted=0, confidence=0.5, cam=image().cam_true)
+    assert (answer(flipped).cells == answer(image()).cells).all()
 
 
 def test_a_threshold_outside_its_range_is_refused() -> None:
@@ -79,7 +79,7 @@ def test_a_threshold_outside_its_range_is_refused() -> None:
 # ------------------------------------------------------------------------------------------ one lung, a zone, a margin
 
 RIGHT, LEFT = (slice(4, 34), slice(4, 14)), (slice(10, 40), slice(24, 38))
-"""Two lungs on a film of 40 x 40 pixels: the patient's right one lies on the left of the film."""
+"""Two lungs on an image of 40 x 40 pixels: the patient's right one lies on the left of the image."""
 
 
 def chest(hot: tuple[slice, slice] = RIGHT, *, joined: bool = False) -> Question:
@@ -88,7 +88,7 @@ def chest(hot: tuple[slice, slice] = RIGHT, *, joined: bool = False) -> Question
     lung[20, 10:30] |= joined
     cam[hot] = 1.0
     return dataclasses.replace(
-        film(), grid=Grid(40, 40), masks={"lung": lung}, cam=cam, image=np.zeros((40, 40), np.uint8)
+        image(), grid=Grid(40, 40), masks={"lung": lung}, cam=cam, image=np.zeros((40, 40), np.uint8)
     )
 
 
@@ -108,7 +108,7 @@ def test_left_and_right_are_the_patients() -> None:
     assert (answer(chest(), LungFields(side="left")).cells == box(*LEFT)).all()
 
 
-def test_lungs_that_touch_are_parted_in_the_middle_of_the_film() -> None:
+def test_lungs_that_touch_are_parted_in_the_middle_of_the_image() -> None:
     right = answer(chest(joined=True), LungFields(side="right")).cells
     assert (right == (box(*RIGHT) | box(slice(20, 21), slice(10, 20)))).all()
 

@@ -14,7 +14,7 @@ from imil_sim.testing import check_oracle, sample_questions
 from oracles.random_cells import RandomCells
 
 QUESTION = sample_questions(grids=[Grid(4, 4)], shapes=[(64, 64)])[0]
-QUESTIONS = [dataclasses.replace(QUESTION, image_id=f"film-{i}") for i in range(200)]
+QUESTIONS = [dataclasses.replace(QUESTION, image_id=f"image-{i}") for i in range(200)]
 
 
 def ask(oracle: Oracle, question: Question) -> Feedback:
@@ -55,7 +55,7 @@ def test_the_count_is_kept_and_every_cell_is_equally_likely() -> None:
     assert len({answer.tobytes() for answer in answers}) > 150
 
 
-def test_it_chooses_as_many_as_the_other_oracle_film_by_film() -> None:
+def test_it_chooses_as_many_as_the_other_oracle_image_by_image() -> None:
     matched = RandomCells(like=OracleRecipe("lesions", {"threshold": 0.3}))
     questions = sample_questions()
     others = together(make_oracle("lesions", {"threshold": 0.3}), questions)

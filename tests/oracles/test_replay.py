@@ -8,10 +8,10 @@ import pytest
 
 from imil_sim.errors import OracleFailure
 from imil_sim.feedback import Feedback, Grid, OracleError, OracleRecipe, Question, ask_together, make_oracle
-from imil_sim.feedback.drawn import Drawn
-from imil_sim.feedback.session import Header, Session, SessionAnswer
-from imil_sim.feedback.session_write import write_session
 from imil_sim.seeds import stream
+from imil_sim.sessions.drawn import Drawn
+from imil_sim.sessions.session import Header, Session, SessionAnswer
+from imil_sim.sessions.write import write_session
 from imil_sim.testing import check_oracle, sample_questions
 from oracles.lung_fields import LungFields
 from oracles.replay import Replay
@@ -68,10 +68,10 @@ def test_the_three_answers_stay_three_and_keep_their_words(path: Path) -> None:
     assert (numbers(two), two.note) == ((), "")
     assert (three.cells, three.reason) == (None, "no")
     write(path, answered(THREE, 3, None))
-    assert ask(Replay(str(path)), THREE)[0].reason == "the recorded reader skipped the film"
+    assert ask(Replay(str(path)), THREE)[0].reason == "the recorded reader skipped the image"
 
 
-def test_a_film_of_several_consultations_gets_the_answer_before_the_same_heat_map(path: Path) -> None:
+def test_a_image_of_several_consultations_gets_the_answer_before_the_same_heat_map(path: Path) -> None:
     write(
         path,
         answered(ONE, 1, (1,)),
@@ -106,11 +106,11 @@ def test_strictly_pixels_label_and_grid_must_agree(path: Path) -> None:
     with pytest.raises(OracleFailure) as caught:
         ask(strict, other, TWO)
     for told in (
-        f'film "{ONE.image_id}": recorded on other pixels',
-        f'film "{ONE.image_id}": recorded with label 0',
-        f'film "{ONE.image_id}": recorded on a grid of 4 x 4',
-        f'film "{TWO.image_id}": recorded without the SHA-256 of its pixels',
-        f'film "{TWO.image_id}": recorded without its label',
+        f'image "{ONE.image_id}": recorded on other pixels',
+        f'image "{ONE.image_id}": recorded with label 0',
+        f'image "{ONE.image_id}": recorded on a grid of 4 x 4',
+        f'image "{TWO.image_id}": recorded without the SHA-256 of its pixels',
+        f'image "{TWO.image_id}": recorded without its label',
     ):
         assert told in str(caught.value)
     one, two = ask(lenient, other, TWO)
@@ -131,15 +131,15 @@ def test_what_was_drawn_is_laid_under_another_grid(path: Path) -> None:
         ask(Replay(str(path), strict=False), ONE)
 
 
-def test_what_becomes_of_a_film_without_an_answer(path: Path) -> None:
+def test_what_becomes_of_a_image_without_an_answer(path: Path) -> None:
     write(path, answered(ONE, 1, (1,)))
     with pytest.raises(
-        OracleFailure, match=r'no answer about 2 of 3 films: film "normal/without-masks.*choose what to'
+        OracleFailure, match=r'no answer about 2 of 3 images: image "normal/without-masks.*choose what to'
     ):
         ask(Replay(str(path)), ONE, TWO, THREE)
     one, two, three = ask(Replay(str(path), missing="skip"), TWO, ONE, THREE)
     assert [numbers(a) for a in (one, two, three)] == [None, (1,), None]
-    assert one.reason == "no recorded answer about this film"
+    assert one.reason == "no recorded answer about this image"
     one, two = ask(Replay(str(path), missing="fallback", fallback=OracleRecipe("lung-fields")), ONE, THREE)
     expected = LungFields().answer(THREE, np.random.default_rng(0))
     assert numbers(one) == (1,)

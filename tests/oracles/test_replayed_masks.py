@@ -16,7 +16,7 @@ from imil_sim.testing import check_oracle, sample_questions
 from oracles.replayed_masks import ReplayedMasks
 
 RNG = np.random.default_rng(0)
-QUESTION = dataclasses.replace(sample_questions(grids=[Grid(2, 2)], shapes=[(64, 64)])[0], image_id="film")
+QUESTION = dataclasses.replace(sample_questions(grids=[Grid(2, 2)], shapes=[(64, 64)])[0], image_id="image")
 LEFT_HALF = np.kron(np.array([[1, 0], [1, 0]]), np.ones((6, 5))) > 0
 
 
@@ -25,12 +25,12 @@ def write(path: Path, pixels: NDArray[np.generic]) -> None:
     assert cv2.imwrite(str(path), pixels)
 
 
-def answer(folder: Path, image_id: str = "film", **options: object) -> Feedback:
+def answer(folder: Path, image_id: str = "image", **options: object) -> Feedback:
     oracle = ReplayedMasks(str(folder), **options)
     return oracle.answer(dataclasses.replace(QUESTION, image_id=image_id), RNG)
 
 
-def chosen(folder: Path, image_id: str = "film", **options: object) -> tuple[int, ...]:
+def chosen(folder: Path, image_id: str = "image", **options: object) -> tuple[int, ...]:
     cells = answer(folder, image_id, **options).cells
     assert cells is not None
     return QUESTION.grid.numbers(cells)
@@ -50,36 +50,36 @@ def test_it_keeps_the_promises_of_an_oracle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inside", [1, 255])
 @pytest.mark.parametrize("size", [(2, 2), (12, 10), (601, 333)])
-def test_a_mask_of_any_size_is_laid_over_the_film(tmp_path: Path, size: tuple[int, int], inside: int) -> None:
+def test_a_mask_of_any_size_is_laid_over_the_image(tmp_path: Path, size: tuple[int, int], inside: int) -> None:
     pixels = np.zeros(size, dtype=np.uint8)
     pixels[:, : size[1] // 2] = inside
-    write(tmp_path / "film.png", pixels)
+    write(tmp_path / "image.png", pixels)
     assert chosen(tmp_path) == (1, 3)
     assert answer(tmp_path).note == ""
 
 
 def test_half_bright_edges_of_a_resized_mask_count_from_the_middle(tmp_path: Path) -> None:
     pixels = np.array([[255, 127], [128, 0]], dtype=np.uint8)
-    write(tmp_path / "film.png", pixels)
+    write(tmp_path / "image.png", pixels)
     assert chosen(tmp_path) == (1, 3)
 
 
 def test_a_colour_mask_is_marked_where_any_colour_is(tmp_path: Path) -> None:
     pixels = np.zeros((12, 10, 3), dtype=np.uint8)
     pixels[LEFT_HALF, 2] = 255
-    write(tmp_path / "film.png", pixels)
+    write(tmp_path / "image.png", pixels)
     assert chosen(tmp_path) == (1, 3)
 
 
 def test_ids_with_folders_and_a_suffix_are_found(tmp_path: Path) -> None:
-    write(tmp_path / "TB" / "film.v2_lesion.png", LEFT_HALF.astype(np.uint8))
-    assert chosen(tmp_path, "TB/film.v2", suffix="_lesion") == (1, 3)
+    write(tmp_path / "TB" / "image.v2_lesion.png", LEFT_HALF.astype(np.uint8))
+    assert chosen(tmp_path, "TB/image.v2", suffix="_lesion") == (1, 3)
 
 
-def test_a_film_without_a_mask_is_an_abstention_and_an_empty_mask_is_not(tmp_path: Path) -> None:
-    missing = answer(tmp_path, "TB/film")
-    assert (missing.cells, missing.reason) == (None, "no recorded mask TB/film.png")
-    write(tmp_path / "film.png", np.zeros((12, 10), dtype=np.uint8))
+def test_a_image_without_a_mask_is_an_abstention_and_an_empty_mask_is_not(tmp_path: Path) -> None:
+    missing = answer(tmp_path, "TB/image")
+    assert (missing.cells, missing.reason) == (None, "no recorded mask TB/image.png")
+    write(tmp_path / "image.png", np.zeros((12, 10), dtype=np.uint8))
     assert chosen(tmp_path) == ()
     assert answer(tmp_path).note == "nothing is marked in the recorded mask"
 
@@ -87,7 +87,7 @@ def test_a_film_without_a_mask_is_an_abstention_and_an_empty_mask_is_not(tmp_pat
 def test_threshold_and_single_region_are_passed_on(tmp_path: Path) -> None:
     pixels = np.zeros((40, 40), dtype=np.uint8)
     pixels[:20, :20], pixels[20:30, 20:] = 255, 255  # all of cell 1, half of cell 4
-    write(tmp_path / "film.png", pixels)
+    write(tmp_path / "image.png", pixels)
     assert chosen(tmp_path) == (1, 4)
     assert chosen(tmp_path, single_region=True) == (1,)
     assert chosen(tmp_path, threshold=0.6) == (1,)
@@ -128,33 +128,33 @@ def broken(kind: str) -> bytes:
     ],
 )
 def test_a_file_that_is_no_mask_is_named(tmp_path: Path, kind: str) -> None:
-    (tmp_path / "film.png").write_bytes(broken(kind))
+    (tmp_path / "image.png").write_bytes(broken(kind))
     with pytest.raises(OracleError, match=kind.partition(",")[0].replace("not a", "is not a")) as caught:
         answer(tmp_path)
-    assert str(tmp_path / "film.png") in str(caught.value)
+    assert str(tmp_path / "image.png") in str(caught.value)
 
 
 def test_a_folder_in_the_place_of_a_mask_is_named(tmp_path: Path) -> None:
-    (tmp_path / "film.png").mkdir()
-    with pytest.raises(OracleError, match=r"film\.png: cannot be read"):
+    (tmp_path / "image.png").mkdir()
+    with pytest.raises(OracleError, match=r"image\.png: cannot be read"):
         answer(tmp_path)
 
 
 def test_a_mask_coarser_than_the_grid_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "film.png", np.ones((2, 1), dtype=np.uint8))
-    with pytest.raises(OracleError, match=r"film\.png: a grid of 2 columns .* 1 pixels wide"):
+    write(tmp_path / "image.png", np.ones((2, 1), dtype=np.uint8))
+    with pytest.raises(OracleError, match=r"image\.png: a grid of 2 columns .* 1 pixels wide"):
         answer(tmp_path)
 
 
-@pytest.mark.parametrize("image_id", ["../film", "TB/../../film", "/film", "..\\film", "film\0"])
+@pytest.mark.parametrize("image_id", ["../image", "TB/../../image", "/image", "..\\image", "image\0"])
 def test_an_id_that_leads_out_of_the_folder_is_refused(tmp_path: Path, image_id: str) -> None:
-    write(tmp_path / "film.png", LEFT_HALF.astype(np.uint8))
+    write(tmp_path / "image.png", LEFT_HALF.astype(np.uint8))
     (tmp_path / "masks" / "TB").mkdir(parents=True)
     with pytest.raises(OracleError, match="leads out of the folder"):
         answer(tmp_path / "masks", image_id)
 
 
-@pytest.mark.parametrize("suffix", ["/../../film", "\\film", "\0"])
+@pytest.mark.parametrize("suffix", ["/../../image", "\\image", "\0"])
 def test_a_suffix_that_leads_out_of_the_folder_is_told_before_any_training(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(OracleError, match=r"suffix .* leads out of the folder of masks; put that into folder"):
         make_oracle("replayed-masks", {"folder": str(tmp_path), "suffix": suffix})
@@ -175,7 +175,7 @@ def test_a_folder_that_is_not_there_is_told_before_any_training(
 
 def test_the_folder_is_looked_for_where_the_data_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMIL_SIM_DATA", str(tmp_path))
-    write(tmp_path / "reader-1" / "film.png", LEFT_HALF.astype(np.uint8))
+    write(tmp_path / "reader-1" / "image.png", LEFT_HALF.astype(np.uint8))
     oracle = OracleRecipe("replayed-masks", {"folder": "reader-1"}).make()
     assert QUESTION.grid.numbers(oracle.answer(QUESTION, RNG).cells) == (1, 3)
 

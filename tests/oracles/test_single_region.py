@@ -13,9 +13,9 @@ def test_it_keeps_the_promises_of_an_oracle() -> None:
     check_oracle(SingleRegion(OracleRecipe("lung-fields")))
 
 
-def test_the_largest_region_stays(film: Any, asked: Any, numbers: Any) -> None:
-    films = [film("a", (1, 7, 8, 12)), film("b", (1, 16)), film("c", (1, 6)), film("d", (2, 3)), film("e", None)]
-    answers = asked(ORACLE, *films)
+def test_the_largest_region_stays(image: Any, asked: Any, numbers: Any) -> None:
+    images = [image("a", (1, 7, 8, 12)), image("b", (1, 16)), image("c", (1, 6)), image("d", (2, 3)), image("e", None)]
+    answers = asked(ORACLE, *images)
     # Corners do not connect; of equal regions the first in reading order stays.
     assert numbers(answers) == [(7, 8, 12), (1,), (1,), (2, 3), None]
     assert answers[0].note == "one region of lesions's cells, 1 cells left out"

@@ -80,8 +80,8 @@ class Synthetic:
             waiting: by arm and seed, what the run waits for.
             missing: arms and seeds without any record.
             test_sets: further test sets and their images; effects are the same there.
-            groups: whether films have the attributes ``sex`` and ``marker`` (with some unknown).
-            answers: questions asked at each consultation of an arm with feedback, the same films in all arms of a
+            groups: whether images have the attributes ``sex`` and ``marker`` (with some unknown).
+            answers: questions asked at each consultation of an arm with feedback, the same images in all arms of a
                 seed; every fourth one is abstained from.
             environments: by arm, what its runs were made with besides `ENVIRONMENT`.
 
@@ -216,9 +216,9 @@ class _Asked(NamedTuple):
 def _answer(spec: RunSpec, number: int, rng: np.random.Generator) -> Answer:
     feedback = spec.arm.feedback
     assert feedback is not None
-    film = _Asked(f"train-{(37 * spec.seed + 11 * number) % 300:04d}", number % 2)
+    image = _Asked(f"train-{(37 * spec.seed + 11 * number) % 300:04d}", number % 2)
     told: dict[str, Any] = {
-        "image_id": film.image_id, "label": film.label, "predicted": 1 - film.label,
+        "image_id": image.image_id, "label": image.label, "predicted": 1 - image.label,
         "confidence": 0.99 - 0.01 * number, "mispredicted": True,
     }  # fmt: skip
     if feedback.oracle == "abstain" or number % 4 == 3:
@@ -233,7 +233,7 @@ def _answer(spec: RunSpec, number: int, rng: np.random.Generator) -> Answer:
 
 
 class _World(NamedTuple):
-    """Seeds and arms of a study; films are drawn set by set."""
+    """Seeds and arms of a study; images are drawn set by set."""
 
     study: Study
     skills: Mapping[str, float]
@@ -245,8 +245,8 @@ class _World(NamedTuple):
 
     def predictions(self, test_set: str, images: int) -> dict[tuple[str, int], Predictions]:
         """By arm and seed, of all runs."""
-        own_films = test_set == "main" and next(iter(self.study.arms.values())).split.method == "per-seed"
-        scores = self._scores(test_set, images, own_films)
+        own_images = test_set == "main" and next(iter(self.study.arms.values())).split.method == "per-seed"
+        scores = self._scores(test_set, images, own_images)
         labels = np.arange(images) % 2
         every = np.arange(images)
         masked = every % 10 != 9
@@ -263,7 +263,7 @@ class _World(NamedTuple):
                 probabilities = np.stack([1 - shown, shown], axis=1)
                 hidden = np.where(masked[:, None], 0.5 + 0.4 * (probabilities - 0.5), math.nan)
                 found[arm, seed] = Predictions(
-                    ids=tuple(f"{test_set}-{seed}-{i:04d}" for i in range(images)) if own_films else shared_ids,
+                    ids=tuple(f"{test_set}-{seed}-{i:04d}" for i in range(images)) if own_images else shared_ids,
                     labels=labels,
                     probabilities=probabilities,
                     lungs_hidden=hidden,
@@ -278,7 +278,7 @@ class _World(NamedTuple):
                 )
         return found
 
-    def _scores(self, test_set: str, images: int, own_films: bool) -> Floats:
+    def _scores(self, test_set: str, images: int, own_images: bool) -> Floats:
         """(arms, seeds, images)."""
         arms, seeds = len(self.study.arms), len(self.study.seeds)
         rest = 1 - self.correlation - self.interaction_sd**2
@@ -289,13 +289,13 @@ class _World(NamedTuple):
             luck.standard_normal((1, seeds)) + luck.standard_normal((arms, seeds))
         )
         rng = np.random.default_rng([self.rng_seed, 1, *test_set.encode()])
-        films = seeds if own_films else 1
+        drawn = seeds if own_images else 1
         up = 2 * (np.arange(images) % 2) - 1
         return (
             skill[:, :, None] * up
-            + math.sqrt(self.correlation * 6 / 7) * rng.standard_normal((1, films, images))
+            + math.sqrt(self.correlation * 6 / 7) * rng.standard_normal((1, drawn, images))
             + math.sqrt(self.correlation / 7) * rng.standard_normal((1, seeds, images))
-            + self.interaction_sd * rng.standard_normal((arms, films, images))
+            + self.interaction_sd * rng.standard_normal((arms, drawn, images))
             + math.sqrt(rest) * rng.standard_normal((arms, seeds, images))
         )
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imil_sim.report import metrics
 from imil_sim.report.analysis import METRICS, ReportedRun, analyse
+from imil_sim.stats import metrics
 
 ARMS = {"baseline": 0.0, "placebo": 0.0, "lesions": 0.08, "random-cells": 0.0}
 
@@ -126,9 +126,9 @@ def test_equal_ids_are_not_equal_images_unless_source_or_fingerprint_say_so(synt
     other_phantom = {"feedback": {"oracle": "lesions"}, "images": {"seed": 7}}
     study, runs = synthetic(ARMS, seeds=5, images=20, tables={"lesions": other_phantom})
     assert "lesions" in analyse(study, with_data(runs, "lesions", "7f")).sets["main"].incomparable
-    # The very same films, by their fingerprint.
+    # The very same images, by their fingerprint.
     assert analyse(study, runs).sets["main"].incomparable == {}
-    # Another size of the same films has another fingerprint.
+    # Another size of the same images has another fingerprint.
     smaller = {"feedback": {"oracle": "lesions"}, "images": {"size": 32}}
     study, runs = synthetic(ARMS, seeds=5, images=20, tables={"lesions": smaller})
     assert analyse(study, with_data(runs, "lesions", "7f")).sets["main"].incomparable == {}

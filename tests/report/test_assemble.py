@@ -63,13 +63,13 @@ def test_wherever_a_number_is_absent_a_note_says_why(synthetic: Any, given: dict
 
 def test_sections_come_in_reading_order_and_pictures_after_the_first_table(synthetic: Any) -> None:
     analysis = analyse(*synthetic(ARMS, seeds=2, images=40, sweeps=SWEEPS, test_sets={"other": 20}))
-    forest, films, stray = (Picture(name, "caption", "alt", b"png") for name in ("forest", "films", "stray"))
-    document = report(analysis, differences=[forest], augmentations=[films], elsewhere=[stray])
+    forest, images, stray = (Picture(name, "caption", "alt", b"png") for name in ("forest", "images", "stray"))
+    document = report(analysis, differences=[forest], augmentations=[images], elsewhere=[stray])
     anchors = [section.anchor for section in document.sections]
     assert anchors == [name for name in (*SECTIONS, FURTHER) if name != "discrimination"]
     parts = {section.anchor: section.parts for section in document.sections}
     assert [part.name for part in parts["differences"][:3]] == ["differences-auroc", "forest", "differences-accuracy"]
-    assert parts["augmentations"] == (films,)
+    assert parts["augmentations"] == (images,)
     assert parts[FURTHER] == (stray,)
     assert [part.name for part in parts["test-sets"]][:2] == ["arms-other", "differences-auroc-other"]
     assert {"trends", "exploratory-auroc"} <= {part.name for part in parts["sweeps"]}

@@ -147,7 +147,7 @@ def of_size(size: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("split", [{}, PER_SEED])
 @pytest.mark.parametrize("conspicuity", [1.0, 0.5])
-def test_other_films_under_the_same_names_are_refused(
+def test_other_images_under_the_same_names_are_refused(
     synthetic: Any, split: dict[str, Any], conspicuity: float
 ) -> None:
     study, runs = synthetic(ARMS, seeds=2, images=40, study=split)
@@ -157,7 +157,7 @@ def test_other_films_under_the_same_names_are_refused(
         compare_studies(analysed(study, runs), analysed(other, printed(unlike, main="other")))
 
 
-def test_films_of_another_size_have_other_fingerprints_and_are_the_same_films(synthetic: Any) -> None:
+def test_images_of_another_size_have_other_fingerprints_and_are_the_same_images(synthetic: Any) -> None:
     first = analysed(*synthetic(ARMS, seeds=2, images=40))
     study, runs = synthetic(ARMS, seeds=2, images=40, study=of_size(96))
     comparison = compare_studies(first, analysed(study, printed(runs, main="larger", train="larger")))

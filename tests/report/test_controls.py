@@ -47,7 +47,7 @@ def test_whose_number_of_cells_it_is(synthetic: Any) -> None:
     }  # fmt: skip
     study, _ = synthetic(dict.fromkeys(["baseline", *tables, "lesions"], 0.0), 1, 4, tables=tables)
     assert [number_of(study.arms[name]) for name in ("of-lesions", "of-coarse", "five", "lesions")] == [
-        "in the number of the oracle lesions", "in the number of the oracle lesions", "5 a film", "",
+        "in the number of the oracle lesions", "in the number of the oracle lesions", "5 an image", "",
     ]  # fmt: skip
 
 

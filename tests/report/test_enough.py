@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.report.enough import MOST_SEEDS, corrected_level, floor, seeds_needed
-from imil_sim.report.stats import Spread, minimum_detectable_effect
+from imil_sim.report.power import MOST_SEEDS, corrected_level, floor, seeds_needed
+from imil_sim.stats import Spread, minimum_detectable_effect
 
 
 @given(seeds=st.floats(1e-6, 1e-2), shared=st.floats(-1e-4, 1e-3), effect=st.floats(0.005, 0.2))

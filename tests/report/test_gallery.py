@@ -21,7 +21,9 @@ ROWS = [
 
 def drawn(rows: list[GalleryRow]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """(height, width, 3) of the picture."""
-    found = cv2.imdecode(np.frombuffer(png_of(gallery(QUESTIONS, rows, about="films")), np.uint8), cv2.IMREAD_COLOR_RGB)
+    found = cv2.imdecode(
+        np.frombuffer(png_of(gallery(QUESTIONS, rows, about="images")), np.uint8), cv2.IMREAD_COLOR_RGB
+    )
     return np.asarray(found, np.uint8)
 
 
@@ -32,14 +34,14 @@ def tile(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], line: int, co
 
 def test_chosen_cells_are_bright_and_framed_and_the_others_dimmed() -> None:
     picture = drawn(ROWS)
-    film, answered, crossed = (tile(picture, line, 1).astype(int) for line in (0, 2, 3))
+    image, answered, crossed = (tile(picture, line, 1).astype(int) for line in (0, 2, 3))
     side = TILE // 4
     inside = slice(side + 4, 2 * side - 4)
-    assert abs(answered[inside, inside] - film[inside, inside]).max() <= 1  # cell 6
-    assert abs(answered[: side - 4, : side - 4] - film[: side - 4, : side - 4] // 3).max() <= 1  # cell 1
+    assert abs(answered[inside, inside] - image[inside, inside]).max() <= 1  # cell 6
+    assert abs(answered[: side - 4, : side - 4] - image[: side - 4, : side - 4] // 3).max() <= 1  # cell 1
     assert abs(answered[side + 4 : 2 * side - 4, side] - CHOSEN).max() <= 1  # the left edge of cell 6
-    assert (answered[inside, 2 * side] == film[inside, 2 * side]).all()  # no edge between 6 and 7
-    assert crossed.mean() < film.mean() / 2
+    assert (answered[inside, 2 * side] == image[inside, 2 * side]).all()  # no edge between 6 and 7
+    assert crossed.mean() < image.mean() / 2
 
 
 def test_equal_answers_are_equal_bytes_and_other_answers_others() -> None:
@@ -47,7 +49,7 @@ def test_equal_answers_are_equal_bytes_and_other_answers_others() -> None:
     assert drawn(ROWS).tobytes() != drawn(ROWS[::-1]).tobytes()
 
 
-def test_an_oracle_that_could_not_be_asked_takes_a_line_of_words_and_no_films() -> None:
+def test_an_oracle_that_could_not_be_asked_takes_a_line_of_words_and_no_images() -> None:
     height = drawn(ROWS[:2]).shape[0]
     assert height < drawn(ROWS).shape[0] < height + TILE
 

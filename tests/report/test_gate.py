@@ -15,8 +15,8 @@ from imil_sim.report.analysis import ReportedRun
 from imil_sim.report.baseline import Findings, findings_of
 from imil_sim.report.gate import judge
 from imil_sim.report.page import render_markdown
-from imil_sim.report.stats import compare, components_of, non_inferiority, over_seeds
 from imil_sim.report.verdict import Row, Verdict, document_of, junit_of, lines_of
+from imil_sim.stats import compare, components_of, non_inferiority, over_seeds
 from imil_sim.study.record import Predictions
 from imil_sim.study.study import Study
 
@@ -37,7 +37,7 @@ def altered(runs: Runs, arm: str, change: Callable[[Predictions], Predictions], 
 
 
 def mixed(by: float) -> Callable[[Predictions], Predictions]:
-    """Predictions with so much of a coin mixed into them, in every second film."""
+    """Predictions with so much of a coin mixed into them, in every second image."""
 
     def change(of: Predictions) -> Predictions:
         shown = of.probabilities.copy()
@@ -265,7 +265,7 @@ def test_other_test_images_cannot_be_paired(synthetic: Any) -> None:
     assert row.reason == "the test images are not those of the baseline with seed 1: nothing can be paired"
 
 
-def test_elsewhere_films_drawn_otherwise_are_told_and_compared_all_the_same(two_arms: tuple[Study, Runs]) -> None:
+def test_elsewhere_images_drawn_otherwise_are_told_and_compared_all_the_same(two_arms: tuple[Study, Runs]) -> None:
     study, runs = two_arms
     data = {"data": {"train": "train-300", "main": "other"}}
     redrawn = [replace(run, record=run.record.model_copy(update=data)) for run in runs]

@@ -10,7 +10,7 @@ from imil_sim.study.record import Answer, Consultation
 
 
 def consultation(**cells: tuple[int, ...] | None) -> Consultation:
-    """On a grid of 2 x 2: the cells chosen for each film."""
+    """On a grid of 2 x 2: the cells chosen for each image."""
     answers = tuple(
         Answer(
             image_id=name, label=1, predicted=0, confidence=0.9, mispredicted=True, cells=chosen,
@@ -31,7 +31,7 @@ def test_agreement_worked_out_by_hand() -> None:
             "three": [[consultation(a=(1, 2), b=None)]],
         }
     )
-    assert found.films.tolist() == [[3, 3, 1], [3, 3, 1], [1, 1, 1]]
+    assert found.images.tolist() == [[3, 3, 1], [3, 3, 1], [1, 1, 1]]
     # a: one cell in common of two each; b: the same; c: neither chose any, and says nothing
     assert found.dice[0, 1] == (0.5 + 1) / 2
     assert found.dice[0, 2] == 1.0
@@ -45,7 +45,7 @@ def test_agreement_worked_out_by_hand() -> None:
 def test_only_the_same_question_is_compared() -> None:
     first, second = consultation(a=(1,)), consultation(b=(2,))
     found = reader_agreement({"one": [[first, second], [first]], "two": [[second, first], [first]]})
-    assert found.films[0, 1] == 1  # a of the second run; elsewhere the consultations asked about other films
+    assert found.images[0, 1] == 1  # a of the second run; elsewhere the consultations asked about other images
     nothing = reader_agreement({"one": [[first]], "two": [[second]]})
     assert nothing.answered_by_all == 0
     assert math.isnan(nothing.fleiss)

@@ -27,7 +27,7 @@ CONTRACT = [
 
 def answer(cells: tuple[int, ...] | None, effect: Literal["replaced", "appended", "none"]) -> Answer:
     return Answer(
-        image_id="film", label=1, predicted=0, confidence=0.9, mispredicted=True, cells=cells, effect=effect,
+        image_id="image", label=1, predicted=0, confidence=0.9, mispredicted=True, cells=cells, effect=effect,
         reason="" if cells is not None else "no lung found",
     )  # fmt: skip
 
@@ -61,7 +61,7 @@ def predictions(**fields: Any) -> Predictions:
     hidden = shown[:, ::-1].copy()
     hidden[0] = math.nan
     of = Predictions(
-        ids=tuple(f"film-{i}" for i in range(6)),
+        ids=tuple(f"image-{i}" for i in range(6)),
         labels=np.array([0, 0, 0, 1, 1, 1]),
         probabilities=shown,
         lungs_hidden=hidden,
@@ -130,7 +130,7 @@ def test_groups_have_columns_and_what_is_missing_is_said() -> None:
 def test_the_worst_group_of_a_larger_test_set() -> None:
     labels = np.array([0, 1] * 20)
     scores = np.where(labels == 1, 0.9, 0.1)
-    scores[:3] = [0.8, 0.2, 0.7]  # three of the twenty films of women are wrong
+    scores[:3] = [0.8, 0.2, 0.7]  # three of the twenty images of women are wrong
     grown = predictions(
         ids=tuple(map(str, range(40))), labels=labels, probabilities=np.stack([1 - scores, scores], axis=1),
         lungs_hidden=np.full((40, 2), math.nan), lungs_only=np.full((40, 2), math.nan),

@@ -12,9 +12,9 @@ import pytest
 
 from imil_sim.report.analysis import ReportedRun, analyse
 from imil_sim.report.document import Statement
+from imil_sim.report.phrases import adjusted_p
 from imil_sim.report.sentences import statements
-from imil_sim.report.stats import Metric
-from imil_sim.report.telling import adjusted_p
+from imil_sim.stats import Metric
 
 ARMS = {"baseline": 0.0, "placebo": 0.0, "lesions": 0.0, "random-cells": 0.0}
 QUICK: tuple[Metric, ...] = ("auroc", "accuracy")
@@ -411,7 +411,7 @@ def test_a_reference_without_runs_is_the_verdict(synthetic: Any) -> None:
 
 
 def _replacing(run: ReportedRun, count: int, *, abstained: bool = False) -> ReportedRun:
-    """The run, its oracle asked about four films of which so many were replaced."""
+    """The run, its oracle asked about four images of which so many were replaced."""
     if run.record is None or not run.record.consultations:
         return run
     (asked,) = run.record.consultations
@@ -424,31 +424,31 @@ def _replacing(run: ReportedRun, count: int, *, abstained: bool = False) -> Repo
     return dataclasses.replace(run, record=run.record.model_copy(update={"consultations": (consultation,)}))
 
 
-def test_films_asked_for_and_not_replaced_are_told_with_the_reason(synthetic: Any) -> None:
+def test_images_asked_for_and_not_replaced_are_told_with_the_reason(synthetic: Any) -> None:
     study, runs = synthetic({**ARMS, "lung-fields": 0.0}, 6, 40)
     # As made: 4 of 20 asked about, of which one is abstained from.
     short = of(screen(study, runs), "Little feedback: ")
     assert short.tone == "caution"
     assert short.text == (
-        "Little feedback: lesions, random-cells, lung-fields: 3 of 20 films asked for could be replaced in a run; "
+        "Little feedback: lesions, random-cells, lung-fields: 3 of 20 images asked for could be replaced in a run; "
         "mispredictions ran short."
     )
     counts = {"lesions": 1, "lung-fields": 2, "random-cells": 4, "placebo": 0}
     told = screen(study, [_replacing(run, counts.get(run.arm, 0), abstained=run.seed > 0) for run in runs])
     only = of(told, "Little feedback: ")
     why = "the oracle gave no answer about most others."
-    assert only.text == f"Little feedback: lesions: 1 of 4 films asked for could be replaced in a run; {why}"
+    assert only.text == f"Little feedback: lesions: 1 of 4 images asked for could be replaced in a run; {why}"
     every = [_replacing(run, counts.get(run.arm, 0), abstained=True) for run in runs]
-    of(screen(study, every), "lesions: 1 of 4 films", "; the oracle gave no answer about all others.")
+    of(screen(study, every), "lesions: 1 of 4 images", "; the oracle gave no answer about all others.")
     none = [_replacing(run, 0 if run.arm == "lesions" else 4) for run in runs]
-    of(screen(study, none), "lesions: 0 of 4 films", "; the oracle chose no cell in all of them.")
+    of(screen(study, none), "lesions: 0 of 4 images", "; the oracle chose no cell in all of them.")
 
 
-def test_where_no_film_was_replaced_that_is_why_predictions_are_the_same(synthetic: Any) -> None:
+def test_where_no_image_was_replaced_that_is_why_predictions_are_the_same(synthetic: Any) -> None:
     study, runs = synthetic(ARMS, 6, 40, copies={"lesions": "baseline"})
     told = screen(study, [_replacing(run, 0) for run in runs])
     same = of(told, "lesions and baseline made the very same predictions in all 6 seeds they share")
-    assert same.text.endswith(", because no film was replaced in lesions: nothing varied, so nothing can be said.")
+    assert same.text.endswith(", because no image was replaced in lesions: nothing varied, so nothing can be said.")
     of(screen(*synthetic(ARMS, 1, 40, copies={"lesions": "baseline"})), "same predictions in the one seed they share: ")
     many = {"baseline": 0.0, **{f"arm-{i}": 0.0 for i in range(4)}}
     copies = dict.fromkeys(many, "baseline")
@@ -482,12 +482,12 @@ def test_a_p_near_the_bound_is_written_on_its_side(synthetic: Any, p: float, wri
     ("reason", "told"),
     [
         (
-            "cannot read /home/x/data/film-1.png: it is cut off. Fetch it again.",
-            "cannot read film-1.png: it is cut off",
+            "cannot read /home/x/data/image-1.png: it is cut off. Fetch it again.",
+            "cannot read image-1.png: it is cut off",
         ),
         ("no such file: '/home/x y/a b.png'", "no such file: 'a b.png'"),
-        (r"no such file: C:\Users\x\film.png.", "no such file: film.png"),
-        ("file:///srv/films/a.png is no image", "a.png is no image"),
+        (r"no such file: C:\Users\x\image.png.", "no such file: image.png"),
+        ("file:///srv/images/a.png is no image", "a.png is no image"),
         ("see https://example.org/a/b and images/a.png", "see https://example.org/a/b and images/a.png"),
         ("word " * 40, "word " * 32 + "..."),
     ],

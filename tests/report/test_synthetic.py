@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imil_sim.report import metrics
+from imil_sim.stats import metrics
 
 
 @pytest.mark.parametrize("interaction", [0.0, 0.3])
@@ -38,7 +38,7 @@ def test_equal_arguments_give_equal_studies_and_other_seeds_others(synthetic: An
     assert shown(1) != shown(2)
 
 
-def test_arms_of_one_seed_are_asked_about_the_same_films(synthetic: Any) -> None:
+def test_arms_of_one_seed_are_asked_about_the_same_images(synthetic: Any) -> None:
     _, runs = synthetic({"baseline": 0.0, "lesions": 0.1, "lung-fields": 0.0}, seeds=1, images=20)
     baseline, lesions, lungs = (run.record.consultations for run in runs)
     assert baseline == ()

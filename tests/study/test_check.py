@@ -10,8 +10,8 @@ import pytest
 
 from imil_sim.errors import StudyError
 from imil_sim.report.results import COLUMNS, TEXT
-from imil_sim.report.stats import Metric
-from imil_sim.report.stats.components import LOWER_IS_BETTER
+from imil_sim.stats import Metric
+from imil_sim.stats.components import LOWER_IS_BETTER
 from imil_sim.study import check
 from imil_sim.study.check import CheckSpec, Expectation, Margin, parse_expectation
 from imil_sim.study.study import Study, parse_study

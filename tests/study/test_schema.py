@@ -61,7 +61,7 @@ def test_every_shipped_study_is_valid(path: Path) -> None:
         "[sweeps.s]\nbase = 'lesions'\nvary.feedback = [false, {oracle = 'all-cells'}]",
         "[sweeps.s]\nbase = 'lesions'\npoints.two = {feedback = {imil_epoch = [50, 70], grid_size = [2, 3]}}",
         "[arms.off]\nfeedback = false",
-        "[arms.real]\nimages = {source = 'folder', path = 'films', size = 96}",
+        "[arms.real]\nimages = {source = 'folder', path = 'images', size = 96}",
         "[arms.more.test_sets.far]\nsource = 'montgomery'\nsize = 64",
         "[split]\ntest = 0.25",
         "[arms.a]\nimages.size = 32",

@@ -1,4 +1,4 @@
-"""What the tests of this room share: a few small films, and the conditions every stage runs under."""
+"""What the tests of this room share: a few small images, and the conditions every stage runs under."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _as_in_a_stage() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def films() -> ImageSet:
-    """Ten films of 32 px, five of each class, with lung and lesion masks."""
+def images() -> ImageSet:
+    """Ten images of 32 px, five of each class, with lung and lesion masks."""
     return phantom(PhantomSource(source="phantom", size=32, train=10, test=4, seed=3)).take(range(10))
 
 

@@ -138,7 +138,7 @@ class Finder(nn.Module):
 
 
 def test_the_map_points_to_where_the_evidence_is() -> None:
-    """Films of noise; the second class has a bright square in one of four corners."""
+    """Images of noise; the second class has a bright square in one of four corners."""
     rng = np.random.default_rng(0)
     images = rng.normal(0, 0.3, (64, 1, 24, 24)).astype(np.float32)
     masks = np.zeros((64, 24, 24), np.bool_)
@@ -162,9 +162,9 @@ def test_the_map_points_to_where_the_evidence_is() -> None:
     assert np.mean(pointing_game(maps[:, ::-1].copy(), masks[:32], there)) == 0
 
 
-def test_images_explained_together_have_the_maps_they_have_alone(films: ImageSet) -> None:
+def test_images_explained_together_have_the_maps_they_have_alone(images: ImageSet) -> None:
     model = build(ModelSpec(name="resnet18"), classes=2, size=32, seed=3)
-    inputs = Normalisation(0.5, 0.25)(torch.from_numpy(np.array(films.pixels[:5])))
+    inputs = Normalisation(0.5, 0.25)(torch.from_numpy(np.array(images.pixels[:5])))
     inputs = functional.interpolate(inputs, (96, 96), mode="bilinear")  # so that the map has 3 x 3 cells, not one
     classes = np.array([0, 1, 1, 0, 1])
     alone = grad_cam(model, inputs, classes)

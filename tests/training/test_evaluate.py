@@ -33,32 +33,32 @@ class Brightness(nn.Module):
         return torch.stack([torch.zeros_like(mean), mean], 1)
 
 
-def test_predictions_do_not_depend_on_training_mode_dropout_or_batch_statistics(films: ImageSet) -> None:
+def test_predictions_do_not_depend_on_training_mode_dropout_or_batch_statistics(images: ImageSet) -> None:
     model = build(ModelSpec(name="mobilenet_v3_small"), classes=2, size=32, seed=0)
-    normalise = Normalisation.of(films, ModelSpec())
+    normalise = Normalisation.of(images, ModelSpec())
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    found = logits(model.train(), films.pixels, normalise, CPU)
+    found = logits(model.train(), images.pixels, normalise, CPU)
     assert found.shape == (10, 2)
     assert found.dtype == np.float32
-    assert logits(model.train(), films.pixels, normalise, CPU).tobytes() == found.tobytes()
-    np.testing.assert_allclose(logits(model, films.pixels[4:5], normalise, CPU), found[4:5], atol=1e-6)
+    assert logits(model.train(), images.pixels, normalise, CPU).tobytes() == found.tobytes()
+    np.testing.assert_allclose(logits(model, images.pixels[4:5], normalise, CPU), found[4:5], atol=1e-6)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_predictions_are_in_the_order_of_the_images_over_several_chunks(
-    films: ImageSet, monkeypatch: pytest.MonkeyPatch
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "CHUNK", 4)
-    found = logits(Brightness(), films.pixels, IDENTITY, CPU)
-    np.testing.assert_allclose(found[:, 1], films.pixels.mean((1, 2)), rtol=1e-5)
-    cams = room._cams(Brightness(), films, np.ones(10, np.int64), IDENTITY, CPU)
-    np.testing.assert_allclose(cams, films.pixels / films.pixels.max((1, 2), keepdims=True), rtol=1e-5, atol=1e-6)
+    found = logits(Brightness(), images.pixels, IDENTITY, CPU)
+    np.testing.assert_allclose(found[:, 1], images.pixels.mean((1, 2)), rtol=1e-5)
+    cams = room._cams(Brightness(), images, np.ones(10, np.int64), IDENTITY, CPU)
+    np.testing.assert_allclose(cams, images.pixels / images.pixels.max((1, 2), keepdims=True), rtol=1e-5, atol=1e-6)
 
 
-def test_answers_that_are_not_finite_are_a_failed_run(films: ImageSet) -> None:
+def test_answers_that_are_not_finite_are_a_failed_run(images: ImageSet) -> None:
     broken = Normalisation(0, float("nan"))
     with pytest.raises(NonFiniteLoss, match=r"logits for 10 of 10 images are not finite; lower training.learning_rate"):
-        logits(Brightness(), films.pixels, broken, CPU)
+        logits(Brightness(), images.pixels, broken, CPU)
 
 
 def test_share_inside_worked_by_hand() -> None:
@@ -128,21 +128,21 @@ def test_an_evaluation_worked_by_hand() -> None:
     np.testing.assert_array_equal(images.pixels, pixels)
 
 
-def test_a_set_without_masks_has_predictions_and_no_attention(films: ImageSet) -> None:
-    found = evaluate(Brightness(), replace(films, masks={}), np.zeros(10, np.bool_), IDENTITY, CPU)
+def test_a_set_without_masks_has_predictions_and_no_attention(images: ImageSet) -> None:
+    found = evaluate(Brightness(), replace(images, masks={}), np.zeros(10, np.bool_), IDENTITY, CPU)
     assert np.isfinite(found.probabilities).all()
     for name in ("lungs_hidden", "lungs_only", "cam_in_lung", "lung_share", "pointing"):
         assert np.isnan(getattr(found, name)).all(), name
     assert not found.lung_estimated.any()
 
 
-def test_attention_is_of_the_predicted_class(films: ImageSet) -> None:
+def test_attention_is_of_the_predicted_class(images: ImageSet) -> None:
     model = build(ModelSpec(name="resnet10"), classes=2, size=32, seed=0)
-    normalise = Normalisation.of(films, ModelSpec())
-    found = evaluate(model, films, np.zeros(10, np.bool_), normalise, CPU)
-    inputs = normalise(torch.from_numpy(np.array(films.pixels)))
+    normalise = Normalisation.of(images, ModelSpec())
+    found = evaluate(model, images, np.zeros(10, np.bool_), normalise, CPU)
+    inputs = normalise(torch.from_numpy(np.array(images.pixels)))
     cams = grad_cam(model, inputs, found.probabilities.argmax(1))
-    lung = films.masks["lung"]
+    lung = images.masks["lung"]
     np.testing.assert_allclose(found.cam_in_lung, share_inside(cams, lung.values, lung.present))
     assert np.isfinite(found.cam_in_lung).any()
 
@@ -154,9 +154,9 @@ def test_the_cams_kept_are_the_first_of_each_class_those_with_a_lesion_before_th
     assert example_rows(labels[:1], lesion[:1]).tolist() == [0]
 
 
-def test_the_cams_kept_are_those_of_the_predicted_class(films: ImageSet) -> None:
-    shown = evaluate(Brightness(), films, np.zeros(10, np.bool_), IDENTITY, CPU)
-    inputs = IDENTITY(torch.from_numpy(np.array(films.pixels)))
+def test_the_cams_kept_are_those_of_the_predicted_class(images: ImageSet) -> None:
+    shown = evaluate(Brightness(), images, np.zeros(10, np.bool_), IDENTITY, CPU)
+    inputs = IDENTITY(torch.from_numpy(np.array(images.pixels)))
     maps = grad_cam(Brightness(), inputs, shown.probabilities.argmax(1))
     assert shown.cams.dtype == np.uint8
     assert len(shown.cam_rows) == len(shown.cams) == 8
@@ -164,8 +164,8 @@ def test_the_cams_kept_are_those_of_the_predicted_class(films: ImageSet) -> None
     assert shown.cams.any()
 
 
-def test_the_fit_is_of_every_training_image(films: ImageSet) -> None:
-    found = fit(Brightness(), films, IDENTITY, CPU)
-    np.testing.assert_array_equal(found.labels, films.labels)
-    gray = films.pixels.mean((1, 2))
+def test_the_fit_is_of_every_training_image(images: ImageSet) -> None:
+    found = fit(Brightness(), images, IDENTITY, CPU)
+    np.testing.assert_array_equal(found.labels, images.labels)
+    gray = images.pixels.mean((1, 2))
     np.testing.assert_allclose(found.probabilities[:, 1], 1 / (1 + np.exp(-gray)), rtol=1e-4)

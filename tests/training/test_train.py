@@ -35,8 +35,8 @@ CPU = torch.device("cpu")
 Make = Callable[..., Recipe]
 
 
-def trained(recipe: Recipe, films: ImageSet, until: int, start: Snapshot | None = None, **options: Any) -> Trained:
-    return train(recipe, films, options.pop("overlay", Overlay()), start, until, device=CPU, **options)
+def trained(recipe: Recipe, images: ImageSet, until: int, start: Snapshot | None = None, **options: Any) -> Trained:
+    return train(recipe, images, options.pop("overlay", Overlay()), start, until, device=CPU, **options)
 
 
 def stored(snapshot: Snapshot, folder: Path) -> Snapshot:
@@ -70,12 +70,12 @@ def equal(one: Snapshot, other: Snapshot) -> bool:
     ids=lambda options: "-".join(str(value) for value in options.values()),
 )
 def test_a_run_that_was_interrupted_equals_one_trained_straight_through(
-    options: dict[str, Any], recipe: Make, films: ImageSet, tmp_path: Path
+    options: dict[str, Any], recipe: Make, images: ImageSet, tmp_path: Path
 ) -> None:
     made = recipe(**options)
-    straight = trained(made, films, 4)
-    half = trained(made, films, 2)
-    resumed = trained(made, films, 4, stored(half.snapshot, tmp_path))
+    straight = trained(made, images, 4)
+    half = trained(made, images, 2)
+    resumed = trained(made, images, 4, stored(half.snapshot, tmp_path))
     assert equal(resumed.snapshot, straight.snapshot)
     assert half.history + resumed.history == straight.history
     assert not equal(half.snapshot, straight.snapshot)
@@ -83,63 +83,63 @@ def test_a_run_that_was_interrupted_equals_one_trained_straight_through(
 
 @pytest.mark.parametrize(("optimizer", "momentum"), [("sgd", 0.9), ("adam", 0.0)])
 def test_a_resumption_that_forgets_the_optimizer_is_found_out(
-    optimizer: str, momentum: float, recipe: Make, films: ImageSet
+    optimizer: str, momentum: float, recipe: Make, images: ImageSet
 ) -> None:
     made = recipe(optimizer=optimizer, momentum=momentum, learning_rate=0.001)
-    first = trained(made, films, 1).snapshot
+    first = trained(made, images, 1).snapshot
     forgetful = replace(first, tensors={k: v for k, v in first.tensors.items() if k.startswith("model.")})
     assert len(forgetful.tensors) < len(first.tensors)
-    assert not equal(trained(made, films, 2, forgetful).snapshot, trained(made, films, 2).snapshot)
+    assert not equal(trained(made, images, 2, forgetful).snapshot, trained(made, images, 2).snapshot)
 
 
 @pytest.mark.parametrize("options", [{"momentum": 0.9}, {"optimizer": "adam"}], ids=["momentum", "adam"])
 def test_a_branch_under_an_overlay_leaves_its_trunk_as_it_was(
-    options: dict[str, Any], recipe: Make, films: ImageSet
+    options: dict[str, Any], recipe: Make, images: ImageSet
 ) -> None:
     made = recipe(**options)
-    trunk = trained(made, films, 1).snapshot
-    overlay = Overlay().replace(0, np.zeros(films.shape, np.uint8))
-    branch = trained(made, films, 2, trunk, overlay=overlay).snapshot
-    assert not equal(branch, trained(made, films, 2, trunk).snapshot)
-    assert equal(trunk, trained(made, films, 1).snapshot)
+    trunk = trained(made, images, 1).snapshot
+    overlay = Overlay().replace(0, np.zeros(images.shape, np.uint8))
+    branch = trained(made, images, 2, trunk, overlay=overlay).snapshot
+    assert not equal(branch, trained(made, images, 2, trunk).snapshot)
+    assert equal(trunk, trained(made, images, 1).snapshot)
 
 
-def test_training_to_where_one_is_changes_nothing(recipe: Make, films: ImageSet) -> None:
-    snapshot = trained(recipe(), films, 1).snapshot
-    again = trained(recipe(), films, 1, snapshot)
+def test_training_to_where_one_is_changes_nothing(recipe: Make, images: ImageSet) -> None:
+    snapshot = trained(recipe(), images, 1).snapshot
+    again = trained(recipe(), images, 1, snapshot)
     assert equal(again.snapshot, snapshot)
     assert again.history == ()
 
 
-def test_training_backwards_is_refused(recipe: Make, films: ImageSet) -> None:
+def test_training_backwards_is_refused(recipe: Make, images: ImageSet) -> None:
     with pytest.raises(ValueError, match="epoch 1: the snapshot has 2"):
-        trained(recipe(), films, 1, Snapshot(2, {}))
+        trained(recipe(), images, 1, Snapshot(2, {}))
 
 
 # --------------------------------------------------------------------------------------------------------- chance
 
 
-def test_seeds_decide_the_bytes(recipe: Make, films: ImageSet) -> None:
-    one = trained(recipe(seed=1), films, 1).snapshot
-    assert equal(one, trained(recipe(seed=1), films, 1).snapshot)
-    assert not equal(one, trained(recipe(seed=2), films, 1).snapshot)
+def test_seeds_decide_the_bytes(recipe: Make, images: ImageSet) -> None:
+    one = trained(recipe(seed=1), images, 1).snapshot
+    assert equal(one, trained(recipe(seed=1), images, 1).snapshot)
+    assert not equal(one, trained(recipe(seed=2), images, 1).snapshot)
 
 
-def test_global_generators_stay_where_they_were_and_do_not_matter(recipe: Make, films: ImageSet) -> None:
+def test_global_generators_stay_where_they_were_and_do_not_matter(recipe: Make, images: ImageSet) -> None:
     made = recipe(model="mobilenet_v3_small", augmentation="mixup")
 
     def states() -> tuple[bytes, bytes, object]:
         return torch.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes(), random.getstate()  # noqa: NPY002
 
     before = states()
-    one = trained(made, films, 1).snapshot
+    one = trained(made, images, 1).snapshot
     assert states() == before
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(12345)
-        assert equal(one, trained(made, films, 1).snapshot)
+        assert equal(one, trained(made, images, 1).snapshot)
 
 
-def orders(made: Recipe, films: ImageSet, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+def orders(made: Recipe, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """The order of the rows in each of two epochs."""
     seen: list[list[int]] = []
     real = batches
@@ -149,20 +149,20 @@ def orders(made: Recipe, films: ImageSet, monkeypatch: pytest.MonkeyPatch) -> li
         return real(order, size)
 
     monkeypatch.setattr(room, "batches", spy)
-    trained(made, films, 2)
+    trained(made, images, 2)
     monkeypatch.setattr(room, "batches", real)
     return seen
 
 
 def test_arms_of_one_seed_see_the_images_in_the_same_order(
-    recipe: Make, films: ImageSet, monkeypatch: pytest.MonkeyPatch
+    recipe: Make, images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = orders(recipe(), films, monkeypatch)
+    plain = orders(recipe(), images, monkeypatch)
     assert [sorted(order) for order in plain] == [list(range(10))] * 2
     assert plain[0] != plain[1]
     for augmentation in ("mixup", "cutmix", "cutout"):
-        assert orders(recipe(augmentation=augmentation), films, monkeypatch) == plain
-    assert orders(recipe(seed=1), films, monkeypatch) != plain
+        assert orders(recipe(augmentation=augmentation), images, monkeypatch) == plain
+    assert orders(recipe(seed=1), images, monkeypatch) != plain
 
 
 # ----------------------------------------------------------------------------------------------------------- batches
@@ -211,14 +211,14 @@ def test_bf16_rounds_the_forward_pass_and_keeps_loss_and_weights_in_fp32() -> No
     torch.testing.assert_close(stepped.loss, torch.tensor(np.log1p(np.exp(171 / 512 - 1)), dtype=torch.float32))
 
 
-def test_the_loop_takes_the_step_that_a_plain_loop_takes(recipe: Make, films: ImageSet) -> None:
+def test_the_loop_takes_the_step_that_a_plain_loop_takes(recipe: Make, images: ImageSet) -> None:
     """The same epoch written out in a few lines of torch; batches of five, where batch normalisation is steady."""
     made = recipe(learning_rate=0.002, batch_size=5)
-    model = room.start_model(made, films, None, CPU).train()
-    pixels = films.pixels.astype(np.float64) / 255
+    model = room.start_model(made, images, None, CPU).train()
+    pixels = images.pixels.astype(np.float64) / 255
     gray = torch.from_numpy((pixels - pixels.mean()) / pixels.std()).float()
     inputs = gray[:, None].repeat(1, 3, 1, 1).contiguous(memory_format=torch.channels_last)
-    labels = torch.from_numpy(films.labels)
+    labels = torch.from_numpy(images.labels)
     losses = []
     for rows in batches(room.stream(made.seed, "order", 1).permutation(10), 5):
         loss = nn.functional.cross_entropy(model(inputs[rows]), labels[rows])
@@ -227,7 +227,7 @@ def test_the_loop_takes_the_step_that_a_plain_loop_takes(recipe: Make, films: Im
             for parameter, gradient in zip(model.parameters(), gradients, strict=True):
                 parameter -= 0.002 * gradient
         losses.append(float(loss.detach()) * len(rows))
-    result = trained(made, films, 1)
+    result = trained(made, images, 1)
     assert result.history[0].loss == pytest.approx(sum(losses) / 10, abs=1e-4)
     for name, value in model.state_dict().items():
         torch.testing.assert_close(result.snapshot.tensors[f"model.{name}"], value, rtol=1e-3, atol=1e-4)
@@ -236,10 +236,10 @@ def test_the_loop_takes_the_step_that_a_plain_loop_takes(recipe: Make, films: Im
 # --------------------------------------------------------------------------------------------------- what is told
 
 
-def test_observers_are_told_of_every_batch_and_epoch(recipe: Make, films: ImageSet) -> None:
+def test_observers_are_told_of_every_batch_and_epoch(recipe: Make, images: ImageSet) -> None:
     rows: list[EpochRow] = []
     seen: list[tuple[int, int]] = []
-    result = trained(recipe(), films, 2, on_epoch=rows.append, on_batch=lambda done, total: seen.append((done, total)))
+    result = trained(recipe(), images, 2, on_epoch=rows.append, on_batch=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)] * 2
     assert tuple(rows) == result.history
     assert [row.epoch for row in rows] == [1, 2]
@@ -247,34 +247,34 @@ def test_observers_are_told_of_every_batch_and_epoch(recipe: Make, films: ImageS
 
 
 @pytest.mark.parametrize(("precision", "cure"), [("fp32", "learning_rate$"), ("bf16", 'precision = "fp32"$')])
-def test_divergence_names_epoch_and_batch(precision: str, cure: str, recipe: Make, films: ImageSet) -> None:
+def test_divergence_names_epoch_and_batch(precision: str, cure: str, recipe: Make, images: ImageSet) -> None:
     with pytest.raises(NonFiniteLoss, match=rf"the loss of batch 2 in epoch 1 is .*{cure}"):
-        trained(recipe(learning_rate=1e30, precision=precision), films, 2)
+        trained(recipe(learning_rate=1e30, precision=precision), images, 2)
 
 
 # --------------------------------------------------------------------------------------------------- normalisation
 
 
-def test_normalisation_brings_the_training_images_to_mean_0_and_deviation_1(films: ImageSet) -> None:
+def test_normalisation_brings_the_training_images_to_mean_0_and_deviation_1(images: ImageSet) -> None:
     pixels = np.array([[[0, 255], [255, 0]]], np.uint8)
-    half = Normalisation.of(replace(films.take([0]), pixels=pixels), ModelSpec())
+    half = Normalisation.of(replace(images.take([0]), pixels=pixels), ModelSpec())
     assert (half.mean, half.sd) == (0.5, 0.5)
     output = half(torch.from_numpy(pixels))
     assert output.shape == (1, 3, 2, 2)
     assert output.is_contiguous(memory_format=torch.channels_last)
     for channel in output[0]:
         torch.testing.assert_close(channel, torch.tensor([[-1.0, 1.0], [1.0, -1.0]]))
-    real = Normalisation.of(films, ModelSpec())(torch.from_numpy(np.array(films.pixels)))
+    real = Normalisation.of(images, ModelSpec())(torch.from_numpy(np.array(images.pixels)))
     assert float(real.mean()) == pytest.approx(0, abs=1e-4)
     assert float(real.std(correction=0)) == pytest.approx(1, abs=1e-4)
 
 
-def test_pretrained_weights_bring_their_own_normalisation(films: ImageSet) -> None:
-    given = Normalisation.of(films, ModelSpec(weights="DEFAULT"))
+def test_pretrained_weights_bring_their_own_normalisation(images: ImageSet) -> None:
+    given = Normalisation.of(images, ModelSpec(weights="DEFAULT"))
     assert (given.mean, given.sd) == IMAGENET
 
 
-def test_images_of_one_gray_value_can_be_normalised(films: ImageSet) -> None:
-    flat = Normalisation.of(replace(films, pixels=np.full_like(films.pixels, 51)), ModelSpec())
+def test_images_of_one_gray_value_can_be_normalised(images: ImageSet) -> None:
+    flat = Normalisation.of(replace(images, pixels=np.full_like(images.pixels, 51)), ModelSpec())
     assert flat.mean == pytest.approx(0.2)
     assert flat(torch.full((1, 4, 4), 51, dtype=torch.uint8)).abs().max() < 1e-2

@@ -1,19 +1,19 @@
 "use strict";
 
-// One film at a time: what the reader chose (draft), what is on disk (film.answer), and how the film is looked at (view).
+// One image at a time: what the reader chose (draft), what is on disk (image.answer), and how the image is looked at (view).
 // Nothing counts as answered before the server has said that it is on disk.
 
 const $ = (id) => document.getElementById(id);
-const canvas = $("film");
+const canvas = $("image");
 const pen = canvas.getContext("2d");
 const RAMP = [[0, 0, 0], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]];
 const MOST_UNDO = 200;
 
 let state; // what the server told
-let at = -1; // index of the film that is shown
+let at = -1; // index of the image that is shown
 let draft; // {cells: Set of numbers, reason, seconds, base: the answer that it was begun on, undo: [{cells, reason}]}
-let pictures; // {film, cam}: the two pictures as arrays of grey values
-let shown; // {film, cam}: the two as canvases, ready to be drawn
+let pictures; // {image, cam}: the two pictures as arrays of grey values
+let shown; // {image, cam}: the two as canvases, ready to be drawn
 let cursor = 1; // number of the cell that the keyboard is at
 let keyboard = false; // whether the keyboard moved last: only then the cursor is drawn
 let busy = false;
@@ -58,23 +58,23 @@ async function start() {
     return notice(`The questions cannot be shown: ${error.message}`, true);
   }
   $("instructions").textContent = state.instructions;
-  $("told").open = !state.films.some((film) => film.answer); // before the first answer it is to be read
+  $("told").open = !state.images.some((image) => image.answer); // before the first answer it is to be read
   $("session").textContent = state.session;
   $("reason").maxLength = state.most_reason;
   const named = /^#([0-9]+)$/.exec(location.hash);
   const first = named ? Number(named[1]) - 1 : unanswered(0);
-  await open(first >= 0 && first < state.films.length ? first : 0);
+  await open(first >= 0 && first < state.images.length ? first : 0);
 }
 
 function unanswered(from) {
-  const count = state.films.length;
+  const count = state.images.length;
   for (let step = 0; step < count; step++) {
-    if (!state.films[(from + step) % count].answer) return (from + step) % count;
+    if (!state.images[(from + step) % count].answer) return (from + step) % count;
   }
   return -1;
 }
 
-// What other windows answered meanwhile; the film that is shown is left alone while the reader is at it, and its draft
+// What other windows answered meanwhile; the image that is shown is left alone while the reader is at it, and its draft
 // goes on replacing the answer that it was begun on: so the server still tells that there is another.
 async function refresh() {
   if (busy || !draft) return;
@@ -89,17 +89,17 @@ async function refresh() {
     }
     if (busy || !draft) return;
   } while (sent !== before); // it may be older than what this window sent meanwhile
-  for (const number of own) if (!alike(fresh.films[number].draft, state.films[number].draft)) own.delete(number);
+  for (const number of own) if (!alike(fresh.images[number].draft, state.images[number].draft)) own.delete(number);
   state = fresh;
   hear();
-  if (version(draft.base) !== version(state.films[at].answer) && !touched(draft.base)) restore();
+  if (version(draft.base) !== version(state.images[at].answer) && !touched(draft.base)) restore();
   tell();
   draw();
 }
 
 const version = (answer) => (answer ? answer.version : null);
 
-// ------------------------------------------------------------------------------------------------------- one film
+// ------------------------------------------------------------------------------------------------------- one image
 
 async function open(number) {
   keep();
@@ -115,15 +115,15 @@ async function open(number) {
   tell();
   draw();
   try {
-    const [film, cam] = await Promise.all([grey(`film/${number}.png`), grey(`cam/${number}.png`)]);
+    const [image, cam] = await Promise.all([grey(`image/${number}.png`), grey(`cam/${number}.png`)]);
     if (at !== number) return;
-    pictures = { film, cam };
+    pictures = { image, cam };
     clock.last = performance.now();
     develop();
     if (lost) refresh(); // the pictures may be the browser's own by now, and say nothing of the server
   } catch {
     if (at !== number) return;
-    lost ||= `The server does not send the film. ${RESTART}`;
+    lost ||= `The server does not send the image. ${RESTART}`;
     notice("");
   }
   canvas.setAttribute("aria-busy", "false");
@@ -141,18 +141,18 @@ async function grey(address) {
   return Uint8Array.from({ length: width * height }, (_, i) => data[4 * i]);
 }
 
-const place = (number) => `${location.pathname} ${state.films[number].image_id}`;
+const place = (number) => `${location.pathname} ${state.images[number].image_id}`;
 
-const MEANWHILE = "his film was answered meanwhile in another window. That answer is shown; Undo brings yours back.";
+const MEANWHILE = "his image was answered meanwhile in another window. That answer is shown; Undo brings yours back.";
 
 // Back to what this window had, if it had something that belongs to the answer on disk; else to that answer.
 function restore() {
-  const answer = state.films[at].answer;
+  const answer = state.images[at].answer;
   let kept = null;
   try {
     kept = JSON.parse(sessionStorage.getItem(place(at)));
   } catch { /* a window without storage loses what was not saved when it is reloaded, and nothing else */ }
-  const older = kept ? null : state.films[at].draft; // of a window that is gone
+  const older = kept ? null : state.images[at].draft; // of a window that is gone
   if (older) kept = { ...older, version: older.replaces, touched: true };
   const current = kept && kept.version === version(answer);
   const { cells, reason, seconds } = current ? kept : answer || {};
@@ -180,8 +180,8 @@ function keep() {
 }
 
 // What is not saved yet is kept by the server too: it outlives this window, and the server itself.
-const unkept = new Map(); // by index of the film, what the server has still to be told; the latest only
-const own = new Set(); // films whose draft this window sent or took over: it takes back no other window's
+const unkept = new Map(); // by index of the image, what the server has still to be told; the latest only
+const own = new Set(); // images whose draft this window sent or took over: it takes back no other window's
 let keeping; // a promise while it is being told
 
 async function entrust() {
@@ -194,8 +194,8 @@ async function entrust() {
       const response = await ask(`drafts/${number}`, given);
       if (!response.ok) continue; // the server has what it had
       kept = (await response.json()).kept;
-      state.films[number].draft = kept && given.cells ? given : null;
-      if (!state.films[number].draft && !unkept.has(number)) own.delete(number);
+      state.images[number].draft = kept && given.cells ? given : null;
+      if (!state.images[number].draft && !unkept.has(number)) own.delete(number);
     } catch { /* told below, and tried again with the next change, or once the server answers again */ }
   }
   keeping = undefined;
@@ -204,8 +204,8 @@ async function entrust() {
   if (kept) keep(); // what was taken back while it was being told
 }
 
-// Whether the server has what was chosen and written on this film, as far as this window knows.
-const isKept = () => alike(state.films[at].draft, { cells: numbers(), reason: draft.reason });
+// Whether the server has what was chosen and written on this image, as far as this window knows.
+const isKept = () => alike(state.images[at].draft, { cells: numbers(), reason: draft.reason });
 
 // Whether two drafts say the same; null: there is none.
 function alike(one, other) {
@@ -249,10 +249,10 @@ function undo() {
 }
 
 function save() {
-  const answer = state.films[at].answer;
+  const answer = state.images[at].answer;
   if (answer && answer.cells && !touched(answer)) return onwards(); // it is on disk as it stands
   if (draft.cells.size || asked === "nothing") return send(numbers());
-  askBack("nothing", "No cell is chosen. Save once more to say that nothing on this film matters; skip it to give no answer.");
+  askBack("nothing", "No cell is chosen. Save once more to say that nothing on this image matters; skip it to give no answer.");
 }
 
 function skip() {
@@ -269,7 +269,7 @@ function askBack(about, text) {
 async function send(cells) {
   if (busy || !state) return;
   tick();
-  const film = state.films[at];
+  const image = state.images[at];
   const given = { cells, reason: draft.reason, seconds: Math.round(draft.seconds * 100) / 100, replaces: version(draft.base) };
   busy = true;
   sent += 1;
@@ -278,11 +278,11 @@ async function send(cells) {
   await keeping; // lest a draft overtakes the answer that it became
   try {
     const response = await ask(`answers/${at}`, given);
-    if (response.status === 409) overtaken(film, (await response.json()).answer);
-    else if (!response.ok) notice(`Not saved: ${await response.text()}`, true);
+    if (response.status === 409) overtaken(image, (await response.json()).answer);
+    else if (!response.ok) notice(`Not saved; what you chose and wrote stays in this window. ${await response.text()}`, true);
     else {
-      film.answer = (await response.json()).answer;
-      film.draft = null;
+      image.answer = (await response.json()).answer;
+      image.draft = null;
       own.delete(at);
       sessionStorage.removeItem(place(at));
       draft = undefined;
@@ -298,10 +298,10 @@ async function send(cells) {
 }
 
 // Another window was faster: what it saved is shown, and undo brings back what was chosen here.
-function overtaken(film, answer) {
+function overtaken(image, answer) {
   const mine = { cells: numbers(), reason: draft.reason };
-  film.answer = answer;
-  film.draft = null;
+  image.answer = answer;
+  image.draft = null;
   own.delete(at);
   sessionStorage.removeItem(place(at));
   restore();
@@ -318,11 +318,11 @@ async function onwards() {
 }
 
 function step(by) {
-  const count = state.films.length;
+  const count = state.images.length;
   return open((at + by + count) % count);
 }
 
-// It is read from its beginning. An autofocus in the page would do that too, and compete with the film at its start.
+// It is read from its beginning. An autofocus in the page would do that too, and compete with the image at its start.
 function openHelp() {
   $("help").showModal();
   $("help-title").focus();
@@ -347,12 +347,12 @@ function hear() {
   keep();
 }
 
-// What becomes of this film where the server is gone: what this window knows of that, and no more.
+// What becomes of this image where the server is gone: what this window knows of that, and no more.
 function whatIsKept() {
   if (!draft || !touched(draft.base)) return "What was saved is on disk.";
   if (isKept()) {
     return "What was saved is on disk; so is what you chose and wrote here: the new page shows it, " +
-      "unless another window has changed or saved this film since.";
+      "unless another window has changed or saved this image since.";
   }
   return "What was saved is on disk. What you changed here since is kept by this window only: note it before you close or reload it.";
 }
@@ -363,22 +363,22 @@ function put(id, text) {
 }
 
 function tell() {
-  const film = state.films[at];
-  const answered = state.films.filter((one) => one.answer).length;
+  const image = state.images[at];
+  const answered = state.images.filter((one) => one.answer).length;
   const cells = numbers();
-  put("place", `Film ${at + 1} of ${state.films.length}`);
-  $("bar").max = state.films.length;
+  put("place", `Image ${at + 1} of ${state.images.length}`);
+  $("bar").max = state.images.length;
   $("bar").value = answered;
   put("answered", `${answered} answered`);
-  put("truth", state.class_names[film.label]);
-  put("asked", state.class_names[film.label]);
-  put("model", state.class_names[film.predicted]);
-  put("confidence", `${Math.round(film.confidence * 100)}% sure`);
-  put("film-id", `${film.image_id} · ${state.reader}`);
-  put("chosen", said(film, cells));
+  put("truth", state.class_names[image.label]);
+  put("asked", state.class_names[image.label]);
+  put("model", state.class_names[image.predicted]);
+  put("confidence", `${Math.round(image.confidence * 100)}% sure`);
+  put("image-id", `${image.image_id} · ${state.reader}`);
+  put("chosen", said(image, cells));
   $("undo").disabled = !draft.undo.length;
   $("save").disabled = $("skip").disabled = busy;
-  const unchanged = film.answer && film.answer.cells && !touched(film.answer);
+  const unchanged = image.answer && image.answer.cells && !touched(image.answer);
   put("save", busy ? "Saving" : asked === "nothing" ? "Yes, nothing matters" : unchanged ? "Next" : "Save and next");
   put("skip", asked === "skip" ? "Yes, skip it" : "Skip");
   put("heat-value", view.hidden ? "off" : `${view.heat}%`);
@@ -390,11 +390,11 @@ function tell() {
   for (const name of ["heat", "zoom"]) $(name).setAttribute("aria-valuetext", $(`${name}-value`).textContent);
 }
 
-function said(film, cells) {
+function said(image, cells) {
   const count = state.rows * state.cols;
   const list = cells.length > 24 ? "" : `: ${cells.join(" ")}`;
   const chosen = cells.length === count ? "all cells chosen" : `${cells.length} of ${count} cells chosen`;
-  const saved = film.answer && !touched(film.answer) ? (film.answer.cells ? " (saved)" : " (skipped)") : "";
+  const saved = image.answer && !touched(image.answer) ? (image.answer.cells ? " (saved)" : " (skipped)") : "";
   return chosen + (cells.length && cells.length < count ? list : "") + saved;
 }
 
@@ -413,7 +413,7 @@ function heatOf(row, col) {
   return sum / count / 255;
 }
 
-// The time that the film has been on the screen; a hidden window stands still.
+// The time that the image has been on the screen; a hidden window stands still.
 const clock = { last: performance.now() };
 function tick() {
   const now = performance.now();
@@ -427,14 +427,14 @@ setInterval(tick, 500);
 
 // ----------------------------------------------------------------------------------------------------------- drawing
 
-// The film under its window, and the heat-map in colour, as canvases of the film's own size.
+// The image under its window, and the heat-map in colour, as canvases of the image's own size.
 function develop() {
   if (!pictures) return;
   const [height, width] = state.size;
   const low = view.level - view.window / 2;
   shown = {
-    film: painted(width, height, (i) => {
-      const value = ((pictures.film[i] - low) / view.window) * 255;
+    image: painted(width, height, (i) => {
+      const value = ((pictures.image[i] - low) / view.window) * 255;
       return [value, value, value, 255];
     }),
     cam: painted(width, height, (i) => [...coloured(pictures.cam[i] / 255), pictures.cam[i]]),
@@ -455,7 +455,7 @@ function coloured(value) {
   return RAMP[low].map((part, i) => part + (RAMP[low + 1][i] - part) * share);
 }
 
-// Where the film lies on the canvas, in its pixels: left, top, and canvas pixels for one pixel of the film.
+// Where the image lies on the canvas, in its pixels: left, top, and canvas pixels for one pixel of the image.
 function layout() {
   const [height, width] = state.size;
   const scale = Math.min(canvas.width / width, canvas.height / height) * view.zoom;
@@ -482,7 +482,7 @@ function paint() {
   if (shown) {
     pen.imageSmoothingEnabled = true;
     pen.imageSmoothingQuality = "high";
-    pen.drawImage(shown.film, ...box);
+    pen.drawImage(shown.image, ...box);
     pen.globalAlpha = view.hidden ? 0 : view.heat / 100;
     pen.drawImage(shown.cam, ...box);
     pen.globalAlpha = 1;
@@ -572,7 +572,7 @@ function look(changed) {
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const resetView = () => look({ window: 255, level: 128, zoom: 1, x: 0.5, y: 0.5 });
 
-// The film moved by so many canvas pixels, and enlarged about a point of the canvas.
+// The image moved by so many canvas pixels, and enlarged about a point of the canvas.
 function move(dx, dy) {
   const { scale } = layout();
   look({ x: view.x - dx / (state.size[1] * scale), y: view.y - dy / (state.size[0] * scale) });
@@ -721,7 +721,7 @@ const CLICKS = {
 };
 for (const [id, action] of Object.entries(CLICKS)) {
   $(id).addEventListener("click", guarded(action));
-  // After the mouse Enter and Space are for the film again, and do not press the same button once more.
+  // After the mouse Enter and Space are for the image again, and do not press the same button once more.
   $(id).addEventListener("click", (event) => event.detail && !document.querySelector("dialog[open]") && canvas.focus({ preventScroll: true }));
 }
 for (const name of ["heat", "window", "level"]) {

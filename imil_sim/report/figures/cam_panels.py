@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import style
-from imil_sim.report.figures.films import ACROSS, FilmRow, Tile, film_sheet
+from imil_sim.report.figures.images import ACROSS, ImageRow, Tile, image_sheet
 
 MOST_ARMS = 2 * ACROSS - 1
-"""With the film itself they fill two lines."""
+"""With the image itself they fill two lines."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,13 +34,13 @@ class CamRow:
     def __post_init__(self) -> None:
         if self.cams.shape[1:] != self.image.shape or not len(self.cams) == len(self.predicted) == len(self.confidence):
             raise ValueError(
-                f"{self.image_id}: maps {self.cams.shape} do not go with a film {self.image.shape}, "
+                f"{self.image_id}: maps {self.cams.shape} do not go with an image {self.image.shape}, "
                 f"{len(self.predicted)} predictions and {len(self.confidence)} confidences"
             )
 
 
 def cam_panels(rows: Sequence[CamRow], arms: Sequence[str], *, name: str) -> Picture:
-    """One row a test image: the film, then it under the map of each arm with the prediction below.
+    """One row a test image: the image, then it under the map of each arm with the prediction below.
 
     More than `MOST_ARMS` arms are not shown, and the caption says how many.
 
@@ -58,18 +58,18 @@ def cam_panels(rows: Sequence[CamRow], arms: Sequence[str], *, name: str) -> Pic
     more = f" The first {len(shown)} of {len(arms)} arms are shown." if len(arms) > len(shown) else ""
     with style.own_settings():
         return style.picture_of(
-            film_sheet([_row(row, shown) for row in rows]), name=name, vector=False,
+            image_sheet([_row(row, shown) for row in rows]), name=name, vector=False,
             caption="Where the model of each arm looked (Grad-CAM of the predicted class, bright where it looked most) "
             f"on the same test images, and what it said.{more}",
             alt=_alt(rows, shown),
         )  # fmt: skip
 
 
-def _row(of: CamRow, arms: Sequence[str]) -> FilmRow:
-    tiles = [Tile("film", of.image)]
+def _row(of: CamRow, arms: Sequence[str]) -> ImageRow:
+    tiles = [Tile("image", of.image)]
     for place, arm in enumerate(arms):
         tiles.append(Tile(arm, of.image, of.cams[place], _said(of, place)))
-    return FilmRow(f"{of.image_id}, true class: {of.true_name}", tuple(tiles))
+    return ImageRow(f"{of.image_id}, true class: {of.true_name}", tuple(tiles))
 
 
 def _said(of: CamRow, place: int) -> str:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
 from imil_sim.report.figures.multiples import multiples
-from imil_sim.report.stats import Estimate, Metric
+from imil_sim.stats import Estimate, Metric
 
 MOST_TOGETHER = 6
 """Base arms in one panel; the intervals of more of them hide one another."""

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
-from imil_sim.report.stats import Comparison, Estimate
+from imil_sim.stats import Comparison, Estimate
 
 ROW, HEAD, FOOT = 0.3, 0.66, 0.5
 """Inches: of one comparison, of the legend above, of the axis below."""

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from imil_sim.feedback.grid import Grid
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import style
-from imil_sim.report.figures.films import draw_cam, draw_film
+from imil_sim.report.figures.images import draw_cam, draw_image
 from imil_sim.report.files import write_whole
 from imil_sim.study.record import Answer
 
-TITLES = ("film", "where the model looked", "grid", "chosen cells", "trained on from here")
+TITLES = ("image", "where the model looked", "grid", "chosen cells", "trained on from here")
 DPI = 100
 """Pixels an inch; the sheet is 1,250 pixels wide, so that 9 point text is read without zooming."""
 PANEL, TEXT, GAP, HEAD = 1.96, 2.35, 0.06, 0.32
@@ -33,7 +33,7 @@ PANEL, TEXT, GAP, HEAD = 1.96, 2.35, 0.06, 0.32
 MOST_SAMPLES = 200
 """Rows of one sheet; matplotlib draws no picture higher than 65,536 pixels."""
 CHOSEN = "#ffb000"
-"""Amber: stands out from gray films and from the CAM, and keeps its lightness for colour-blind readers."""
+"""Amber: stands out from gray images and from the CAM, and keeps its lightness for colour-blind readers."""
 CHARACTERS = 32
 """Of 8 points that fit the width of the text; all are equally wide, so an id can be cut to measure."""
 SMALLEST_TEXT = 5.0
@@ -46,14 +46,14 @@ class Sample:
 
     image_id: str
     image: NDArray[np.uint8]
-    """(height, width): the film the clinician was shown."""
+    """(height, width): the image the clinician was shown."""
     cam: NDArray[np.float32]
     """(height, width), in [0, 1]: the map of the predicted class."""
     grid: Grid
     cells: NDArray[np.bool_] | None
     """(rows, cols), True where the oracle said it matters; None when it abstained."""
     result: NDArray[np.uint8]
-    """(height, width): what the model is trained on from here; the film itself where nothing changed."""
+    """(height, width): what the model is trained on from here; the image itself where nothing changed."""
     true_name: str
     predicted_name: str
     confidence: float
@@ -66,7 +66,7 @@ class Sample:
         shapes = {self.image.shape, self.cam.shape, self.result.shape}
         if len(shapes) > 1 or self.image.ndim != 2:
             raise ValueError(
-                f"sample {self.image_id!r}: film {self.image.shape}, CAM {self.cam.shape} and result "
+                f"sample {self.image_id!r}: image {self.image.shape}, CAM {self.cam.shape} and result "
                 f"{self.result.shape} must be of one shape, (height, width)"
             )
         if not ((self.cam >= 0) & (self.cam <= 1)).all():
@@ -103,11 +103,11 @@ def sample_of(
 
 
 def interaction_sheet(samples: Sequence[Sample]) -> Figure:
-    """One row a sample: its text, the film, the CAM over it, the numbered grid, the chosen cells, the result.
+    """One row a sample: its text, the image, the CAM over it, the numbered grid, the chosen cells, the result.
 
     Raises:
         ValueError: there is no sample, or more than `MOST_SAMPLES`.
-        UsageError: a grid is finer than its film.
+        UsageError: a grid is finer than its image.
     """
     if not 1 <= len(samples) <= MOST_SAMPLES:
         raise ValueError(f"a sheet shows 1 to {MOST_SAMPLES} samples, not {len(samples)}; make several sheets")
@@ -142,7 +142,7 @@ def interactions(samples: Sequence[Sample], *, name: str, arm: str) -> Picture:
     """
     return style.picture_of(
         interaction_sheet(samples), name=name, vector=False,
-        caption=f"What {_whom(samples, arm)} was asked and answered: the film, where the model looked (Grad-CAM of "
+        caption=f"What {_whom(samples, arm)} was asked and answered: the image, where the model looked (Grad-CAM of "
         "the predicted class), the grid, the chosen cells in full light, and what the model is trained on from there.",
         alt=_alt(samples),
     )  # fmt: skip
@@ -161,17 +161,17 @@ def write_png(figure: Figure, path: Path) -> None:
 
 
 def _draw(panels: Sequence[Axes], sample: Sample) -> None:
-    film, cam, grid, chosen, result = panels
+    image, cam, grid, chosen, result = panels
     for panel in panels:
         panel.set_axis_off()
-    draw_film(film, sample.image)
-    draw_film(cam, sample.image)
+    draw_image(image, sample.image)
+    draw_image(cam, sample.image)
     draw_cam(cam, sample.cam)
-    draw_film(grid, sample.image)
+    draw_image(grid, sample.image)
     _lines(grid, sample)
     _numbers(grid, sample)
     _chosen(chosen, sample)
-    draw_film(result, sample.result)
+    draw_image(result, sample.result)
     if np.array_equal(sample.result, sample.image):
         _stamp(result, "unchanged")
 
@@ -205,15 +205,15 @@ def _numbers(panel: Axes, sample: Sample) -> None:
 
 
 def _chosen(panel: Axes, sample: Sample) -> None:
-    """The film dimmed, the chosen cells in full light with a border; words where there is nothing to draw."""
+    """The image dimmed, the chosen cells in full light with a border; words where there is nothing to draw."""
     cells = sample.cells
     if cells is None or not cells.any():
-        draw_film(panel, sample.image // 3)
+        draw_image(panel, sample.image // 3)
         _lines(panel, sample)
         _stamp(panel, "abstained" if cells is None else "no cell chosen")
         return
     keep = sample.grid.cells_to_mask(cells, (sample.image.shape[0], sample.image.shape[1]))
-    draw_film(panel, np.where(keep, sample.image, sample.image // 3).astype(np.uint8))
+    draw_image(panel, np.where(keep, sample.image, sample.image // 3).astype(np.uint8))
     _lines(panel, sample)
     _border(panel, sample, cells)
     if cells.all():
@@ -221,7 +221,7 @@ def _chosen(panel: Axes, sample: Sample) -> None:
 
 
 def _border(panel: Axes, sample: Sample, cells: NDArray[np.bool_]) -> None:
-    """A line wherever a chosen cell meets one that is not, or the edge of the film."""
+    """A line wherever a chosen cell meets one that is not, or the edge of the image."""
     rows, cols = _edges(sample)
     framed = np.pad(cells, 1)
     for row, col in np.argwhere(framed[1:, 1:-1] != framed[:-1, 1:-1]):

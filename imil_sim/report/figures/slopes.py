@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
 from imil_sim.report.figures.strips import ROW, draw_strips, means_of, name_rows, spreads_of
-from imil_sim.report.stats import Metric
+from imil_sim.stats import Metric
 
 MOST_JOINED = 12
 """With more arms than this the lines of the seeds are a thicket, and only the dots are drawn."""

@@ -115,7 +115,7 @@ def own_settings() -> Iterator[None]:
 def png_of(figure: Figure, *, exact: bool = True) -> bytes:
     """The figure as PNG at its own resolution; equal figures give equal bytes, without date or program name.
 
-    Unless ``exact``, in 256 colours of its own, which a drawing does not show and which weigh a third; films keep all.
+    Unless ``exact``, in 256 colours of its own, which a drawing does not show and which weigh a third; images keep all.
     """
     content, pixels = io.BytesIO(), io.BytesIO()
     with own_settings():
@@ -138,7 +138,7 @@ def svg_of(figure: Figure) -> bytes:
 def picture_of(
     figure: Figure, *, name: str, caption: str, alt: str, table: Table | None = None, vector: bool = True
 ) -> Picture:
-    """The drawn figure as a `Picture`; ``vector``: as SVG too, which is right for anything but films."""
+    """The drawn figure as a `Picture`; ``vector``: as SVG too, which is right for anything but images."""
     return Picture(name, caption, alt, png_of(figure, exact=not vector), svg_of(figure) if vector else None, table)
 
 

@@ -31,8 +31,8 @@ def legible(text: str) -> str:
     characters; tags), lone surrogates and noncharacters show their number instead. The zero-width joiners stay: some
     scripts cannot be written without them. Letters written from right to left stay too.
 
-    >>> legible("film\u202e1.png\n")
-    'film[U+202E]1.png'
+    >>> legible("image\u202e1.png\n")
+    'image[U+202E]1.png'
     """
     return "".join(
         f"[U+{ord(character):04X}]" if _acts_unseen(character) else character

@@ -6,8 +6,7 @@ import numpy as np
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Column, Table
-from imil_sim.report.stats import ArmSummary, Inferences, Metric
-from imil_sim.report.tables.wording import (
+from imil_sim.report.tables.text import (
     DIGITS,
     METRIC_NAMES,
     absences,
@@ -20,6 +19,7 @@ from imil_sim.report.tables.wording import (
     mean_sd,
     on_set,
 )
+from imil_sim.stats import ArmSummary, Inferences, Metric
 
 
 def arms_overview(analysis: Analysis, of: SetAnalysis) -> Table:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.metrics import MINIMUM_GROUP, UNKNOWN, mean_known
-from imil_sim.report.tables.wording import anchor, grouped, mean_sd, named, on_set
+from imil_sim.report.tables.text import anchor, grouped, mean_sd, named, on_set
+from imil_sim.stats.metrics import MINIMUM_GROUP, UNKNOWN, mean_known
 
 LEFT_OVER = 0.5
 """Share of the AUROC above 0.5 that must be left with the lungs blacked out before the table remarks on it."""
@@ -47,14 +47,15 @@ def attention_table(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) ->
         Column("n, lung", explained="test images with CAM and lung mask"),
         Column("Pointing game", explained="share of lesions that hold the maximum of the true class's CAM"),
         Column("n, lesion", explained="test images with CAM and lesion mask"),
-        Column("AUROC", explained="of the whole films"),
+        Column("AUROC", explained="of the whole images"),
         Column("lungs hidden", explained="AUROC with the lungs blacked out; 0.5 is a model that looks at the lungs"),
         Column("lungs only", explained="AUROC with all but the lungs blacked out"),
         Column("n, hidden", explained="test images with a lung mask"),
     )
     notes = [
-        "Mean over seeds, in brackets the standard deviation over seeds. A film with something blacked out is none the "
-        "model has seen in training, so a low AUROC of such films alone proves little; a high one without lungs does."
+        "Mean over seeds, in brackets the standard deviation over seeds. An image with something blacked out is none "
+        "the "
+        "model has seen in training, so a low AUROC of such images alone proves little; a high one without lungs does."
     ]
     if suspects:
         notes.append(

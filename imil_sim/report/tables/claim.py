@@ -43,7 +43,7 @@ ITEMS = (
     Item(7, "Data", "Sources of the data", "Study table: images, test sets, fingerprints.", "Where they are had from."),
     Item(8, "Data", "Who was eligible; how, where and when found", _NOT, "From whoever collected the images."),
     Item(
-        9, "Data", "Preprocessing", "Study table: size; the documentation says how films are decoded and scaled.",
+        9, "Data", "Preprocessing", "Study table: size; the documentation says how images are decoded and scaled.",
         "What was done before the files were handed over.",
     ),
     Item(10, "Data", "Selected parts of the data", "Study table: images by part.", "Which images were left out, why."),
@@ -121,7 +121,7 @@ ITEMS = (
     Item(36, "Results", "Accuracy with its precision", "Arms and differences: each with labelled intervals.", ""),
     Item(
         37, "Results", "Failure analysis", "Disagreement by seed and image; interaction samples show the surest "
-        "mistakes in training.", "A reader's look at the misread test films.",
+        "mistakes in training.", "A reader's look at the misread test images.",
     ),
     Item(
         38, "Discussion", "Limitations", "The notes under the tables; what an oracle is wrong in, its card says.",

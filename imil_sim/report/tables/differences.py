@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.stats import Comparison, Inferences, Metric, equivalence
-from imil_sim.report.tables.wording import (
+from imil_sim.report.tables.text import (
     DIGITS,
     METRIC_NAMES,
     MINUS,
@@ -21,6 +20,7 @@ from imil_sim.report.tables.wording import (
     on_set,
     p_column,
 )
+from imil_sim.stats import Comparison, Inferences, Metric, equivalence
 
 
 def planned_differences(analysis: Analysis, of: SetAnalysis) -> tuple[Table, ...]:

@@ -11,7 +11,7 @@ from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.readers import ReaderAgreement, components, reader_agreement
-from imil_sim.report.tables.wording import DIGITS, METRIC_NAMES, capital, grouped, made_by_sweeps, named, number
+from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, capital, grouped, made_by_sweeps, named, number
 from imil_sim.study.record import Answer, Consultation, RunRecord
 
 MOST_COMPARED = 12
@@ -73,7 +73,7 @@ def feedback_table(analysis: Analysis) -> Table | None:
 
 
 def feedback_by_class(analysis: Analysis) -> Table | None:
-    """The same by what was mistaken for what: a normal film called TB has no lesion to point at, a missed TB has."""
+    """The same by what was mistaken for what: a normal image called TB has no lesion to point at, a missed TB has."""
     arms = _consulting(analysis)
     if not arms:
         return None
@@ -110,7 +110,7 @@ def feedback_by_class(analysis: Analysis) -> Table | None:
         Column("Confidence", DIGITS, explained="of the model in what it predicted, mean over questions"),
     )
     notes = [
-        "Counts are means a run. A film of the normal class holds no lesion: an oracle that points at lesions falls "
+        "Counts are means a run. An image of the normal class holds no lesion: an oracle that points at lesions falls "
         "back to something else there, or abstains."
     ]
     if silent:
@@ -133,7 +133,7 @@ def agreement_table(analysis: Analysis, of: ReaderAgreement | None) -> Table | N
     if of is None:
         return None
     rows = tuple(
-        (of.readers[j], of.readers[i], int(of.films[i, j]), *(_known(m[i, j]) for m in (of.dice, of.kappa)))
+        (of.readers[j], of.readers[i], int(of.images[i, j]), *(_known(m[i, j]) for m in (of.dice, of.kappa)))
         for i in range(len(of.readers))
         for j in range(i)
     )

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from imil_sim.report import metrics
 from imil_sim.report.analysis import Analysis, ReportedRun, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.tables.arms import of_images
-from imil_sim.report.tables.wording import anchor, grouped, mean_sd, on_set
+from imil_sim.report.tables.text import anchor, grouped, mean_sd, on_set
+from imil_sim.stats import metrics
 
 HALF = 0.5
 

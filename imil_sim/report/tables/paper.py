@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from imil_sim.report.analysis import Analysis
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.stats import Metric
 from imil_sim.report.tables.replayed import Replayed
-from imil_sim.report.tables.wording import joined, made_by_sweeps, mean_sd
+from imil_sim.report.tables.text import joined, made_by_sweeps, mean_sd
+from imil_sim.stats import Metric
 from imil_sim.study.spec import ArmSpec
 
 

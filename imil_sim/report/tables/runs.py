@@ -7,7 +7,7 @@ import numpy as np
 from imil_sim.report.analysis import Analysis, ReportedRun
 from imil_sim.report.document import Column, Table
 from imil_sim.report.tables.study import STATUSES, statuses
-from imil_sim.report.tables.wording import ranges
+from imil_sim.report.tables.text import ranges
 
 
 def runs_table(analysis: Analysis) -> Table:

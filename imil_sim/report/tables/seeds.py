@@ -6,7 +6,7 @@ import math
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.tables.wording import DIGITS, METRIC_NAMES, anchor, capital, grouped, on_set
+from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, anchor, capital, grouped, on_set
 
 
 def seeds_table(analysis: Analysis, of: SetAnalysis) -> Table:

@@ -11,7 +11,7 @@ from typing import Any
 from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis, Status
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.tables.wording import METRIC_NAMES, MINUS, grouped, ranges, told_random
+from imil_sim.report.tables.text import METRIC_NAMES, MINUS, grouped, ranges, told_random
 from imil_sim.study.record import RunRecord
 from imil_sim.study.spec import ArmSpec, Spec
 

@@ -6,8 +6,7 @@ import math
 
 from imil_sim.report.analysis import Analysis, SetAnalysis, SweepTrend
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.stats import Inferences, Metric, benjamini_hochberg
-from imil_sim.report.tables.wording import (
+from imil_sim.report.tables.text import (
     METRIC_NAMES,
     absences,
     anchor,
@@ -17,6 +16,7 @@ from imil_sim.report.tables.wording import (
     on_set,
     p_column,
 )
+from imil_sim.stats import Inferences, Metric, benjamini_hochberg
 
 SLOPE_DIGITS = 4
 """A slope per unit of a field that goes up to 90 is small."""

@@ -1,9 +1,9 @@
-"""The upper zones of the film: a clinician who knows where reactivated tuberculosis mostly sits.
+"""The upper zones of the image: a clinician who knows where reactivated tuberculosis mostly sits.
 
-What it simulates: "look up there first", without looking at this film.
+What it simulates: "look up there first", without looking at this image.
 What it may know: the grid.
 What it needs: nothing.
-Where it is wrong: on every finding in the lower zones, and on normal films.
+Where it is wrong: on every finding in the lower zones, and on normal images.
 """
 
 from __future__ import annotations

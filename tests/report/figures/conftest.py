@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from imil_sim.report import figures
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import CamRow, DoseLine, style
-from imil_sim.report.stats import compare, components_of
+from imil_sim.stats import compare, components_of
 
 Draw = Callable[[str, Sequence[str]], Picture]
 
@@ -81,13 +81,13 @@ def _draw(name: str, arms: Sequence[str]) -> Picture:
     components = components_of("auroc", labels, some)
     comparisons = compare(components, [(arm, 0) for arm in range(1, n)]) if compared else ()
     hits = figures.hits_of(labels, probabilities)
-    ids = [f"film-{i}" for i in range(IMAGES)]
-    film = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (48, 1))
+    ids = [f"image-{i}" for i in range(IMAGES)]
+    image = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (48, 1))
     levels = (5.0, 10.0, 20.0, 40.0)
     shown = tuple(comparison.a for comparison in (comparisons * 4)[:4])
     cams = [
-        CamRow(i, "TB", film, np.tile(film.T, (n, 1, 1)), ("TB",) * (n - 1) + ("normal",), (0.9995,) * n)
-        for i in ("film-1", "film-2")
+        CamRow(i, "TB", image, np.tile(image.T, (n, 1, 1)), ("TB",) * (n - 1) + ("normal",), (0.9995,) * n)
+        for i in ("image-1", "image-2")
     ]
     overlap = np.clip(np.eye(n) + 0.25, 0, 1)
     overlap[0, 1] = overlap[1, 0] = np.nan
@@ -110,7 +110,7 @@ def _draw(name: str, arms: Sequence[str]) -> Picture:
             hits[1:2], hits[0], arms[1:2], name=name, reference_name=arms[0], ids=ids, seeds=seeds
         ),
         "augmentations": lambda: figures.augmentations(
-            np.stack([np.tile(film // 2, (n, 1, 1))] * 2), arms, ["film-1", "film-2"], name=name, notes=["TB", ""]
+            np.stack([np.tile(image // 2, (n, 1, 1))] * 2), arms, ["image-1", "image-2"], name=name, notes=["TB", ""]
         ),
         "cam-panels": lambda: figures.cam_panels(cams, arms, name=name),
         "attention": lambda: figures.attention(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imil_sim.report.figures import DoseLine, dose_response
-from imil_sim.report.stats import Estimate
+from imil_sim.stats import Estimate
 
 
 def estimate(value: float, half: float | None = 0.01) -> Estimate:

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.collections import LineCollection
 
 from imil_sim.report.figures import forest
-from imil_sim.report.stats import Comparison, Components, Resplit, compare
+from imil_sim.stats import Comparison, Components, Resplit, compare
 
 ARMS = ("base", "better", "same")
 

@@ -25,18 +25,18 @@ from imil_sim.report.figures.interactions import (
 )
 from imil_sim.study.record import Answer
 
-FILM, CAM, NUMBERED, CHOSEN, RESULT = range(5)
+IMAGE, CAM, NUMBERED, CHOSEN, RESULT = range(5)
 
 
 def sample(**fields: Any) -> Sample:
-    """A flat gray film of 40 px whose right half the oracle of a 2 x 2 grid chose."""
+    """A flat gray image of 40 px whose right half the oracle of a 2 x 2 grid chose."""
     image = np.full((40, 40), 120, np.uint8)
     cam = np.zeros((40, 40), np.float32)
     cam[:20, :20] = 1
     result = image.copy()
     result[:, :20] = 0
     given: dict[str, Any] = {
-        "image_id": "film-1", "image": image, "cam": cam, "grid": Grid(2, 2),
+        "image_id": "image-1", "image": image, "cam": cam, "grid": Grid(2, 2),
         "cells": np.array([[False, True], [False, True]]), "result": result, "true_name": "TB",
         "predicted_name": "normal", "confidence": 0.93, "oracle": "lesions", "note": "",
     }  # fmt: skip
@@ -70,11 +70,11 @@ def quarter(of: NDArray[np.uint8], row: int, col: int) -> NDArray[np.float64]:
 
 def test_the_five_panels_show_what_they_say() -> None:
     figure = interaction_sheet([sample()])
-    film, cam, chosen, result = (panel(figure, column) for column in (FILM, CAM, CHOSEN, RESULT))
-    assert np.allclose(quarter(film, 0, 0), 120, atol=1)
+    image, cam, chosen, result = (panel(figure, column) for column in (IMAGE, CAM, CHOSEN, RESULT))
+    assert np.allclose(quarter(image, 0, 0), 120, atol=1)
     red, _, blue = quarter(cam, 0, 0)
     assert red > blue + 50  # yellow where the model looked,
-    assert np.allclose(quarter(cam, 1, 1), 120, atol=1)  # a film elsewhere
+    assert np.allclose(quarter(cam, 1, 1), 120, atol=1)  # an image elsewhere
     assert np.allclose(quarter(chosen, 0, 0), 40, atol=1)  # dimmed
     assert np.allclose(quarter(chosen, 0, 1), 120, atol=1)
     assert np.allclose(quarter(result, 1, 0), 0, atol=1)
@@ -87,7 +87,7 @@ def test_the_five_panels_show_what_they_say() -> None:
 
 def test_the_words_of_a_row() -> None:
     shown = words(interaction_sheet([sample(note="small opacity")]))
-    for text in ("film-1", "true: TB", "predicted: normal", "confidence: 93.0%", "oracle: lesions", "small opacity"):
+    for text in ("image-1", "true: TB", "predicted: normal", "confidence: 93.0%", "oracle: lesions", "small opacity"):
         assert text in shown
     assert [number for number in ("1", "2", "3", "4", "5") if f"\n{number}\n" in f"\n{shown}\n"] == ["1", "2", "3", "4"]
     assert "100" not in words(interaction_sheet([sample(confidence=0.99999)]))
@@ -106,7 +106,7 @@ def test_the_three_kinds_of_no_effect_look_different(cells: NDArray[np.bool_] | 
 
 
 def test_same_samples_same_bytes_whatever_the_users_settings(tmp_path: Path) -> None:
-    samples = [sample(), sample(image_id="film-2", cells=None)]
+    samples = [sample(), sample(image_id="image-2", cells=None)]
     write_png(interaction_sheet(samples), tmp_path / "first.png")
     with matplotlib.rc_context({"figure.dpi": 50, "image.cmap": "jet", "savefig.bbox": "tight", "font.size": 20}):
         before = dict(matplotlib.rcParams)
@@ -116,7 +116,7 @@ def test_same_samples_same_bytes_whatever_the_users_settings(tmp_path: Path) -> 
     assert first == (tmp_path / "second.png").read_bytes()
     assert b"Software" not in first
     assert b"tEXt" not in first
-    write_png(interaction_sheet([sample(), sample(image_id="film-3", cells=None)]), tmp_path / "second.png")
+    write_png(interaction_sheet([sample(), sample(image_id="image-3", cells=None)]), tmp_path / "second.png")
     assert first != (tmp_path / "second.png").read_bytes()
 
 
@@ -145,7 +145,7 @@ def test_numbers_that_could_not_be_read_are_left_out() -> None:
 
 def test_a_sample_of_a_record() -> None:
     recorded = Answer(
-        image_id="film-1", label=1, predicted=0, confidence=0.93, mispredicted=True, cells=(2, 4), effect="replaced",
+        image_id="image-1", label=1, predicted=0, confidence=0.93, mispredicted=True, cells=(2, 4), effect="replaced",
         note="seen",
     )  # fmt: skip
     drawn = sample(note="seen")

@@ -19,7 +19,7 @@ FIGURES = (
     "forest", "forest-few", "slopes", "roc", "reliability", "dose-response", "disagreement",
     "disagreement-of-one", "augmentations", "cam-panels", "attention", "cells",
 )  # fmt: skip
-OF_FILMS = {"augmentations", "cam-panels"}
+OF_IMAGES = {"augmentations", "cam-panels"}
 THREE = ("baseline", "lesions", "random-cells")
 NASTY = ("<script>alert(1)</script>", "$x$", "$\\frac{$ --><b>", "\u202eevil\x00\n日本")
 THIRTY = tuple(f"lesions-that-a-clinician-of-some-experience-has-found@cells={n:03}" for n in range(30))
@@ -27,7 +27,7 @@ THIRTY = tuple(f"lesions-that-a-clinician-of-some-experience-has-found@cells={n:
 SHOWN_OF_THIRTY = {
     "augmentations": 12, "cam-panels": 11, "disagreement-of-one": 0, "disagreement": 29, "forest": 29, "forest-few": 29,
 }  # fmt: skip
-"""Where it is not all of them: two lines of films, and no row for the reference."""
+"""Where it is not all of them: two lines of images, and no row for the reference."""
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -40,9 +40,9 @@ def test_equal_input_gives_equal_bytes_whatever_the_users_settings(name: str, dr
         second = draw(name, NASTY)
         assert dict(matplotlib.rcParams) == before
     assert (first.png, first.svg, first.alt, first.caption) == (second.png, second.svg, second.alt, second.caption)
-    assert not _pylab_helpers.Gcf.figs  # nothing is left in pyplot's hands
+    assert not _pylab_helpers.Gcf.figs  # nothing is left in pyplot's executor
     assert b"tEXt" not in first.png
-    assert (first.svg is None) == (first.table is None) == (name in OF_FILMS)
+    assert (first.svg is None) == (first.table is None) == (name in OF_IMAGES)
     assert first.table is None or (first.table.name == f"{name}-data" and first.table.rows)
     assert re.search(r"\d.*\.$", first.alt, re.DOTALL)
     if first.svg is not None:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imil_sim.report import metrics
 from imil_sim.report.figures.reliability import reliability, reliability_bins
+from imil_sim.stats import metrics
 
 CONFIDENCE = [0.55, 0.65, 0.75, 0.85, 0.95, 0.95, 1.0]
 HIT = [1, 0, 1, 1, 1, 0, 1]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
-from imil_sim.report import metrics
 from imil_sim.report.figures.roc import Roc, on_grid, roc, roc_of
+from imil_sim.stats import metrics
 
 LABELS = np.array([0, 0, 1, 1])
 

@@ -39,10 +39,10 @@ def document(png: Callable[..., bytes]) -> Document:
     )  # fmt: skip
     order = Table("order", "To be sorted", (Column("arm"), Column("d", 1), Column("interval")), rows)
     long = Table("long", "Every run", (Column("run"), Column("why")), tuple((i, "w" * 90) for i in range(40)))
-    films = Picture("films", "Films", "Four films", png(900, 300))
+    images = Picture("images", "ImageIndex", "Four images", png(900, 300))
     sections = (
         Section("tables", "Tables", ("A paragraph",), (wide, order)),
-        Section("figures", "Figures-" + "x" * 120, (), (curve(), films)),
+        Section("figures", "Figures-" + "x" * 120, (), (curve(), images)),
         Section("runs", "Runs", (), (long,)),
     )
     return Document(

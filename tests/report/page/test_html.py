@@ -25,12 +25,15 @@ def document(png: Callable[..., bytes]) -> Document:
         ("Ten seeds.",),
     )
     forest = Picture("forest", "Differences", "A forest plot", png(8, 4), SVG, arms)
-    films = Picture("films", "Films", "Four films", png(30, 20))
+    images = Picture("images", "ImageIndex", "Four images", png(30, 20))
     return Document(
         "ring-grid",
         "What it was worth",
         (Statement("Nothing differs."), Statement("Two runs failed.", "bad")),
-        (Section("results", "Results", ("A paragraph.",), (arms, forest)), Section("films", "Films", (), (films,))),
+        (
+            Section("results", "Results", ("A paragraph.",), (arms, forest)),
+            Section("images", "ImageIndex", (), (images,)),
+        ),
     )
 
 
@@ -62,7 +65,7 @@ def test_landmarks_headings_and_contents(document: Document, elements: Callable[
     ids = [value for _, name, value in found.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     assert {value.removeprefix("#") for value in found.values("a", "href")} <= set(ids)
-    assert [link for link in found.values("a", "href") if link[1:] in ("results", "films")] == ["#results", "#films"]
+    assert [link for link in found.values("a", "href") if link[1:] in ("results", "images")] == ["#results", "#images"]
     assert {value for _, name, value in found.attributes if name == "aria-labelledby"} <= set(ids)
     assert [tag for tag, _ in found.elements if re.fullmatch("h[1-6]", tag)] == ["h1", "h2", "h2", "h2"]
     tags = [tag for tag, _ in found.elements]
@@ -93,10 +96,10 @@ def test_tones_are_words(document: Document) -> None:
 
 def test_pictures_lie_in_the_page_with_their_size(document: Document, elements: Callable[[str], Any]) -> None:
     found = elements(render_html(document).decode())
-    forest, films = found.values("img", "src")
+    forest, images = found.values("img", "src")
     assert base64.b64decode(forest.removeprefix("data:image/svg+xml;base64,"), validate=True) == SVG
-    assert films.startswith("data:image/png;base64,")
-    assert found.values("img", "alt") == ["A forest plot", "Four films"]
+    assert images.startswith("data:image/png;base64,")
+    assert found.values("img", "alt") == ["A forest plot", "Four images"]
     assert list(zip(found.values("img", "width"), found.values("img", "height"), strict=True)) == [
         ("48", "24"),
         ("30", "20"),

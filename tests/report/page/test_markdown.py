@@ -67,6 +67,6 @@ A &#36;5 paragraph.
 
 
 def test_a_picture_without_svg_is_shown_as_png(png: Callable[..., bytes]) -> None:
-    films = Picture("films", "Films", "Four films", png(2, 2))
-    text = render_markdown(Document("s", "t", (), (Section("a", "A", (), (films,)),)))
-    assert "![Four films](figures/films.png)" in text
+    images = Picture("images", "ImageIndex", "Four images", png(2, 2))
+    text = render_markdown(Document("s", "t", (), (Section("a", "A", (), (images,)),)))
+    assert "![Four images](figures/images.png)" in text

@@ -83,7 +83,7 @@ def _predictions(
     shown = _both(given) if shown.ndim == 1 else shown
     nothing, masked = np.full(len(labels), np.nan), np.full(shown.shape, np.nan)
     return Predictions(
-        ids=tuple(f"film-{i}" for i in range(len(labels))), labels=np.array(labels), probabilities=shown,
+        ids=tuple(f"image-{i}" for i in range(len(labels))), labels=np.array(labels), probabilities=shown,
         lungs_hidden=masked if hidden is None else _both(hidden), lungs_only=masked, cam_in_lung=nothing,
         lung_share=nothing, lung_estimated=np.zeros(len(labels), np.bool_), pointing=nothing, attributes=attributes,
         cam_rows=np.zeros(0, np.int64), cams=np.zeros((0, 8, 8), np.uint8),

@@ -18,7 +18,7 @@ from imil_sim.report.tables import (
 
 LABELS = [0, 0, 1, 1]
 THREE_OF_FOUR = [0.1, 0.4, 0.35, 0.8]
-"""One of four pairs of a normal film and a TB film is in the wrong order: AUROC 0.75."""
+"""One of four pairs of a normal image and a TB image is in the wrong order: AUROC 0.75."""
 ALL_RIGHT = [0.1, 0.2, 0.7, 0.9]
 
 

@@ -10,7 +10,7 @@ from imil_sim.report.tables import attention_table, groups_table, worst_groups_t
 
 LABELS = [0] * 10 + [1] * 10
 SCORES = [0.1] * 8 + [0.9] * 2 + [0.9] * 9 + [0.1]
-"""Eight of ten normal films and nine of ten TB films are right."""
+"""Eight of ten normal images and nine of ten TB images are right."""
 
 
 def test_a_model_that_is_right_without_lungs_is_remarked_on(hand_made: Any, frames: Any) -> None:
@@ -40,7 +40,7 @@ def test_attention_is_the_mean_over_runs(synthetic: Any, frames: Any) -> None:
 
 
 def test_groups_worked_out_by_hand(hand_made: Any, frames: Any) -> None:
-    # Of ten F films (six normal, four TB) all are right; of ten M films seven.
+    # Of ten F images (six normal, four TB) all are right; of ten M images seven.
     sex = tuple("F" * 6 + "M" * 4 + "F" * 4 + "M" * 6)
     analysis = hand_made({"baseline": [SCORES]}, LABELS, attributes={"sex": sex, "site": ("",) * 20})
     main, frame = analysis.sets["main"], frames(analysis)["main"]
@@ -53,7 +53,7 @@ def test_groups_worked_out_by_hand(hand_made: Any, frames: Any) -> None:
     assert worst is not None
     ((_, attribute, accuracy, worst_accuracy, _, worst_auroc),) = worst.rows
     assert (attribute, accuracy, worst_accuracy) == ("sex", "0.850", "0.700")
-    # M: two of four normal films are right and five of six TB films: 10 pairs in order, 12 tie, of 24.
+    # M: two of four normal images are right and five of six TB images: 10 pairs in order, 12 tie, of 24.
     assert float(str(worst_auroc)) == pytest.approx(16 / 24, abs=6e-4)
 
 

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.report import metrics
-from imil_sim.report.stats import null_ece
 from imil_sim.report.tables import calibration as module
 from imil_sim.report.tables import calibration_table, operating_table
 from imil_sim.report.tables.operating import chosen_threshold
+from imil_sim.stats import metrics, null_ece
 
 LABELS = [0, 0, 1, 1]
 SCORES = [0.1, 0.4, 0.35, 0.8]
@@ -67,7 +66,7 @@ def test_three_classes_have_no_positive_one(hand_made: Any, frames: Any) -> None
 
 
 def test_the_operating_point_worked_out_by_hand(hand_made: Any, frames: Any) -> None:
-    # In training 0.2 lies below every TB film and 0.3 is one: the threshold is half-way, where the test film of 0.35
+    # In training 0.2 lies below every TB image and 0.3 is one: the threshold is half-way, where the test image of 0.35
     # is found and so is the normal one of 0.4.
     training = [0, 0, 1, 1], [0.1, 0.2, 0.3, 0.9]
     analysis = hand_made({"baseline": [SCORES], "other": [None]}, LABELS, training=training)
@@ -89,8 +88,8 @@ def test_thresholds_worked_out_by_hand() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), min_size=2, max_size=12), st.floats(0, 1))
-def test_no_threshold_is_better_on_the_training_images(films: list[tuple[bool, int]], other: float) -> None:
-    truth, scores = np.array([f[0] for f in films]), np.array([f[1] for f in films]) / 20
+def test_no_threshold_is_better_on_the_training_images(images: list[tuple[bool, int]], other: float) -> None:
+    truth, scores = np.array([f[0] for f in images]), np.array([f[1] for f in images]) / 20
 
     def worth(threshold: float) -> float:
         return metrics.sensitivity(truth, scores, threshold) + metrics.specificity(truth, scores, threshold)

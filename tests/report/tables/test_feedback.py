@@ -53,7 +53,7 @@ def test_what_was_asked_and_answered_worked_out_by_hand(hand_made: Any) -> None:
     assert "No numbers: no run of it is done (other)." in table.notes
 
 
-def test_normal_films_called_tb_stand_apart_from_missed_tb(hand_made: Any) -> None:
+def test_normal_images_called_tb_stand_apart_from_missed_tb(hand_made: Any) -> None:
     asked = consultation(
         answer("a", (1,)), answer("b", None), answer("c", (1, 2), label=0), answer("d", (), mispredicted=False)
     )
@@ -87,7 +87,7 @@ def test_agreement_counts_only_what_both_were_asked_and_answered(hand_made: Any)
     assert found.readers == ("one", "other")
     # Both answered about a (one cell in common of two and two: 1/2) and b (nothing and nothing) in one consultation.
     assert found.dice.tolist() == [[1.0, 0.5], [0.5, 1.0]]
-    assert found.films.tolist() == [[4, 2], [2, 5]]
+    assert found.images.tolist() == [[4, 2], [2, 5]]
     table = agreement_table(analysis, found)
     assert table is not None
     # Of 8 cells 6 alike; each chose 2 of 8, so chance alone makes 10/16 alike: (6/8 - 10/16) / (1 - 10/16) = 1/3.

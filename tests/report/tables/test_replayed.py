@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from imil_sim.feedback.divergence import Divergence
 from imil_sim.report.tables import Replayed, replayed_table
+from imil_sim.sessions.divergence import Divergence
 
 
 def test_coverage_and_divergence_of_every_replayed_run() -> None:
     near = Replayed("resident", 0, "ann", Divergence(20, 20, 15, 0.5))
-    far = Replayed("resident", 1, "ann", Divergence(20, 20, 2, None, "only 2 films are shared, fewer than 3"))
+    far = Replayed("resident", 1, "ann", Divergence(20, 20, 2, None, "only 2 images are shared, fewer than 3"))
     table = replayed_table([near, far])
     assert table is not None
     assert table.rows == (
@@ -14,7 +14,7 @@ def test_coverage_and_divergence_of_every_replayed_run() -> None:
         ("resident, seed 1", "ann", 20, 20, 2, 0.1, 2 / 38, None),
     )
     assert "resident, seed 1 (ann)" in table.notes[1]
-    assert "only 2 films are shared" in table.notes[1]
+    assert "only 2 images are shared" in table.notes[1]
 
 
 def test_several_sessions_of_one_run_say_what_their_coverage_is_of() -> None:

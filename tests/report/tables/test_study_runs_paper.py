@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from imil_sim.feedback.divergence import Divergence
 from imil_sim.report.analysis import analyse
 from imil_sim.report.document import Table
 from imil_sim.report.tables import (
@@ -17,6 +16,7 @@ from imil_sim.report.tables import (
     study_table,
 )
 from imil_sim.report.tables.paper import FLAGS, TABLE_1
+from imil_sim.sessions.divergence import Divergence
 
 SCORES = [0.1, 0.4, 0.35, 0.8]
 
@@ -52,9 +52,9 @@ def test_the_study_says_what_was_run_and_on_what(synthetic: Any) -> None:
 
 
 def test_where_the_images_lie_on_this_machine_is_not_told(hand_made: Any) -> None:
-    source = {"source": "folder", "path": "/home/someone/films", "size": 64}
+    source = {"source": "folder", "path": "/home/someone/images", "size": 64}
     told = as_dict(study_table(hand_made({"baseline": [SCORES]}, [0, 0, 1, 1], images=source)))
-    assert "path films" in told["Images"]
+    assert "path images" in told["Images"]
     assert "someone" not in str(told)
 
 
@@ -73,7 +73,7 @@ def test_the_arms_with_their_part_in_the_study(synthetic: Any) -> None:
     arms |= {"budget": 0.0, "all-cells": 0.0}
     table = arm_definitions(analyse(*synthetic(arms, seeds=1, images=20)))
     assert {row[0]: row[-1] for row in table.rows}["random-cells"] == "random cells in the number of lesions"
-    told = {"count": "random cells, 5 a film", "like": "random cells in the number of the oracle noisy"}
+    told = {"count": "random cells, 5 an image", "like": "random cells in the number of the oracle noisy"}
     for option, value in (("count", 5), ("like", "noisy")):
         tables = {"control": {"feedback": {"oracle": "random-cells", "options": {option: value}}}}
         arms = {"baseline": 0.0, "budget": 0.0, "control": 0.0}

@@ -1,0 +1,317 @@
+"""A session: one person's answers to the questions of a consultation, each on disk before the next image shows.
+
+The session is the only state. Every answer is read from it and written to it, so that several windows, several servers
+and a crash at any moment leave one session, and nothing in it twice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from imil_sim.annotate.drafts import Draft, Given, read_drafts, write_drafts
+from imil_sim.annotate.instructions import instructions, together
+from imil_sim.annotate.questions import Asked, AskedImage
+from imil_sim.errors import UsageError, listed
+from imil_sim.feedback import SessionError
+from imil_sim.sessions import (
+    Session,
+    SessionAnswer,
+    SessionFolder,
+    standing_answer,
+)
+from imil_sim.sessions.session import Header
+from imil_sim.sessions.write import append_answer, line_of, write_header, write_session
+
+_BRING_BACK = (
+    "Was the folder unmounted, moved or emptied? Bring it back and save again. To begin a new session in the "
+    "folder that is there now, end imil-sim annotate and run it again."
+)
+
+
+class Stale(Exception):
+    """Another window answered meanwhile; nothing was written."""
+
+    def __init__(self, there: SessionAnswer | None) -> None:
+        super().__init__("answered meanwhile")
+        self.there = there
+
+
+def version(answer: SessionAnswer | None) -> str | None:
+    """16 hex digits that no other answer has; None where there is no answer."""
+    return None if answer is None else hashlib.sha256(line_of(answer)).hexdigest()[:16]
+
+
+@dataclass
+class AnnotationSession:
+    """The annotation session of one reader, with the questions of one consultation."""
+
+    asked: Asked
+    folder: SessionFolder
+    role: str = ""
+    """What the reader is: radiologist, resident, ...; empty: unknown."""
+    path: Path = field(init=False)
+    """The session."""
+    _folder: os.stat_result = field(init=False, repr=False)
+    """The folder of answers at the start; another one in its place gets no new session."""
+    _is_begun: bool = field(init=False, default=False, repr=False)
+    """Whether the session was there once; it is not begun a second time."""
+
+    def __post_init__(self) -> None:
+        self.path = self.folder.path(self.asked.grid)
+        self._folder = self.path.parent.stat()
+        _ = self._header(), self.session()  # what is wrong is said before anybody answers
+
+    def session(self) -> Session | None:
+        """The session as it stands; None where nothing has been answered.
+
+        Raises:
+            UsageError: it belongs to another role, other classes or another image set, or answers about other pixels or
+                labels of these images.
+            SessionError: what lies there is no session; or the session or its folder is gone.
+        """
+        session = self._found()
+        if session and self.role and session.header.role not in ("", self.role):
+            raise UsageError(
+                f'{self.path} is the session of a reader whose role is "{session.header.role}", not "{self.role}"; '
+                "leave --role out to go on with it, or name another folder or reader in the study"
+            )
+        if session and session.header.class_names not in ((), self.asked.class_names):
+            raise UsageError(
+                f"{self.path} was recorded with the classes {', '.join(session.header.class_names)}, these questions "
+                f"have {', '.join(self.asked.class_names)}; name another folder or reader in the study"
+            )
+        if session and not self._is_of_this_set(session.header):
+            raise UsageError(
+                f"{self.path} holds answers about another image set, or about images of another size, than these "
+                f'questions (image set "{self.asked.set_name}"); they are kept: name another reader or folder in the '
+                "study"
+            )
+        if session and (others := [image.image_id for image in self.asked.images if _is_of_another(session, image)]):
+            raise UsageError(
+                f"{self.path} holds answers about other pixels or another label of {len(others)} of these images, the "
+                f'first "{others[0]}"; they are kept: name another folder or reader in the study'
+            )
+        return session
+
+    def _found(self) -> Session | None:
+        try:
+            folder = self.path.parent.stat()
+        except OSError as error:
+            raise self._gone(error) from error
+        session = self.folder.session(self.asked.grid)
+        if session is None and (self._is_begun or not os.path.samestat(folder, self._folder)):
+            found = "session is gone" if self._is_begun else "folder is another one than at the start"
+            raise SessionError(f"{self.path}: the {found}. {_BRING_BACK}")
+        self._is_begun = session is not None
+        return session
+
+    def _gone(self, error: OSError) -> SessionError:
+        return SessionError(f"the folder {self.path.parent} cannot be opened: {error.strerror}. {_BRING_BACK}")
+
+    def _is_of_this_set(self, header: Header) -> bool:
+        """Whether nothing in the header speaks against it."""
+        size = self.asked.images[0].image.shape
+        return header.set_fingerprint in (None, self.asked.set_fingerprint) and header.film_size in (None, size)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader should know of the session before going on with it."""
+        session = self.session()
+        if session:
+            return session.warnings
+        if self.path.exists():
+            return (f"session {self.path} is empty, its writer was stopped before the first line; it is begun anew",)
+        return ()
+
+    def answers(self) -> tuple[SessionAnswer | None, ...]:
+        """What the oracle would find now, image by image; None where it would still wait."""
+        session = self.session()
+        return tuple(self._standing(session, image) for image in self.asked.images)
+
+    def save(self, number: int, given: Given) -> SessionAnswer:
+        """The answer to the question with that index, on disk when this returns.
+
+        The same answer given twice is one answer.
+
+        Raises:
+            Stale: what it is to replace is not what is there.
+            SessionError: it cannot be written; the session is as it was.
+            UsageError: a cell lies outside the grid; or as `session`.
+        """
+        image = self._asked_for(number, given)
+        with self._alone():
+            session = self._begun()
+            there = self._standing(session, image)
+            if version(there) == given.replaces:
+                there = self._write(session, image, given)
+            elif there is None or _says(there) != (given.cells, given.reason):
+                raise Stale(there)
+            with suppress(SessionError):  # the answer is on disk; a draft that stays belongs to another version of it
+                self._put_draft(image, None)
+            return there
+
+    def drafts(self) -> tuple[Given | None, ...]:
+        """What was chosen and not saved, image by image; a draft that cannot be read is none."""
+        found = {(draft.image_id, draft.cam_sha256): draft.given for draft in read_drafts(self._drafts)}
+        return tuple(found.get((image.image_id, image.cam_sha256)) for image in self.asked.images)
+
+    def keep_draft(self, number: int, given: Given) -> bool:
+        """Keep what was chosen and not saved, in place of what was kept before; without cells nothing is.
+
+        Gives whether it was kept: a draft that was begun on another answer than the one that is there is not, lest one
+        that arrives late outlives the answer that it became.
+
+        Raises:
+            SessionError: it cannot be written.
+            UsageError: a cell lies outside the grid; or as `session`.
+        """
+        image = self._asked_for(number, given)
+        with self._alone():
+            if version(self._standing(self.session(), image)) != given.replaces:
+                return False
+            self._put_draft(image, None if given.cells is None else given)
+            return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Within it nobody else saves into the folder: two servers may serve one reader."""
+        try:
+            opened = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._gone(error) from error
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(opened)
+
+    @property
+    def _drafts(self) -> Path:
+        return self.path.with_name(f".{self.path.stem}.drafts.json")
+
+    def _put_draft(self, image: AskedImage, given: Given | None) -> None:
+        drafts = read_drafts(self._drafts)
+        kept = [draft for draft in drafts if (draft.image_id, draft.cam_sha256) != (image.image_id, image.cam_sha256)]
+        if given is not None:
+            kept.append(Draft(image_id=image.image_id, cam_sha256=image.cam_sha256, given=given))
+        if kept != list(drafts):
+            write_drafts(self._drafts, tuple(kept))
+
+    def _asked_for(self, number: int, given: Given) -> AskedImage:
+        """The image with that index, once the cells are known to lie on its grid."""
+        most = self.asked.grid.rows * self.asked.grid.cols
+        if given.cells and not 1 <= given.cells[0] <= given.cells[-1] <= most:
+            raise UsageError(f"cells are numbers from 1 to {most}, not {given.cells[0]} to {given.cells[-1]}")
+        return self.asked.images[number]
+
+    def _standing(self, session: Session | None, image: AskedImage) -> SessionAnswer | None:
+        found = standing_answer(session, image.image_id, image.cam_sha256) if session else None
+        # An answer that does not say about which pixels is none; the oracle would name it and end the run.
+        return found if found and (found.image_sha256, found.label) == (image.image_sha256, image.label) else None
+
+    def _header(self) -> Header:
+        """Of a session that is begun now.
+
+        Raises:
+            UsageError: the role, or a name that the questions give, cannot stand in a session.
+        """
+        asked = self.asked
+        try:
+            return Header(
+                reader=self.folder.reader,
+                role=self.role,
+                date=datetime.date.today(),
+                set_name=asked.set_name,
+                set_fingerprint=asked.set_fingerprint,
+                film_size=(asked.images[0].image.shape[0], asked.images[0].image.shape[1]),
+                class_names=asked.class_names,
+                grid=asked.grid.shape,
+                states=(asked.state,),
+                instructions=instructions(asked),
+                source="imil-sim annotate",
+            )
+        except ValidationError as error:
+            wrong = (
+                f"{'.'.join(map(str, one['loc']))} {str(one['input'])[:40]!a}: {one['msg']}".replace(
+                    "Value error, ", ""
+                )
+                for one in error.errors(include_url=False)
+            )
+            raise UsageError(f"the session of {self.folder.reader} cannot be begun:{listed(wrong)}") from error
+
+    def _begun(self) -> Session:
+        """The session with this consultation in its header."""
+        session = self.session()
+        if session is None:
+            header = self._header()
+            write_header(self.path, header)
+            self._is_begun = True
+            return Session(header)
+        if changed := self._changed(session):
+            session = Session(session.header.model_copy(update=changed), session.answers)
+            write_session(self.path, session)
+        return session
+
+    def _changed(self, session: Session) -> dict[str, object]:
+        """What changes in an older header: a state and a role more; the name of the set is unknown where it differs."""
+        asked, header, changed = self.asked, session.header, dict[str, object]()
+        if (told := together(header.instructions, instructions(asked))) != header.instructions:
+            changed["instructions"] = told
+        if self.role and not header.role:
+            changed["role"] = self.role
+        if asked.state not in header.states and (header.states or not session.answers):
+            changed["states"] = (*header.states, asked.state)
+        if header.set_name not in ("", asked.set_name):
+            changed["set_name"] = ""
+        return changed
+
+    def _write(self, session: Session, image: AskedImage, given: Given) -> SessionAnswer:
+        consultation = self._consultation(session)
+        answer = SessionAnswer(
+            order=max((other.order for other in session.answers), default=0) + 1,
+            consultation=consultation,
+            image_id=image.image_id,
+            image_sha256=image.image_sha256,
+            label=image.label,
+            predicted=image.predicted,
+            confidence=image.confidence,
+            cam_sha256=image.cam_sha256,
+            abstained=given.cells is None,
+            cells=given.cells,
+            reason=given.reason,
+            seconds=given.seconds,
+        )
+        old = [other for other in session.about(image.image_id) if other.consultation == consultation]
+        if not old:
+            append_answer(self.path, answer)
+        else:
+            kept = tuple(other for other in session.answers if other not in old)
+            write_session(self.path, Session(session.header, (*kept, answer)))
+        return answer
+
+    def _consultation(self, session: Session) -> int:
+        """Which consultation of the session this is, from 1."""
+        states = session.header.states
+        if self.asked.state in states:
+            return states.index(self.asked.state) + 1
+        return max((answer.consultation for answer in session.answers), default=1)
+
+
+def _is_of_another(session: Session, image: AskedImage) -> bool:
+    """Whether an answer about the image is known to be about other pixels, or another label."""
+    return any(
+        answer.image_sha256 not in (None, image.image_sha256) or answer.label not in (None, image.label)
+        for answer in session.about(image.image_id)
+    )
+
+
+def _says(answer: SessionAnswer) -> tuple[tuple[int, ...] | None, str]:
+    return answer.cells, answer.reason

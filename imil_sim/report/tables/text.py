@@ -1,0 +1,209 @@
+"""Words and number formats that the tables have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from imil_sim.report.analysis import Analysis, SetAnalysis
+from imil_sim.report.controls import number_of, same_number
+from imil_sim.report.document import Cell, Column
+from imil_sim.stats import Estimate, Inferences, Metric
+
+METRIC_NAMES: Mapping[Metric, str] = {
+    "auroc": "AUROC",
+    "accuracy": "accuracy",
+    "brier": "Brier score",
+    "ece_top_label": "ECE, top label",
+    "ece_positive": "ECE, positive class",
+}
+"""What a reader calls them; the last one is left out where there are more than two classes."""
+
+DIGITS = 3
+"""Of a metric: with a few hundred test images the third is already noise."""
+
+P_DIGITS = 4
+
+MOST_NAMED = 6
+"""So many rows are named in a note; of more, it says how many."""
+
+ECE_CAVEAT = (
+    "The ECE has corners: where a bin is calibrated, the jackknife's variance is up to 2.75 times the true one, so "
+    "interval C (new patients) is then too wide; A is hardly touched, since it takes most of its variance from the "
+    "seeds."
+)
+
+MINUS = "−"
+
+
+def inference_columns(of: SetAnalysis, signed: bool) -> tuple[Column, Column, Column]:
+    """The columns of the three intervals, each saying what is random in it."""
+    split = any(components.resplit for components in of.components.values())
+    both, again = "new seeds and new patients; the primary one", "new seeds, this test set"
+    if split:
+        both = "new seeds and new patients"
+        again = "new seeds with splits of their own (Nadeau-Bengio); the primary one"
+    return (
+        Column("A: 95% interval", signed=signed, explained=both),
+        Column("B: 95% interval", signed=signed, explained=again),
+        Column("C: 95% interval", signed=signed, explained="new patients, these trained models"),
+    )
+
+
+def interval(of: Estimate, *, signed: bool = False, digits: int = DIGITS) -> Cell:
+    """``0.812 to 0.934``; None where there is no interval."""
+    if of.why_absent:
+        return None
+    return f"{number(of.low, signed=signed, digits=digits)} to {number(of.high, signed=signed, digits=digits)}"
+
+
+def intervals(of: Inferences, *, signed: bool = False, digits: int = DIGITS) -> tuple[Cell, Cell, Cell]:
+    """The three intervals as cells."""
+    a, b, c = (interval(estimate, signed=signed, digits=digits) for estimate in of)
+    return a, b, c
+
+
+def p_column(heading: str, explained: str) -> Column:
+    """A column of p values."""
+    return Column(heading, P_DIGITS, explained=explained, never_zero=True)
+
+
+def number(value: float, *, signed: bool = False, digits: int = DIGITS) -> str:
+    """With that many digits after the point, a true minus, and no sign before nothing but zeros.
+
+    >>> number(-0.0004, signed=True), number(0.0126, signed=True)
+    ('0.000', '+0.013')
+    """
+    shown = f"{value:{'+' if signed else ''}.{digits}f}"
+    return shown.replace("-", MINUS) if float(shown) else f"{0:.{digits}f}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def mean_sd(values: ArrayLike, *, signed: bool = False, digits: int = DIGITS) -> Cell:
+    """``0.812 (0.032)``: mean and standard deviation (n - 1) of what is not NaN; without the sd of one, None of none.
+
+    >>> mean_sd([0.5, 0.75, float("nan")])
+    '0.625 (0.177)'
+    """
+    numbers = np.asarray(values, np.float64)
+    known = numbers[~np.isnan(numbers)]
+    if not len(known):
+        return None
+    spread = f" ({number(float(known.std(ddof=1)), digits=digits)})" if len(known) > 1 else ""
+    return number(float(known.mean()), signed=signed, digits=digits) + spread
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers in ascending order, neighbours as a range.
+
+    >>> ranges([7, 0, 1, 2, 4, 5])
+    '0-2, 4, 5, 7'
+    """
+    runs: list[list[int]] = []
+    for value in sorted(set(numbers)):
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    told = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return ", ".join(told)
+
+
+def named(names: Sequence[str], total: int) -> str:
+    """The rows a note is about: ``all rows``, their names, or the first of them and how many more."""
+    if len(names) == total and total > 1:
+        return "all rows"
+    more = len(names) - MOST_NAMED
+    return "; ".join(names) if more <= 1 else f"{'; '.join(names[:MOST_NAMED])}; and {more} more"
+
+
+def grouped(told: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
+    """A note for every different text, ending in the rows it holds for.
+
+    >>> grouped([("mixup", "No p: one seed"), ("cutmix", "No p: one seed")], total=7)
+    ('No p: one seed (mixup; cutmix).',)
+
+    Args:
+        told: (row, text), in the order of the rows.
+        total: rows of the table.
+    """
+    rows: dict[str, dict[str, None]] = {}
+    for row, text in told:
+        rows.setdefault(text, {})[row] = None
+    return tuple(f"{text} ({named(list(of), total)})." for text, of in rows.items())
+
+
+def caveats(metric: Metric, estimates: Iterable[Inferences]) -> tuple[str, ...]:
+    """What to know of the intervals of a metric, where there are any it is about."""
+    known = metric.startswith("ece") and any(not of.c.why_absent for of in estimates)
+    return (ECE_CAVEAT,) if known else ()
+
+
+def absences(rows: Sequence[tuple[str, Inferences]]) -> tuple[str, ...]:
+    """Notes on intervals that are absent, and on what must be known before believing those that are there."""
+    told: list[tuple[str, str]] = []
+    for row, of in rows:
+        whys: dict[str, list[str]] = {}
+        for letter, estimate in zip("ABC", of, strict=True):
+            if estimate.why_absent:
+                whys.setdefault(estimate.why_absent, []).append(letter)
+        told += [(row, f"No interval {_either(letters)}: {why}") for why, letters in whys.items()]
+        warnings = dict.fromkeys(warning for estimate in of for warning in estimate.warnings)
+        told += [(row, capital(warning)) for warning in warnings]
+    return grouped(told, len(rows))
+
+
+def _either(letters: Sequence[str]) -> str:
+    """``A``, ``A or C``, ``A, B or C``."""
+    *others, last = letters
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def anchor(base: str, test_set: str) -> str:
+    """The name of a table or section about a test set: a-z, 0-9 and hyphens, another one for every set."""
+    if test_set == "main":
+        return base
+    plain = test_set.replace("_", "-")
+    own = "" if plain == test_set else f"-{hashlib.sha256(test_set.encode()).hexdigest()[:6]}"
+    return f"{base}-{plain}{own}"
+
+
+def capital(text: str) -> str:
+    """The text with its first letter a capital one."""
+    return text[:1].upper() + text[1:]
+
+
+def on_set(test_set: str) -> str:
+    """The end of a caption."""
+    return "" if test_set == "main" else f", on the test set {test_set}"
+
+
+def made_by_sweeps(analysis: Analysis) -> frozenset[str]:
+    """The arms that only a sweep made; the others stand in the study file by name."""
+    levels = [level for sweep in analysis.study.sweeps for level in sweep.levels]
+    return frozenset(level.arm for level in levels if level.arm != level.base)
+
+
+def in_same_number(analysis: Analysis, arm: str, control: str) -> bool:
+    """Whether an arm of random cells takes its number of cells from that arm's oracle."""
+    return same_number(analysis.study.arms[arm], analysis.study.arms[control])
+
+
+def told_random(analysis: Analysis, control: str) -> str:
+    """``random cells in the number of lesions``, ``random cells, 5 an image``: an arm of them, and how many they are.
+
+    The arms named are those whose control it is; where it is none's, the oracle is named.
+    """
+    own = [of for of, random in analysis.random_cells.items() if random == control]
+    if own := [of for of in own if in_same_number(analysis, of, control)]:
+        return f"random cells in the number of {joined(own)}"
+    how_many = number_of(analysis.study.arms[control])
+    return f"random cells{', ' if how_many[:1].isdigit() else ' ' if how_many else ''}{how_many}"

@@ -1,0 +1,64 @@
+"""Statistics of a study: arrays in, estimates out; no file, no record, no figure, no torch.
+
+The data are arms x seeds x test images. Every arm of one seed shares split, initial weights and batch order, and every
+run is tested on the same images, so differences are paired by seed and by image: the multi-reader multi-case design of
+radiology with seeds as readers. The estimand is the mean over seeds of the paired difference from a reference arm.
+Every estimate carries what is random in its interval:
+
+A  new seeds and new patients      Obuchowski-Rockette, Hillis degrees of freedom     the primary one
+B  new seeds, this test set        paired t over seeds
+C  new patients, these models      Obuchowski-Rockette with fixed seeds; of one seed DeLong or McNemar
+
+`components_of` turns the predictions of all runs into what the rest works on; `compare`, `summarise` and `trend` give
+the three inferences for pairs of arms, one arm, and the levels of a sweep.
+"""
+
+from imil_sim.stats.calibration import null_ece
+from imil_sim.stats.comparison import (
+    ArmSummary,
+    Comparison,
+    Pair,
+    compare,
+    obuchowski_rockette,
+    summarise,
+    trend,
+)
+from imil_sim.stats.components import Components, Metric, Resplit, components_of
+from imil_sim.stats.contrast import Inferences
+from imil_sim.stats.estimate import Estimate
+from imil_sim.stats.margins import equivalence, non_inferiority
+from imil_sim.stats.mrmc import Covariances, Spread, minimum_detectable_effect
+from imil_sim.stats.multiplicity import benjamini_hochberg, holm
+from imil_sim.stats.paired import SignFlip, iqm, over_seeds, sign_flip, superiority
+from imil_sim.stats.proportions import mcnemar, wilson
+
+__all__ = [
+    "ArmSummary",
+    "Comparison",
+    "Components",
+    "Covariances",
+    "Estimate",
+    "Inferences",
+    "Metric",
+    "Pair",
+    "Resplit",
+    "SignFlip",
+    "Spread",
+    "benjamini_hochberg",
+    "compare",
+    "components_of",
+    "equivalence",
+    "holm",
+    "iqm",
+    "mcnemar",
+    "minimum_detectable_effect",
+    "non_inferiority",
+    "null_ece",
+    "obuchowski_rockette",
+    "over_seeds",
+    "sign_flip",
+    "summarise",
+    "superiority",
+    "trend",
+    "wilson",
+]

@@ -1,0 +1,227 @@
+"""The questions a report asks of one metric: do two arms differ, what is an arm worth, does a sweep have a trend."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imil_sim.stats.components import Components, Metric
+from imil_sim.stats.contrast import Contrast, Inferences, complete_seeds, contrast, inferences, resolution
+from imil_sim.stats.estimate import LEVEL, Bounds, Estimate
+from imil_sim.stats.mrmc import POWER, Covariances, Spread, covariances, minimum_detectable_effect, variance
+from imil_sim.stats.multiplicity import benjamini_hochberg, holm
+from imil_sim.stats.paired import iqm, superiority
+from imil_sim.stats.proportions import mcnemar, wilson
+
+Adjustment = Literal["holm", "benjamini-hochberg"]
+"""Holm for planned comparisons; Benjamini-Hochberg for exploring, and the report then says "exploratory"."""
+
+OF_METRIC = Bounds(0.0, 1.0)
+OF_DIFFERENCE = Bounds(-1.0, 1.0)
+
+
+class Pair(NamedTuple):
+    """One comparison: places of two arms in the components."""
+
+    arm: int
+    reference: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An arm minus its reference in one metric, the mean over seeds of paired differences."""
+
+    metric: Metric
+    arm: int
+    reference: int
+    a: Estimate
+    """New seeds and new patients: the primary inference."""
+    b: Estimate
+    """New seeds, this test set; where every seed has its own split, Nadeau and Bengio's, and then the primary one."""
+    c: Estimate
+    """New patients, these trained models."""
+    p_adjusted: float
+    """The primary p, adjusted for all comparisons of the call; NaN where there is none."""
+    adjustment: Adjustment
+    p_superior: float
+    """Share of seeds in which the arm is the *better* one, ties counting half: P(A > B) where higher is better."""
+    mde: float
+    """Minimum detectable effect: what inference A would tell from 0 with 80% power; NaN where A is absent."""
+    spread: Spread
+    """Sources of variance of the difference: for the effect detectable with another number of seeds."""
+    covariances: Covariances
+    """Obuchowski and Rockette's, of the two arms; NaN where unknown."""
+
+    @property
+    def primary(self) -> Estimate:
+        """The inference that claims rest on: A; B where every seed has its own split."""
+        return self.b if self.b.random_factors == "seeds and splits" else self.a
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSummary:
+    """One arm in one metric, over its seeds."""
+
+    metric: Metric
+    arm: int
+    n_seeds: int
+    mean: float
+    sd: float
+    """Standard deviation over seeds (n - 1); NaN with one seed."""
+    lowest: float
+    highest: float
+    iqm: float
+    """Interquartile mean."""
+    a: Estimate
+    b: Estimate
+    c: Estimate
+
+
+# ------------------------------------------------------------------------------------------------------------ two arms
+
+
+def compare(
+    of: Components,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    adjustment: Adjustment = "holm",
+    level: float = LEVEL,
+    power: float = POWER,
+) -> tuple[Comparison, ...]:
+    """Every planned comparison of one metric, in the order of ``pairs``.
+
+    Each pair is an analysis of its own two arms: its variance components are not pooled with those of other arms, which
+    may vary more or less over seeds and images. Seeds without a run of either arm are left out and counted.
+
+    Args:
+        of: the components of all arms.
+        pairs: (arm, reference), their places in the components; each pair once.
+        adjustment: how p values are adjusted for the number of pairs.
+        level: coverage of the intervals, in (0, 1).
+        power: of the minimum detectable effect, in (0, 1).
+
+    Raises:
+        ValueError: a pair names an arm that does not exist, twice the same arm, or comes twice.
+    """
+    planned = _planned(of, pairs)
+    found = [_compared(of, pair, adjustment, level, power) for pair in planned]
+    adjust = holm if adjustment == "holm" else benjamini_hochberg
+    adjusted = adjust([comparison.primary.p for comparison in found])
+    return tuple(replace(one, p_adjusted=float(p)) for one, p in zip(found, adjusted, strict=True))
+
+
+def obuchowski_rockette(
+    arm: ArrayLike, reference: ArrayLike, summary: Covariances, *, n_images: int = 0, level: float = LEVEL
+) -> Inferences:
+    """The three inferences about two arms from their metrics, each (seeds,), and the covariances across images.
+
+    For published summaries, and for whoever has the covariances by other means than `components_of`.
+    """
+    ours, theirs = np.asarray(arm, np.float64), np.asarray(reference, np.float64)
+    differences = ours - theirs
+    known = Contrast(differences, summary.of_difference(variance(differences)), n_images, bounds=OF_DIFFERENCE)
+    return inferences(known, level=level)
+
+
+def _compared(of: Components, pair: Pair, adjustment: Adjustment, level: float, power: float) -> Comparison:
+    complete = complete_seeds(of, pair)
+    ours, theirs = of.values[pair.arm, complete.seeds], of.values[pair.reference, complete.seeds]
+    summary, differences = _covariances(of, pair, complete.seeds), ours - theirs
+    sources = summary.of_difference(variance(differences))
+    known = Contrast(
+        differences, sources, of.n_images, of.why_no_parts, of.resplit, OF_DIFFERENCE,
+        resolution(of, {pair.arm: 1.0, pair.reference: -1.0}), complete.warnings,
+    )  # fmt: skip
+    a, b, c = inferences(known, level=level)
+    if len(differences) == 1 and not c.why_absent:
+        c = _of_one_seed(of, pair, complete.seeds, c)
+    return Comparison(
+        of.metric, pair.arm, pair.reference, a, b, c, p_adjusted=math.nan, adjustment=adjustment,
+        p_superior=superiority(ours, theirs) if of.higher_is_better else superiority(theirs, ours),
+        mde=math.nan if a.why_absent else minimum_detectable_effect(sources, len(ours), level=level, power=power),
+        spread=sources, covariances=summary,
+    )  # fmt: skip
+
+
+def _covariances(of: Components, pair: Pair, seeds: NDArray[np.bool_]) -> Covariances:
+    if of.parts is None or of.why_no_parts or not seeds.any():
+        return Covariances(math.nan, math.nan, math.nan, math.nan)
+    return covariances(of.parts[pair.arm, seeds], of.parts[pair.reference, seeds])
+
+
+def _of_one_seed(of: Components, pair: Pair, seeds: NDArray[np.bool_], c: Estimate) -> Estimate:
+    """Inference C as two single models are compared: what Obuchowski and Rockette's comes to, or better."""
+    if of.metric == "auroc":
+        return replace(c, method="DeLong")
+    if of.metric != "accuracy" or of.parts is None:
+        return c
+    (ours,), (theirs,) = of.parts[pair.arm, seeds], of.parts[pair.reference, seeds]
+    return replace(mcnemar(ours, theirs, level=c.level), warnings=c.warnings)
+
+
+# ------------------------------------------------------------------------------------------------- one arm, many arms
+
+
+def summarise(of: Components, arm: int, *, level: float = LEVEL) -> ArmSummary:
+    """One arm over its seeds, with the three intervals of its mean; nothing is tested, so there is no p.
+
+    Raises:
+        ValueError: there is no such arm.
+    """
+    _check_arms(of, [arm])
+    known = contrast(of, {arm: 1.0}, OF_METRIC)
+    a, b, c = inferences(known, level=level, tested=False)
+    if len(known.values) == 1 and of.metric == "accuracy" and of.parts is not None and not of.why_no_parts:
+        (hits,) = of.parts[arm, ~np.isnan(of.values[arm])]
+        c = replace(wilson(hits, level=level), warnings=c.warnings)
+    seen = known.values if len(known.values) else np.array([math.nan])
+    return ArmSummary(
+        of.metric, arm, len(known.values), float(seen.mean()), math.sqrt(variance(known.values)), float(seen.min()),
+        float(seen.max()), iqm(known.values), a, b, c,
+    )  # fmt: skip
+
+
+def trend(of: Components, levels: Mapping[int, float], *, level: float = LEVEL) -> Inferences:
+    """The slope of the metric over the levels of a sweep, per unit of the level, with the three inferences.
+
+    Every seed has its own least-squares slope. A slope is linear in the arms' metrics, so A and C hold for it as they
+    do for a difference, with the covariances across images carried along. It asks for a straight line: levels that
+    double (5, 10, 20, 40) are better given as their logarithms or as ranks.
+
+    Args:
+        of: the components of all arms.
+        levels: the level of every arm of the sweep, by its place in the components.
+        level: coverage of the intervals, in (0, 1).
+
+    Raises:
+        ValueError: there is no such arm, or all levels are the same or not finite.
+    """
+    _check_arms(of, list(levels))
+    places = np.array(list(levels.values()), np.float64)
+    if not np.isfinite(places).all() or np.unique(places).size < 2:
+        raise ValueError(f"a trend needs at least two different levels, all finite, not {places.tolist()}")
+    centred = places - places.mean()
+    weights = centred / (centred @ centred)
+    return inferences(contrast(of, dict(zip(levels, weights.tolist(), strict=True))), level=level)
+
+
+def _planned(of: Components, pairs: Sequence[tuple[int, int]]) -> list[Pair]:
+    planned = [Pair(*pair) for pair in pairs]
+    _check_arms(of, [arm for pair in planned for arm in pair])
+    if same := [tuple(pair) for pair in planned if pair.arm == pair.reference]:
+        raise ValueError(f"an arm cannot be its own reference: {same}")
+    if twice := sorted(tuple(pair) for pair, times in Counter(planned).items() if times > 1):
+        raise ValueError(f"a comparison counts once among the planned ones; twice are: {twice}")
+    return planned
+
+
+def _check_arms(of: Components, arms: Sequence[int]) -> None:
+    known = len(of.values)
+    if wrong := sorted({arm for arm in arms if not 0 <= arm < known}):
+        raise ValueError(f"there are {known} arms, 0 to {known - 1}; asked for: {wrong}")
