@@ -86,7 +86,7 @@ def write_report(
     tables = {f"results{'' if name == 'main' else f'-{name}'}.csv": frame for name, frame in frames.items()}
     tables["differences.csv"] = differences_table(analysis)
     tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
-    files = _drawn([picture for drawn in pictures.values() for picture in drawn])
+    files = _drawn(document.pictures)
     files["table1.tex"] = render_latex(paper_table(analysis)).encode()
     files["report.md"] = render_markdown(document).encode()
     files["report.html"] = render_html(document)

@@ -103,12 +103,21 @@ class Document:
     """The first screen: what the study says, in plain sentences, the most important first."""
     sections: tuple[Section, ...]
 
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All tables of the sections, in order."""
+        return tuple(part for section in self.sections for part in section.parts if isinstance(part, Table))
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """All pictures of the sections, in order."""
+        return tuple(part for section in self.sections for part in section.parts if isinstance(part, Picture))
+
     def __post_init__(self) -> None:
-        parts = [part for section in self.sections for part in section.parts]
         for kind, names in (
             ("section", [section.anchor for section in self.sections]),
-            ("table", [part.name for part in parts if isinstance(part, Table)]),
-            ("picture", [part.name for part in parts if isinstance(part, Picture)]),
+            ("table", [table.name for table in self.tables]),
+            ("picture", [picture.name for picture in self.pictures]),
         ):
             if twice := sorted(name for name, count in Counter(names).items() if count > 1):
                 raise ValueError(f"document {self.name!r} has several {kind}s named {', '.join(twice)}")

@@ -1,7 +1,13 @@
-"""What a report is made of: tables and figures, each a part that says in which section it stands.
+"""What a report is made of: tables and figures, each a part that says in which group it stands.
 
-A part is one file that declares a `TablePart` or a `FigurePart`; the registry finds ours and guests' alike (entry-point
-groups ``imil_sim.tables`` and ``imil_sim.figures``), so that no list of them is written anywhere.
+A part is one file that declares a `TablePart` or a `FigurePart`; the registry finds ours and guests' alike, so that no
+list of them is written anywhere::
+
+    [project.entry-points."imil_sim.tables"]
+    calibration = "imil_sim.report.tables.calibration:PART"
+
+`built` makes the parts of a report: those of a group in the order of their places, tables and figures together, so
+that a figure can stand before or after the table it belongs to.
 """
 
 from __future__ import annotations
@@ -12,8 +18,19 @@ from typing import Any
 
 import pandas as pd
 
+from imil_sim import registry
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Picture, Table
+
+GROUPS = {
+    "comparisons": "Comparisons",
+    "arms": "Arms",
+    "calibration": "Calibration",
+    "attention": "Attention",
+    "feedback": "Feedback",
+    "provenance": "Provenance",
+}
+"""Anchors and titles of the groups of a report, in reading order; one with nothing in it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +50,25 @@ class ReportData:
         """The study's own test set; None where no run is done."""
         return self.analysis.sets.get("main")
 
+    @property
+    def further(self) -> tuple[SetAnalysis, ...]:
+        """The further test sets."""
+        return tuple(of for name, of in self.analysis.sets.items() if name != "main")
+
 
 @dataclass(frozen=True, slots=True)
 class TablePart:
     """A table of the report."""
 
     section: str
-    """Anchor of the section it stands in, a key of `assemble.SECTIONS`."""
-    build: Callable[[ReportData], Iterable[Table]]
-    """None, one or several tables, in order."""
+    """A key of `GROUPS`."""
+    build: Callable[[ReportData], Iterable[Table | None]]
+    """None, one or several tables, in order; a None among them is left out."""
     place: int = 50
-    """Parts of a section stand in the order of their places, then of their names."""
+    """Parts of a group stand in the order of their places, then of their names."""
+
+    def __post_init__(self) -> None:
+        _check_group(self.section)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +76,31 @@ class FigurePart:
     """A figure of the report."""
 
     section: str
-    draw: Callable[[ReportData], Iterable[Picture]]
+    """A key of `GROUPS`."""
+    draw: Callable[[ReportData], Iterable[Picture | None]]
+    """None, one or several pictures, in order; a None among them is left out."""
     place: int = 50
+
+    def __post_init__(self) -> None:
+        _check_group(self.section)
+
+
+def built(data: ReportData) -> dict[str, list[Table | Picture]]:
+    """What every installed part makes of a study, by group.
+
+    Raises:
+        PartError: a part cannot be imported.
+    """
+    found: list[tuple[int, str, TablePart | FigurePart]] = [
+        (part.place, name, part) for kind in ("tables", "figures") for name, part in registry.load_all(kind).items()
+    ]
+    groups: dict[str, list[Table | Picture]] = {group: [] for group in GROUPS}
+    for _, _, part in sorted(found, key=lambda one: one[:2]):
+        made = part.build(data) if isinstance(part, TablePart) else part.draw(data)
+        groups[part.section] += [one for one in made if one is not None]
+    return groups
+
+
+def _check_group(section: str) -> None:
+    if section not in GROUPS:
+        raise ValueError(f"a report has no group {section!r}; it has {', '.join(GROUPS)}")

@@ -46,8 +46,8 @@ def test_what_is_saved_is_what_the_oracle_answers(session: AnnotationSession, an
 def test_the_session_says_who_was_asked_what_and_when(session: AnnotationSession) -> None:
     assert not session.path.exists()
     session.save(1, given(2, seconds=3.5))
-    session = read_session(session.path)
-    header, (answer,) = session.header, session.answers
+    written = read_session(session.path)
+    header, (answer,) = written.header, written.answers
     assert (header.reader, header.grid, header.film_size) == ("ada", (4, 4), (64, 64))
     assert (header.set_name, header.set_fingerprint, header.states) == ("images", "cd" * 32, (session.asked.state,))
     assert (header.instructions, header.source) == (instructions(session.asked), "imil-sim annotate")
@@ -79,9 +79,9 @@ def test_a_second_consultation_goes_on_in_the_same_session(session: AnnotationSe
     second = later.save(0, given(2, replaces=version(first)))
     third = later.save(1, given(3))
     assert [answer.consultation for answer in (first, second, third)] == [1, 2, 2]
-    session = read_session(session.path)
-    assert session.header.states == (session.asked.state, later.asked.state)
-    assert session.answers == (first, second, third)
+    written = read_session(session.path)
+    assert written.header.states == (session.asked.state, later.asked.state)
+    assert written.answers == (first, second, third)
     assert (session.answers()[0], later.answers()[0]) == (first, second), "each before its own heat-map"
 
 
@@ -254,8 +254,8 @@ def test_the_role_stands_in_the_session_and_another_one_is_told(session: Annotat
     session.save(0, given(1))
     assert read_session(session.path).header.role == ""
     sit_as("resident").save(1, given(2))
-    session = read_session(session.path)
-    assert (session.header.role, len(session.answers)) == ("resident", 2), "what was unknown is known now"
+    written = read_session(session.path)
+    assert (written.header.role, len(written.answers)) == ("resident", 2), "what was unknown is known now"
     with pytest.raises(UsageError, match=r'whose role is "resident", not "radiologist"; leave --role out'):
         sit_as("radiologist")
     sit_as("").save(2, given(3))

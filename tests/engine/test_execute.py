@@ -142,7 +142,8 @@ def test_answers_that_change_nothing_share_the_baseline(warm: Any) -> None:
     results = lab.carry_out(lab.study('[arms.all]\nfeedback.oracle = "all-cells"'))
     assert lab.epochs == 0
     (consultation,) = results["all", 0].record.consultations
-    assert (consultation.n_asked, consultation.n_everything, consultation.n_replaced) == (4, 4, 0)
+    assert 0 < consultation.n_asked == consultation.n_everything
+    assert consultation.n_replaced == 0
     assert bits(results)["all", 0][1].keys() - {"interactions.npz"} == {"predictions-main.npz", "predictions-train.npz"}
 
 

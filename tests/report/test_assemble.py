@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from imil_sim.report.analysis import Analysis, analyse
-from imil_sim.report.assemble import FURTHER, SECTIONS, assemble
+from imil_sim.report.assemble import assemble
 from imil_sim.report.document import Document, Picture, Table
+from imil_sim.report.parts import GROUPS
 from imil_sim.report.results import results_table, run_row
 
 ARMS = {"baseline": 0.0, "mixup": 0.05, "placebo": 0.0, "lesions": 0.1, "random-cells": 0.0}
@@ -61,18 +62,16 @@ def test_wherever_a_number_is_absent_a_note_says_why(synthetic: Any, given: dict
     assert all(re.fullmatch("[a-z0-9-]+", name) for name in names)
 
 
-def test_sections_come_in_reading_order_and_pictures_after_the_first_table(synthetic: Any) -> None:
+def test_groups_come_in_reading_order_and_figures_after_the_first_table(synthetic: Any) -> None:
     analysis = analyse(*synthetic(ARMS, seeds=2, images=40, sweeps=SWEEPS, test_sets={"other": 20}))
-    forest, images, stray = (Picture(name, "caption", "alt", b"png") for name in ("forest", "images", "stray"))
-    document = report(analysis, differences=[forest], augmentations=[images], elsewhere=[stray])
-    anchors = [section.anchor for section in document.sections]
-    assert anchors == [name for name in (*SECTIONS, FURTHER) if name != "discrimination"]
+    forest, images = (Picture(name, "caption", "alt", b"png") for name in ("forest", "images"))
+    document = report(analysis, differences=[forest], arms=[images])
+    assert [section.anchor for section in document.sections] == list(GROUPS)
     parts = {section.anchor: section.parts for section in document.sections}
-    assert [part.name for part in parts["differences"][:3]] == ["differences-auroc", "forest", "differences-accuracy"]
-    assert parts["augmentations"] == (images,)
-    assert parts[FURTHER] == (stray,)
-    assert [part.name for part in parts["test-sets"]][:2] == ["arms-other", "differences-auroc-other"]
-    assert {"trends", "exploratory-auroc"} <= {part.name for part in parts["sweeps"]}
+    names = [part.name for part in parts["comparisons"]]
+    assert "forest" in names[:2]
+    assert any("other" in name for name in names)
+    assert images in parts["arms"]
     assert document.title == "A study whose truth is known"
 
 
@@ -87,7 +86,7 @@ def test_a_partial_study_says_so_after_the_verdict(synthetic: Any) -> None:
 def test_a_study_without_any_run_still_has_a_report(synthetic: Any) -> None:
     missing = [(arm, seed) for arm in ARMS for seed in (0, 1)]
     document = report(analyse(*synthetic(ARMS, seeds=2, images=40, missing=missing)))
-    assert [section.anchor for section in document.sections] == ["feedback", "paper", "runs", "study", "claim"]
+    assert [section.anchor for section in document.sections] == ["comparisons", "feedback", "provenance"]
 
 
 def test_the_order_in_which_runs_are_read_changes_nothing(synthetic: Any) -> None:
