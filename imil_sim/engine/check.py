@@ -114,7 +114,7 @@ def _model_problem(spec: ModelSpec, size: int, beside: Path) -> str:
         check_model(spec, beside)
         model = build(spec, classes=2, size=size, seed=0, beside=beside)
         with deterministic():
-            grad_cam(model, torch.zeros(1, 3, size, size), np.zeros(1, np.int64))
+            grad_cam(model, torch.zeros(1, 3, size, size), np.zeros(1, np.int64), layer=spec.cam_layer)
     except (UsageError, DataError) as error:
         return str(error)
     except OSError as error:  # the one thing that is not on this machine: torchvision's own weights

@@ -180,6 +180,11 @@ class ModelSpec(Spec):
 
     name: str = Field("resnet50", description="resnet10, resnet18, resnet50, densenet121, vit_b_16, swin_t, ...")
     weights: str = Field("none", description="none (from scratch), DEFAULT (torchvision's), or a local weights file.")
+    cam_layer: str = Field(
+        "",
+        description="Layer that Grad-CAM explains, such as layer2; empty: the last block, whose map is the coarsest.",
+        exclude_if=lambda name: not name,  # so that the keys of studies without it stay what they are
+    )
 
 
 class TrainingSpec(Spec):
