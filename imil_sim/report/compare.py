@@ -448,7 +448,7 @@ def _differences(of: SetAnalysis, metric: Metric, compared: _Compared, rows: Seq
         f"{capital(METRIC_NAMES[metric])}: the second minus the first{on_set(of.name)}",
         columns,
         tuple((arm, own[arm].first, own[arm].second, *comparison_cells(c), own[arm].n_equal) for arm, c in named),
-        (f"{better.capitalize()} 0 the second is the better one.", *comparison_notes(named, metric)),
+        (f"{better.capitalize()} 0 the second is the better one.", *comparison_notes(named)),
     )
 
 
