@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.tables.text import in_same_number, number, told_random
-from imil_sim.stats import Comparison, Estimate, Metric
-from imil_sim.stats.components import LOWER_IS_BETTER
+from imil_sim.stats import Comparison, Estimate, metric_named
 
 ALPHA = 0.05
 """An adjusted p below it may make a claim."""
@@ -17,19 +16,20 @@ MOST_NAMED = 8
 """So many arms are named in a sentence; of more, it says how many."""
 
 
-def primary_metric(of: SetAnalysis) -> Metric:
+def primary_metric(of: SetAnalysis) -> str:
     """The metric that claims rest on: the first of the analysis."""
     return next(iter(of.components))
 
 
-def in_primary_metric(of: Mapping[Metric, tuple[Comparison, ...]]) -> tuple[Comparison, ...]:
+def in_primary_metric(of: Mapping[str, tuple[Comparison, ...]]) -> tuple[Comparison, ...]:
     """The comparisons in the primary metric."""
     return next(iter(of.values()), ())
 
 
-def amount(metric: Metric, value: float, *, signed: bool = True) -> str:
-    """A difference as it is written: percentage points of accuracy (the caller says "points"), else three digits."""
-    return number(100 * value, signed=signed, digits=1) if metric == "accuracy" else number(value, signed=signed)
+def amount(metric: str, value: float, *, signed: bool = True) -> str:
+    """A difference as it is written: in points where that is its unit (the caller says "points"), else three digits."""
+    points = metric_named(metric).unit == "points"
+    return number(100 * value, signed=signed, digits=1) if points else number(value, signed=signed)
 
 
 def interval_over(of: Estimate) -> str:
@@ -74,7 +74,7 @@ def spanned(of: Comparison) -> str:
 
 def is_better(of: Comparison) -> bool:
     """Whether the arm is better than its reference, as the metric has it."""
-    return (of.primary.value > 0) != (of.metric in LOWER_IS_BETTER)
+    return metric_named(of.metric).is_better(of.primary.value)
 
 
 def arm_of(analysis: Analysis, of: Comparison) -> str:

@@ -35,8 +35,7 @@ from imil_sim.report.phrases import (
 from imil_sim.report.power import could_have_seen
 from imil_sim.report.shortage import nothing_replaced
 from imil_sim.report.tables.text import METRIC_NAMES, joined, told_random
-from imil_sim.stats import Comparison, Metric
-from imil_sim.stats.components import LOWER_IS_BETTER
+from imil_sim.stats import Comparison, metric_named
 from imil_sim.stats.contrast import FEWEST_SEEDS
 
 MOST_SENTENCES = 8
@@ -379,7 +378,7 @@ def _more(analysis: Analysis, claims: Sequence[Comparison]) -> list[Statement]:
 
 def summed_up(of: SetAnalysis, comparisons: Sequence[Comparison], where: str) -> Statement:
     """Many comparisons in one sentence that begins with ``where``."""
-    metric: Metric = primary_metric(of)
+    metric = primary_metric(of)
     values = [one.primary.value for one in comparisons if not math.isnan(one.primary.value)]
     known = [one.primary for one in comparisons if not one.primary.why_absent]
     text = where
@@ -418,7 +417,7 @@ def _measured(analysis: Analysis, of: Comparison) -> str:
     """``AUROC 0.032 higher, 95% interval A (...) of the difference +0.010 to +0.054 (Holm p = 0.004)``."""
     known, metric = of.primary, of.metric
     side = "higher" if known.value > 0 else "lower"
-    reminder = " (lower is better)" if metric in LOWER_IS_BETTER else ""
+    reminder = "" if metric_named(metric).higher_is_better else " (lower is better)"
     return (
         f"{METRIC_NAMES[metric]} {amount(metric, abs(known.value), signed=False)} {side}{reminder}"
         f"{_over_fewer(analysis, of)}, {interval_over(known)} of the difference {spanned(of)} ({adjusted_p(of)})"

@@ -24,7 +24,7 @@ from imil_sim.report.phrases import (
     primary_metric,
 )
 from imil_sim.report.tables.text import METRIC_NAMES
-from imil_sim.stats import Comparison, Metric, Spread, minimum_detectable_effect
+from imil_sim.stats import Comparison, Spread, metric_named, minimum_detectable_effect
 from imil_sim.stats.contrast import FEWEST_SEEDS
 from imil_sim.stats.estimate import LEVEL
 from imil_sim.stats.mrmc import POWER
@@ -159,10 +159,11 @@ def _why_endless(worst: Comparison, level: float) -> str:
     )
 
 
-def _from_to(metric: Metric, effects: Sequence[float]) -> str:
+def _from_to(metric: str, effects: Sequence[float]) -> str:
     low, high = amount(metric, min(effects), signed=False), amount(metric, max(effects), signed=False)
     return (low if low == high else f"{low} to {high}") + _points(metric)
 
 
-def _points(metric: Metric) -> str:
-    return " points" if metric == "accuracy" else ""
+def _points(metric: str) -> str:
+    unit = metric_named(metric).unit
+    return f" {unit}" if unit else ""

@@ -14,13 +14,12 @@ from imil_sim.report.analysis import ReportedRun, analyse
 from imil_sim.report.document import Statement
 from imil_sim.report.phrases import adjusted_p
 from imil_sim.report.sentences import statements
-from imil_sim.stats import Metric
 
 ARMS = {"baseline": 0.0, "placebo": 0.0, "lesions": 0.0, "random-cells": 0.0}
-QUICK: tuple[Metric, ...] = ("auroc", "accuracy")
+QUICK: tuple[str, ...] = ("auroc", "accuracy")
 
 
-def screen(study: Any, runs: Sequence[ReportedRun], metrics: Sequence[Metric] = QUICK) -> tuple[Statement, ...]:
+def screen(study: Any, runs: Sequence[ReportedRun], metrics: Sequence[str] = QUICK) -> tuple[Statement, ...]:
     return statements(analyse(study, runs, metrics=metrics))
 
 

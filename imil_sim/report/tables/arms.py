@@ -12,14 +12,13 @@ from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.text import (
     DIGITS,
-    ECE_CAVEAT,
     METRIC,
     METRIC_NAMES,
-    absences,
     anchor,
     capital,
     frame_of,
     inference_columns,
+    interval_notes,
     intervals,
     mean_sd,
     metric_label,
@@ -27,7 +26,6 @@ from imil_sim.report.tables.text import (
     on_set,
     table_of,
 )
-from imil_sim.stats import Inferences
 
 
 def build(data: ReportData) -> Iterator[Table]:
@@ -72,15 +70,13 @@ def _intervals(analysis: Analysis, of: SetAnalysis) -> Table:
     rows = [
         (
             analysis.arms[s.arm], metric_label(s.metric), s.n_seeds, s.mean, s.sd, s.iqm, s.lowest, s.highest,
-            *intervals(Inferences(s.a, s.b, s.c)),
+            *intervals(s),
         )
         for s in every
     ]  # fmt: skip
-    known = [(analysis.arms[s.arm], Inferences(s.a, s.b, s.c)) for s in every]
     notes = (
         "Arms are paired: whether they differ is said by their differences, not by overlapping intervals.",
-        *([ECE_CAVEAT] if any(s.metric.startswith("ece") and not s.c.why_absent for s in every) else []),
-        *absences(known),
+        *interval_notes([(analysis.arms[s.arm], s.metric, s) for s in every]),
     )
     return table_of(
         "arm-intervals", "The arms with their intervals", columns, frame_of(rows, columns), notes,

@@ -13,7 +13,10 @@ from imil_sim.report.analysis import Analysis, ReportedRun, SetAnalysis
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.text import DIGITS, anchor, frame_of, of_images, on_set, over_seeds, table_of
-from imil_sim.stats import metrics, null_ece
+from imil_sim.stats import null_ece
+from imil_sim.stats.calibration import BINS
+from imil_sim.stats.metrics.sensitivity import sensitivity
+from imil_sim.stats.metrics.specificity import specificity
 from imil_sim.study.record import Predictions
 
 MOST_NULLS = 10
@@ -34,9 +37,9 @@ def _calibration(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) -> Ta
     """Every arm's two ECEs beside those of chance alone, signed gap, negative log likelihood and Brier score."""
     columns = (
         Column("Arm"),
-        Column("ECE, top label", explained=f"of the confidence in the predicted class, {metrics.BINS} bins"),
+        Column("ECE, top label", explained=f"of the confidence in the predicted class, {BINS} bins"),
         Column("null, top label", DIGITS, explained="ECE of a perfectly calibrated model with these confidences"),
-        Column("ECE, positive class", explained=f"of the probability of the positive class, {metrics.BINS} bins"),
+        Column("ECE, positive class", explained=f"of the probability of the positive class, {BINS} bins"),
         Column("null, positive class", DIGITS, explained="the same with these probabilities"),
         Column("Gap", explained="mean confidence minus accuracy; above 0 is overconfident"),
         Column("NLL", explained="mean negative log probability of the true class, nats"),
@@ -154,8 +157,8 @@ def _chosen_point(run: ReportedRun, test_set: str) -> tuple[float, float, float]
     positive, scores = of.labels == 1, of.probabilities[:, 1]
     return (
         threshold,
-        metrics.sensitivity(positive, scores, threshold),
-        metrics.specificity(positive, scores, threshold),
+        sensitivity(positive, scores, threshold),
+        specificity(positive, scores, threshold),
     )
 
 

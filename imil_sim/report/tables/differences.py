@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.text import (
     DIGITS,
-    ECE_CAVEAT,
     METRIC,
     MINUS,
-    absences,
     anchor,
     frame_of,
     inference_columns,
+    interval_notes,
     intervals,
     metric_label,
     on_set,
     p_column,
     table_of,
 )
-from imil_sim.stats import Comparison, Inferences, Metric, equivalence
+from imil_sim.stats import Comparison, equivalence
 
 
 def planned(data: ReportData) -> Iterator[Table]:
@@ -62,26 +61,19 @@ def comparison_columns(of: SetAnalysis, adjusted: str) -> tuple[Column, ...]:
 def comparison_cells(of: Comparison) -> tuple[Cell, ...]:
     """Everything a row says of a comparison after its name."""
     return (
-        of.primary.n_seeds, of.primary.value, *intervals(Inferences(of.a, of.b, of.c), signed=True),
+        of.primary.n_seeds, of.primary.value, *intervals(of, signed=True),
         of.primary.p, of.p_adjusted, of.p_superior, of.mde,
     )  # fmt: skip
-
-
-def comparison_notes(rows: Sequence[tuple[str, Comparison]]) -> tuple[str, ...]:
-    """Why intervals are absent from these rows, and what to know of those that are there."""
-    ece = any(one.metric.startswith("ece") and not one.c.why_absent for _, one in rows)
-    of_rows = [(name, Inferences(one.a, one.b, one.c)) for name, one in rows]
-    return (*([ECE_CAVEAT] if ece else []), *absences(of_rows))
 
 
 def _table(
     analysis: Analysis,
     of: SetAnalysis,
-    found: Mapping[Metric, tuple[Comparison, ...]],
+    found: Mapping[str, tuple[Comparison, ...]],
     name: str,
     caption: str,
     notes: list[str],
-    margins: Mapping[Metric, float] | None = None,
+    margins: Mapping[str, float] | None = None,
 ) -> Iterator[Table]:
     every = [one for of_metric in found.values() for one in of_metric]
     if not every:
@@ -105,7 +97,7 @@ def _table(
     placebo = analysis.placebo and analysis.place(analysis.placebo)
     if placebo is not None and any(placebo in (one.arm, one.reference) for one in every):
         notes.append(f"{analysis.placebo} replaces nothing: its difference is what a mere fork of training makes.")
-    notes += comparison_notes(list(zip(names, every, strict=True)))
+    notes += interval_notes([(name, one.metric, one) for name, one in zip(names, every, strict=True)])
     yield table_of(
         name, caption, columns, frame_of(rows, columns), notes,
         dash="no such interval; no p without the primary one; no MDE without A, or where nothing varied",

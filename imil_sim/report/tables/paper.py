@@ -11,7 +11,6 @@ from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.feedback import Replayed
 from imil_sim.report.tables.text import capital, frame_of, joined, made_by_sweeps, mean_sd, table_of
-from imil_sim.stats import Metric
 from imil_sim.study.spec import ArmSpec
 
 
@@ -54,7 +53,7 @@ FLAGS = (
     "reach where a model is overconfident: its convention is unknown, so both of ours stand here.",
 )
 
-OURS: Mapping[Metric, str] = {
+OURS: Mapping[str, str] = {
     "accuracy": "accuracy",
     "auroc": "AUROC",
     "ece_top_label": "ECE, top label",

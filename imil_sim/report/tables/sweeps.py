@@ -10,9 +10,9 @@ from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.differences import exploratory
 from imil_sim.report.tables.text import (
     METRIC,
-    absences,
     frame_of,
     inference_columns,
+    interval_notes,
     intervals,
     metric_label,
     p_column,
@@ -55,13 +55,13 @@ def _trends(of: SetAnalysis) -> Iterator[Table]:
                     *intervals(three, signed=True, digits=SLOPE_DIGITS), own, adjusted,
                 )
             )  # fmt: skip
-            known.append((name, three))
+            known.append((name, metric, three))
     if rows:
         notes = [
             "A slope asks for a straight line; the figure shows whether there is one.",
             *(["Over named points it is per unit of the number in brackets."]
               if any(trend.labels and trend.slopes for trend in of.trends) else []),
-            *absences(known),
+            *interval_notes(known),
         ]  # fmt: skip
         yield table_of(
             "trends", "Trends over the sweeps", columns, frame_of(rows, columns), notes,

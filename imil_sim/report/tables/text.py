@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,24 @@ from numpy.typing import ArrayLike
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.controls import number_of, same_number
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.stats import Inferences, Metric
+from imil_sim.stats import ArmSummary, Comparison, Inferences, metric_named, metric_names
 
-METRIC_NAMES: Mapping[Metric, str] = {
-    "auroc": "AUROC",
-    "accuracy": "accuracy",
-    "brier": "Brier score",
-    "ece_top_label": "ECE, top label",
-    "ece_positive": "ECE, positive class",
-}
-"""What a reader calls them; the last one is left out where there are more than two classes."""
+
+class _Labels(Mapping[str, str]):
+    """The label of every metric that arms are compared in, looked up when asked for."""
+
+    def __getitem__(self, name: str) -> str:
+        return metric_named(name).label
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(metric_names())
+
+    def __len__(self) -> int:
+        return len(metric_names())
+
+
+METRIC_NAMES: Mapping[str, str] = _Labels()
+"""What a reader calls the metrics."""
 
 DIGITS = 3
 """Of a metric: with a few hundred test images the third is already noise."""
@@ -32,16 +40,12 @@ P_DIGITS = 4
 MOST_NAMED = 6
 """So many rows are named in a note; of more, it says how many."""
 
-ECE_CAVEAT = (
-    "ECE: interval C can be too wide (up to 2.75 times the variance) where a bin is calibrated; A is hardly touched."
-)
-
 MINUS = "−"
 
 
-def metric_label(metric: Metric) -> str:
+def metric_label(metric: str) -> str:
     """``AUROC ↑``: what a reader calls it, and which way it is better."""
-    return f"{capital(METRIC_NAMES[metric])} {'↑' if metric in ('auroc', 'accuracy') else '↓'}"
+    return f"{capital(METRIC_NAMES[metric])} {'↑' if metric_named(metric).higher_is_better else '↓'}"
 
 
 METRIC = Column("Metric", explained="↑ higher is better, ↓ lower is better")
@@ -108,12 +112,16 @@ def inference_columns(of: SetAnalysis, signed: bool) -> tuple[Column, Column, Co
     )
 
 
-def intervals(of: Inferences, *, signed: bool = False, digits: int = DIGITS) -> tuple[Cell, ...]:
+_Three = Comparison | ArmSummary | Inferences
+"""What has the three inferences."""
+
+
+def intervals(of: _Three, *, signed: bool = False, digits: int = DIGITS) -> tuple[Cell, ...]:
     """The three intervals as ``0.812 to 0.934``; None where there is none."""
     return tuple(
         None if e.why_absent else f"{number(e.low, signed=signed, digits=digits)} to "
         f"{number(e.high, signed=signed, digits=digits)}"
-        for e in of
+        for e in (of.a, of.b, of.c)
     )  # fmt: skip
 
 
@@ -192,17 +200,25 @@ def grouped(told: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
     return tuple(f"{text} ({named(list(of), total)})." for text, of in rows.items())
 
 
-def absences(rows: Sequence[tuple[str, Inferences]]) -> tuple[str, ...]:
-    """Notes on intervals that are absent, and on what must be known before believing those that are there."""
-    told: list[tuple[str, str]] = []
-    for row, of in rows:
+def interval_notes(rows: Sequence[tuple[str, str, _Three]]) -> tuple[str, ...]:
+    """What to know of the intervals of these rows: what spoils those of a metric, and why some are absent.
+
+    Args:
+        rows: what each is called, its metric, and its intervals.
+    """
+    known = dict.fromkeys(metric for _, metric, of in rows if not of.c.why_absent)
+    notes: list[tuple[str, str]] = []
+    for row, _, of in rows:
         whys: dict[str, list[str]] = {}
-        for letter, estimate in zip("ABC", of, strict=True):
+        estimates = {"A": of.a, "B": of.b, "C": of.c}
+        for letter, estimate in estimates.items():
             if estimate.why_absent:
                 whys.setdefault(estimate.why_absent, []).append(letter)
-        told += [(row, f"No interval {joined(letters, 'or')}: {why}") for why, letters in whys.items()]
-        told += [(row, capital(warning)) for warning in dict.fromkeys(w for estimate in of for w in estimate.warnings)]
-    return grouped(told, len({row for row, _ in rows}))
+        notes += [(row, f"No interval {joined(letters, 'or')}: {why}") for why, letters in whys.items()]
+        warnings = dict.fromkeys(warning for estimate in estimates.values() for warning in estimate.warnings)
+        notes += [(row, capital(warning)) for warning in warnings]
+    caveats = dict.fromkeys(caveat for metric in known if (caveat := metric_named(metric).caveat))
+    return (*caveats, *grouped(notes, len({row for row, *_ in rows})))
 
 
 def anchor(base: str, test_set: str) -> str:
