@@ -36,6 +36,7 @@ from imil_sim.report.results import (
     timings_row,
     write_csv,
 )
+from imil_sim.report.sweeps import swept_values
 from imil_sim.report.tables.paper import table_1
 from imil_sim.study.study import Study
 
@@ -62,7 +63,7 @@ class StudyResults:
         """Of a study as its file stands and the results there are; runs without one are missing."""
         runs = reported(study, results)
         analysis = analyse(study, runs)
-        return cls(analysis, {name: _frame(runs, name) for name in analysis.sets or ["main"]})
+        return cls(analysis, {name: _frame(study, runs, name) for name in analysis.sets or ["main"]})
 
 
 def write_report(
@@ -159,9 +160,9 @@ def reported_run(result: RunResult) -> ReportedRun:
     return ReportedRun(result.arm, result.seed, result.record, predictions or None, result.training())
 
 
-def _frame(runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
+def _frame(study: Study, runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
     """A row for every expected run, whatever became of it."""
-    return results_table([_row(run, test_set) for run in runs])
+    return results_table([_row(run, test_set) for run in runs], swept_values(study))
 
 
 def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:
