@@ -37,7 +37,7 @@ from imil_sim.report.results import (
     write_csv,
 )
 from imil_sim.report.sweeps import swept_values
-from imil_sim.report.tables import paper_table
+from imil_sim.report.tables.paper import table_1
 from imil_sim.study.study import Study
 
 MANIFEST = ".files"
@@ -88,7 +88,7 @@ def write_report(
     tables["differences.csv"] = differences_table(analysis)
     tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
     files = _drawn(document.pictures)
-    files["table1.tex"] = render_latex(paper_table(analysis)).encode()
+    files["table1.tex"] = render_latex(table_1(analysis)).encode()
     files["report.md"] = render_markdown(document).encode()
     files["report.html"] = render_html(document)
     _clear(out, keep={*tables, *files})
