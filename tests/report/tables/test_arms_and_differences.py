@@ -84,10 +84,13 @@ def test_a_split_per_seed_has_b_for_its_primary_interval(synthetic: Any, made: A
 def test_the_slope_of_a_sweep(synthetic: Any, made: Any) -> None:
     swept = {"outliers": {"base": "lesions", "vary": {"feedback": {"num_outliers": [5, 10, 20, 40]}}}}
     analysis = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=5, images=40, sweeps=swept))
-    row = made(sweeps.PART, analysis)["trends"].rows[0]
-    assert row[:5] == ("lesions by feedback.num_outliers", "AUROC ↑", "outliers", "5, 10, 20, 40", "a doubling")
-    assert row[5] == analysis.sets["main"].trends[0].slopes["auroc"].a.value
-    assert (row[9] is None) == (row[10] is None)
+    row = made(sweeps.PART, analysis)["effects"].rows[0]
+    name = "lesions by feedback.num_outliers"
+    assert row[:6] == (name, "AUROC ↑", "outliers", "5, 10, 20, 40", "4 of 4", "per doubling")
+    assert row[6] == analysis.sets["main"].sweeps[0].factors[0].effects[0].primary.value
+    best = made(sweeps.PART, analysis)["best-settings"]
+    assert [cells[2] for cells in best.rows] == ["baseline"]
+    assert best.rows[0][1] == analysis.sets["main"].sweeps[0].best.arm
     none = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=2, images=40))
     assert made(sweeps.PART, none) == {}
 
@@ -102,13 +105,13 @@ LOOPS = {
 def test_the_slope_over_named_points_is_per_consultation(synthetic: Any, made: Any) -> None:
     swept = {"loops": {"base": "lesions", "points": LOOPS}}
     analysis = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=5, images=40, sweeps=swept))
-    row = made(sweeps.PART, analysis)["trends"].rows[0]
+    row = made(sweeps.PART, analysis)["effects"].rows[0]
     levels = "one-of-20 (1), two-of-10 (2), four-of-5 (4)"
-    assert row[:5] == ("lesions by consultations", "AUROC ↑", "loops", levels, "a unit")
+    assert row[:4] == ("lesions by consultations", "AUROC ↑", "loops", levels)
     names = ("lesions", "lesions@two-of-10", "lesions@four-of-5")
     one, two, four = (analysis.sets["main"].components["auroc"].values[analysis.place(arm)].mean() for arm in names)
     # 1, 2 and 4 less their mean are -4/3, -1/3 and 5/3, whose squares add up to 42/9
-    assert row[5] == pytest.approx((-4 * one - two + 5 * four) / 3 / (42 / 9))
+    assert row[6] == pytest.approx((-4 * one - two + 5 * four) / 3 / (42 / 9))
 
 
 def test_p_values_of_slopes_are_adjusted_metric_by_metric_over_all_lines(synthetic: Any, made: Any) -> None:
@@ -118,7 +121,7 @@ def test_p_values_of_slopes_are_adjusted_metric_by_metric_over_all_lines(synthet
     }
     means = {"baseline": 0.0, "lesions": 0.0, "random-cells": 0.0, "lesions@num_outliers=40": 0.15}
     analysis = analyse(*synthetic(means, seeds=5, images=40, sweeps=swept))
-    table = made(sweeps.PART, analysis)["trends"]
+    table = made(sweeps.PART, analysis)["effects"]
     assert [column.heading for column in table.columns][-2:] == ["p", "BH p"]
     for metric in ("AUROC ↑", "Brier score ↓"):
         pairs = [(float(row[-2]), float(row[-1])) for row in table.rows if row[1] == metric]
