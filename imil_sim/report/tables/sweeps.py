@@ -57,7 +57,8 @@ def _effects(of: SetAnalysis) -> Iterator[Table]:
     rows = [
         (
             name, metric_label(result.metric), result.sweep, effect.label,
-            ", ".join(level.label for level in factor.levels), len(factor.arms), len(factor.left_out), effect.primary.value,
+            ", ".join(level.label for level in factor.levels), len(factor.arms), len(factor.left_out),
+            effect.primary.value,
             *intervals(effect.estimate, signed=True, digits=SLOPE_DIGITS), effect.p, effect.p_adjusted,
         )
         for name, result, factor, effect in effects
