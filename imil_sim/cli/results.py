@@ -22,7 +22,6 @@ from imil_sim.engine.results import RunResult
 from imil_sim.errors import UsageError
 from imil_sim.report.analysis import Analysis, ReportedRun, analyse
 from imil_sim.report.assemble import assemble
-from imil_sim.report.differences import differences_table
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import contact_sheet
 from imil_sim.report.files import write_whole
@@ -31,6 +30,7 @@ from imil_sim.report.pictures import arms_shown, pictures_of
 from imil_sim.report.results import (
     Value,
     arm_summary,
+    differences_table,
     results_table,
     run_row,
     timings_row,

@@ -12,9 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imil_sim.errors import UsageError, listed, several
-from imil_sim.report.analysis import Analysis, SetAnalysis
+from imil_sim.report.analysis import Analysis, SetAnalysis, unlike_environments
 from imil_sim.report.document import Cell, Column, Document, Section, Statement, Table, Tone
-from imil_sim.report.results import unlike_environments
 from imil_sim.report.tables.differences import comparison_cells, comparison_columns
 from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, anchor, capital, interval_notes, number, on_set, ranges
 from imil_sim.stats import Comparison, Components, compare, metric_named
