@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.controls import number_of, same_number
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.stats import ArmSummary, Comparison, Inferences, metric_named, metric_names
+from imil_sim.stats import ArmSummary, Comparison, Estimate, Inferences, metric_named, metric_names
 
 
 class _Labels(Mapping[str, str]):
@@ -116,13 +116,15 @@ _Three = Comparison | ArmSummary | Inferences
 """What has the three inferences."""
 
 
+def interval(of: Estimate, *, signed: bool = False, digits: int = DIGITS) -> Cell:
+    """``0.812 to 0.934``; None where there is no interval."""
+    low, high = (number(value, signed=signed, digits=digits) for value in (of.low, of.high))
+    return None if of.why_absent else f"{low} to {high}"
+
+
 def intervals(of: _Three, *, signed: bool = False, digits: int = DIGITS) -> tuple[Cell, ...]:
-    """The three intervals as ``0.812 to 0.934``; None where there is none."""
-    return tuple(
-        None if e.why_absent else f"{number(e.low, signed=signed, digits=digits)} to "
-        f"{number(e.high, signed=signed, digits=digits)}"
-        for e in (of.a, of.b, of.c)
-    )  # fmt: skip
+    """The three intervals as cells."""
+    return tuple(interval(estimate, signed=signed, digits=digits) for estimate in (of.a, of.b, of.c))
 
 
 def p_column(heading: str, explained: str) -> Column:
