@@ -49,12 +49,7 @@ def comparison_columns(of: SetAnalysis, adjusted: str) -> tuple[Column, ...]:
     """The columns of `comparison_cells`."""
     return (
         Column("Seeds", explained="with a run of both"),
-        Column(
-            "Difference",
-            DIGITS,
-            signed=True,
-            explained="mean over seeds; the two runs of a seed share split, initial weights, batch order and test images",
-        ),
+        Column("Difference", DIGITS, signed=True, explained="mean over seeds of the paired difference"),
         *inference_columns(of, signed=True),
         p_column("p", "two-sided, of no difference, from the primary interval"),
         p_column(adjusted, "adjusted for all comparisons of this table in the metric"),

@@ -29,8 +29,8 @@ SHOWN_DIGITS = 16
 
 def build(data: ReportData) -> Iterator[Table]:
     """What all arms have in common stands with the study, in what they differ with the arms."""
-    fields = _fields(data.analysis.study.arms)
-    alike = [name for name in fields if name not in OF_ARMS and _alike(fields, name)]
+    fields = fields_of(data.analysis.study.arms)
+    alike = [name for name in map(str, fields.columns) if name not in OF_ARMS and _alike(fields, name)]
     yield _study(data.analysis, fields[alike])
     yield from _runs(data.analysis)
     yield _arms(data.analysis, fields.drop(columns=alike))
@@ -114,7 +114,7 @@ def _arms(analysis: Analysis, fields: pd.DataFrame) -> Table:
         for arm in dict.fromkeys(level.arm for level in sweep.levels if level.arm != level.base):
             roles[arm].append(f"sweep {sweep.name}")
     columns = (Column("Arm"), *(Column(str(name)) for name in fields), Column("Part in the study"))
-    shown = fields.assign(role=["; ".join(role) or None for role in roles.values()]).reset_index()
+    shown = fields.assign(role=pd.Series({arm: "; ".join(of) for arm, of in roles.items() if of})).reset_index()
     return table_of(
         "arm-definitions", "The arms: fields of the study file in which they differ", columns, shown,
         dash="the arm has no such field, or no part of its own",
@@ -124,7 +124,7 @@ def _arms(analysis: Analysis, fields: pd.DataFrame) -> Table:
 # ------------------------------------------------------------------------------------------------------------ values
 
 
-def _fields(arms: Mapping[str, ArmSpec]) -> pd.DataFrame:
+def fields_of(arms: Mapping[str, ArmSpec]) -> pd.DataFrame:
     """Every field of the arms' specs as text, a row an arm and a column a field, such as ``training.epochs``."""
     flat = [
         {
@@ -140,7 +140,7 @@ def _fields(arms: Mapping[str, ArmSpec]) -> pd.DataFrame:
 
 def _alike(fields: pd.DataFrame, name: str) -> bool:
     """Whether all arms that have the part of the spec have the same in this field of it."""
-    part = [other for other in fields if other.split(".")[0] == name.split(".")[0]]
+    part = [other for other in fields.columns if str(other).split(".")[0] == name.split(".")[0]]
     return bool(fields.loc[fields[part].notna().any(axis=1), name].nunique(dropna=False) == 1)
 
 
