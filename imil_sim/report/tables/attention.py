@@ -67,7 +67,7 @@ def _without_lungs(own: pd.DataFrame) -> bool:
 
 
 def _groups(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame, values: dict[str, list[str]]) -> Iterator[Table]:
-    """Accuracy and AUROC of every group of the test images and of the worst; nothing where no image has an attribute."""
+    """Accuracy and AUROC of every group of test images and of the worst; nothing where no image has an attribute."""
     columns = (
         Column("Arm"),
         Column("Attribute"),
