@@ -9,7 +9,7 @@ from imil_sim.feedback.registry import Option, installed, load, options_of, summ
 
 PAGE = Path(__file__).with_name("oracles.md")
 BLOCK = re.compile(r"(<!-- oracles -->\n).*?(<!-- end -->)", re.DOTALL)
-HOUSE = "oracles."
+HOUSE = "imil_sim_oracles."
 """What the house's own targets begin with; guests' oracles are not on the page."""
 
 

@@ -100,7 +100,7 @@ def violations(module: str, source: str, *, is_package: bool = False) -> list[st
         package = arrow.target.partition(".")[0]
         here, there = room(module), room(arrow.target)
         if module.startswith("imil_sim"):
-            if package == "oracles":
+            if package in ("oracles", "imil_sim_oracles"):
                 wrong.append(f"{where}: the harness never names an oracle")
             if there and there not in LEVEL:
                 wrong.append(f"{where}: no such room; known: {', '.join(LEVEL)}")
@@ -230,8 +230,12 @@ def report(name):
         ("imil_sim.report.page", "from imil_sim.training import cam", "never import one another"),
         ("imil_sim.annotate.questions", "from imil_sim.engine.store import Store", "never import one another"),
         ("imil_sim.feedback.ask", "from imil_sim.annotate import read_asked", "an arrow upwards"),
-        ("imil_sim.engine.run", "from oracles.lesions import Lesions", "never names an oracle"),
-        ("imil_sim.feedback.registry", 'def f():\n    import_module("oracles.lesions")', "never names an oracle"),
+        ("imil_sim.engine.run", "from imil_sim_oracles.lesions import Lesions", "never names an oracle"),
+        (
+            "imil_sim.feedback.registry",
+            'def f():\n    import_module("imil_sim_oracles.lesions")',
+            "never names an oracle",
+        ),
         ("imil_sim.images.phantom", "import torch.nn as nn", "loads no torch"),
         ("imil_sim.stats.metrics", "try:\n    from torch import Tensor\nexcept ImportError: ...", "loads no torch"),
         ("imil_sim.training.models", "from torchvision import models", "knows its trap"),

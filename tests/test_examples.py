@@ -20,7 +20,7 @@ EXAMPLES = [path.relative_to(ROOT) for path in FILES if ">>> " in path.read_text
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=str)
 def test_the_examples_of_a_module_are_true(path: Path) -> None:
-    module = importlib.import_module(".".join(path.with_suffix("").parts))
+    module = importlib.import_module(re.sub("^oracles", "imil_sim_oracles", ".".join(path.with_suffix("").parts)))
     results = doctest.testmod(module)
     assert results.attempted > 0
     assert results.failed == 0, f"{path}: {results.failed} of {results.attempted} examples are wrong (printed above)"

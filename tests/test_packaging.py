@@ -43,8 +43,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_packages_and_the_studies_and_nothing_else(wheel: Path) -> None:
     sources = {
-        path.relative_to(ROOT).as_posix()
-        for package in ("imil_sim", "oracles")
+        (installed / path.relative_to(ROOT / package)).as_posix()
+        for package, installed in (("imil_sim", Path("imil_sim")), ("oracles", Path("imil_sim_oracles")))
         for path in (ROOT / package).rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
@@ -67,6 +67,37 @@ def test_shipped_studies_are_found_from_the_wheel_as_from_the_checkout(wheel: Pa
             check=False,
         )
         assert sorted(done.stdout.split()) == [str(folder / name) for name in STUDIES], done.stderr
+
+
+@pytest.mark.parametrize("installed", ["wheel", "editable"])
+@pytest.mark.parametrize("marker", ["__init__.py", "nothing.txt"])
+def test_a_folder_of_the_users_called_oracles_stands_in_nobodys_way(
+    wheel: Path, tmp_path: Path, installed: str, marker: str
+) -> None:
+    (tmp_path / "oracles").mkdir()
+    (tmp_path / "oracles" / marker).touch()
+    (tmp_path / "oracles" / "mine.py").write_text("MINE = 1\n")
+    (tmp_path / "test_mine.py").write_text(
+        "from imil_sim.feedback import make_oracle\nfrom oracles.mine import MINE\n\n\n"
+        "def test_both(pytestconfig):\n"
+        "    assert make_oracle('lesions')\n"
+        "    assert pytestconfig.pluginmanager.hasplugin('imil_sim.pytest_plugin')\n"
+    )
+    environment = dict(os.environ)
+    python = [sys.executable]
+    if installed == "wheel":  # -S: the path entry of the editable install is not read
+        environment["PYTHONPATH"] = os.pathsep.join([str(wheel), *(p for p in sys.path if p and Path(p) != ROOT)])
+        python.append("-S")
+    for call in (["imil_sim", "oracles", "lesions"], ["pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]):
+        command = [*python, "-m", *call]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    code = "import imil_sim_oracles.lesions as module; print(module.__file__)"
+    done = subprocess.run(
+        [*python, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    home = wheel / "imil_sim_oracles" if installed == "wheel" else ROOT / "oracles"
+    assert Path(done.stdout.strip()) == home / "lesions.py"
 
 
 def test_the_installed_oracles_are_those_the_project_declares() -> None:

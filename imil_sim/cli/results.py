@@ -71,8 +71,8 @@ def write_report(
     """The page of the report that is written to the folder ``out``, with everything that lies beside it.
 
     report.html, report.md, results.csv (one more for each further test set), differences.csv, table1.tex, timings.csv,
-    the figures by themselves, and every table as CSV in tables/. Files of an earlier report that this one does not have are removed. Without
-    ``images`` no figure shows an image of the set, for a report that goes to people who may not see it.
+    the figures by themselves, and every table as CSV in tables/. Files of an earlier report that this one does not have
+    are removed. Without ``images`` no figure shows an image of the set, for people who may not see it.
 
     Raises:
         UsageError: the folder cannot be written.

@@ -81,8 +81,8 @@ class Consult:
         """Equal for steps that ask the same: the oracle and its options, not the arm they belong to."""
         feedback = self.run.arm.feedback
         asked = feedback.question if feedback else None
-        known = sorted(self.answered)
-        return content_key(["consult", self.state.key, self.overlay, known, self.number, asked, self.run.seed])
+        about = [self.state.key, self.overlay, sorted(self.answered), self.number, asked, self.run.seed]
+        return content_key(["consult", *about, *explained_by(self.run).values()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,18 @@ class Evaluate:
         """Equal for steps that test the same state on the same sets."""
         arm = self.run.arm
         sets = {name: source.text for name, source in arm.test_sets.items()}
-        return content_key(["evaluate", self.state.key, arm.images.text, arm.split.text, sets])
+        explained = list(explained_by(self.run).values())
+        return content_key(["evaluate", self.state.key, arm.images.text, arm.split.text, sets, *explained])
 
 
 Step = Train | Consult | Evaluate
+
+
+def explained_by(run: RunSpec) -> dict[str, str]:
+    """What a key says of the layer that Grad-CAM explains; nothing where it is the last block."""
+    layer = run.arm.model.cam_layer
+    return {"cam_layer": layer} if layer else {}
+
 
 STAGE = "stage.json"
 """In the entry of a state: its epoch and how it came about."""
@@ -384,9 +392,12 @@ class StepRunner:
     def _evaluate_set(self, step: Evaluate, test: TestSet, model: Callable[[], _Model]) -> str:
         def compute() -> Mapping[str, NDArray[np.generic]]:
             network, normalise = model()
-            return evaluate(network, test.images, test.estimated, normalise, self.device).to_arrays()
+            return evaluate(
+                network, test.images, test.estimated, normalise, self.device, step.run.arm.model.cam_layer
+            ).to_arrays()
 
-        key = content_key({"state": step.state.key, "test": test.images.fingerprint, "revision": EVALUATION_REVISION})
+        about = {"state": step.state.key, "test": test.images.fingerprint, "revision": EVALUATION_REVISION}
+        key = content_key(about | explained_by(step.run))
         self._arrays("evaluations", key, step.state.trunk, compute)
         return key
 
@@ -415,7 +426,7 @@ class StepRunner:
         self, step: Consult, overlay: Overlay, selection: Selection, model: Callable[[], _Model]
     ) -> tuple[str, dict[str, NDArray[np.float32]]]:
         """Key and arrays of the selected images' Grad-CAMs (k, height, width): ``predicted`` and ``true`` class."""
-        images = self._images(step).train
+        images, layer = self._images(step).train, step.run.arm.model.cam_layer
 
         def compute() -> Mapping[str, NDArray[np.float32]]:
             network, normalise = model()
@@ -423,13 +434,12 @@ class StepRunner:
             labels = images.labels[selection.indices]
             inputs = normalise(pixels)
             return {
-                "predicted": grad_cam(network, inputs, selection.predicted),
-                "true": grad_cam(network, inputs, labels),
+                "predicted": grad_cam(network, inputs, selection.predicted, layer=layer),
+                "true": grad_cam(network, inputs, labels, layer=layer),
             }
 
-        key = content_key(
-            {"state": step.state.key, "rows": selection.indices.tolist(), "revision": EVALUATION_REVISION}
-        )
+        about = {"state": step.state.key, "rows": selection.indices.tolist(), "revision": EVALUATION_REVISION}
+        key = content_key(about | explained_by(step.run))
         return key, self._arrays("cams", key, step.state.trunk, compute)
 
     def _outside_lungs(

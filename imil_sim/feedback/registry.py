@@ -3,7 +3,7 @@
 A package offers an oracle with one line of its ``pyproject.toml``, ours and guests' alike::
 
     [project.entry-points."imil_sim.oracles"]
-    lung-fields = "oracles.lung_fields:LungFields"
+    lung-fields = "imil_sim_oracles.lung_fields:LungFields"
 """
 
 from __future__ import annotations

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.stats import Components, Metric, Resplit, components_of, metrics
+from imil_sim.stats import Components, Resplit, components_of, metric_named
 from imil_sim.study.record import Predictions, RunRecord
 from imil_sim.study.spec import ArmSpec
 from imil_sim.study.study import Study
@@ -47,15 +47,16 @@ class AlignedPredictions:
     incomparable: Mapping[str, str]
     """Why runs of an arm that are done cannot be compared."""
 
-    def components(self, study: Study, metric: Metric) -> Components:
+    def components(self, study: Study, metric: str) -> Components:
         """The metric of every run with what each image adds to it."""
         if self.labels is not None and self.probabilities is not None and self.resplit is None:
             return components_of(metric, self.labels, self.probabilities)
         assert self.resplit is not None
+        of = metric_named(metric)
         values = np.full((len(study.arms), len(study.seeds)), math.nan)
         for place, run in _places(study):
             if run in self.runs:
-                values[place] = _OF_METRIC[metric](self.runs[run])
+                values[place] = of.value(np.asarray(self.runs[run].labels), self.runs[run].probabilities)
         return Components.of_splits(metric, values, self.resplit)
 
 
@@ -163,16 +164,3 @@ def _not_numbers(runs: Iterable[Run]) -> dict[str, str]:
         arm: f"its predictions are not numbers in seed{'s' * (len(own) > 1)} {', '.join(map(str, own))}"
         for arm, own in seeds.items()
     }
-
-
-def _binary(of: Predictions, metric: Callable[..., float]) -> float:
-    return metric(of.labels == 1, of.probabilities[:, 1])
-
-
-_OF_METRIC: dict[Metric, Callable[[Predictions], float]] = {
-    "auroc": lambda of: metrics.auroc(of.labels, of.probabilities),
-    "accuracy": lambda of: metrics.accuracy(of.labels, of.probabilities),
-    "brier": lambda of: metrics.brier(of.labels, of.probabilities),
-    "ece_top_label": lambda of: metrics.ece_top_label(of.labels, of.probabilities),
-    "ece_positive": lambda of: _binary(of, metrics.ece_positive),
-}

@@ -15,14 +15,21 @@ from imil_sim.report import controls
 from imil_sim.report.aligned import MAIN, AlignedPredictions, Done, Run, tested
 from imil_sim.report.results import unlike_environments
 from imil_sim.report.sweeps import Line, lines
-from imil_sim.stats import ArmSummary, Comparison, Components, Inferences, Metric, compare, summarise, trend
+from imil_sim.stats import (
+    ArmSummary,
+    Comparison,
+    Components,
+    Inferences,
+    compare,
+    metric_named,
+    metric_names,
+    summarise,
+    trend,
+)
 from imil_sim.study.record import Predictions, RunRecord, TrainingPredictions
 from imil_sim.study.study import Study
 
 Status = Literal["done", "failed", "waiting", "missing"]
-
-METRICS: tuple[Metric, ...] = ("auroc", "accuracy", "brier", "ece_top_label", "ece_positive")
-"""The primary metric first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class SweepTrend:
     """Ascending; of named points in their order, and empty where no one number tells them apart."""
     arms: tuple[str, ...]
     """The arm of each level."""
-    slopes: Mapping[Metric, Inferences]
+    slopes: Mapping[str, Inferences]
     """Per doubling where every level is above 0 and the largest at least four times the smallest, else per unit; empty
     where there are no levels."""
     per: Literal["unit", "doubling"]
@@ -78,13 +85,13 @@ class SetAnalysis:
     """(images,); None where every seed has its own test images."""
     probabilities: NDArray[np.float64] | None
     """(arms, seeds, images, classes), a run that is not done NaN throughout; None where seeds have their own images."""
-    components: Mapping[Metric, Components]
-    """``ece_positive`` is left out where there are more than two classes."""
-    arms: Mapping[Metric, tuple[ArmSummary, ...]]
+    components: Mapping[str, Components]
+    """The primary metric first; those of the positive class are left out where there are more than two."""
+    arms: Mapping[str, tuple[ArmSummary, ...]]
     """One summary an arm, in their order."""
-    planned: Mapping[Metric, tuple[Comparison, ...]]
+    planned: Mapping[str, tuple[Comparison, ...]]
     """In the order of `Study.comparisons`, Holm within the metric."""
-    exploratory: Mapping[Metric, tuple[Comparison, ...]]
+    exploratory: Mapping[str, tuple[Comparison, ...]]
     """Every other arm against the reference, Benjamini-Hochberg within the metric: the levels of the sweeps."""
     trends: tuple[SweepTrend, ...]
     incomparable: Mapping[str, str]
@@ -114,24 +121,25 @@ class Analysis:
         return self.arms.index(arm)
 
 
-def analyse(study: Study, runs: Sequence[ReportedRun], *, metrics: Sequence[Metric] = METRICS) -> Analysis:
+def analyse(study: Study, runs: Sequence[ReportedRun], *, metrics: Sequence[str] | None = None) -> Analysis:
     """The analysis of every expected run of a study.
 
     Args:
         study: as its file stands now.
         runs: one for every arm and seed of the study, in any order.
-        metrics: which to work out, the primary one first.
+        metrics: names of those to work out, the primary one first; None: all that are installed.
 
     Raises:
         ValueError: a run is not expected, comes twice, or is not there; a run that is done has no predictions; or runs
             of one arm were tested on different images though it has one split for all seeds.
     """
     reported = _expected(study, runs)
+    asked = metric_names() if metrics is None else metrics
     done = {place: found for place, run in reported.items() if (found := _done(run))}
     sets = {}
     for name in _set_names(done.values()):
         if of := tested(name, study, done):
-            sets[name] = _of_set(name, study, of, metrics)
+            sets[name] = _of_set(name, study, of, asked)
     return Analysis(
         study=study,
         arms=tuple(study.arms),
@@ -175,13 +183,13 @@ def _set_names(done: Iterable[Done]) -> list[str]:
     return sorted(names, key=lambda name: name != MAIN)
 
 
-def _of_set(name: str, study: Study, of: AlignedPredictions, metrics: Sequence[Metric]) -> SetAnalysis:
+def _of_set(name: str, study: Study, of: AlignedPredictions, metrics: Sequence[str]) -> SetAnalysis:
     place = {arm: number for number, arm in enumerate(study.arms)}
     planned = [(place[arm], place[reference]) for arm, reference in study.comparisons]
     exploratory = [(place[arm], place[reference]) for arm, reference in _exploratory(study)]
     classes = next(iter(of.runs.values())).probabilities.shape[1]
     components = {
-        metric: of.components(study, metric) for metric in metrics if classes == 2 or metric != "ece_positive"
+        metric: of.components(study, metric) for metric in metrics if classes == 2 or not metric_named(metric).binary
     }
     return SetAnalysis(
         name=name,
@@ -209,7 +217,7 @@ def _exploratory(study: Study) -> list[tuple[str, str]]:
             frozenset((arm, study.reference)) not in planned]  # fmt: skip
 
 
-def _trend(line: Line, place: Mapping[str, int], components: Mapping[Metric, Components]) -> SweepTrend:
+def _trend(line: Line, place: Mapping[str, int], components: Mapping[str, Components]) -> SweepTrend:
     slopes = {}
     if line.levels:
         steps = {place[arm]: step for arm, step in zip(line.arms, line.steps.tolist(), strict=True)}

@@ -18,14 +18,13 @@ from imil_sim.report.document import Cell, Column, Document, Picture, Section, T
 from imil_sim.report.findings import Finding, Findings, findings
 from imil_sim.report.page import words
 from imil_sim.report.parts import GROUPS, ReportData, built
-from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, interval, number
+from imil_sim.report.tables.text import DIGITS, interval, number
+from imil_sim.stats import metric_named
 
 Part = Table | Picture
 
 MOST_ROWS = 10
 """Of the table of the first screen."""
-
-SHORT_NAMES = {**METRIC_NAMES, "ece_top_label": "ECE", "accuracy": "Accuracy"}
 
 
 def assemble(
@@ -96,12 +95,18 @@ def _first_table(analysis: Analysis, found: Findings) -> Table | None:
     dashes = (None,) * len(values)
     rows += [(f"{arm} − {other}", *dashes, *_difference(planned[arm, other])) for arm, other in others]
     columns = (
-        Column("Arm"), *(Column(SHORT_NAMES[name], DIGITS) for name in values),
-        Column(f"Δ {SHORT_NAMES[metric]} (95% CI)"), Column("Holm p", DIGITS, never_zero=True),
+        Column("Arm"), *(Column(_heading(name), DIGITS) for name in values),
+        Column(f"Δ {_heading(metric)} (95% CI)"), Column("Holm p", DIGITS, never_zero=True),
     )  # fmt: skip
     left = len(analysis.arms) - len(arms)
     note = f"Means over seeds; Δ is the difference from {reference}" + (f"; {left} more arms below." if left else ".")
     return Table("first", "Arms, and their planned comparisons", columns, tuple(rows[:MOST_ROWS]), (note,))
+
+
+def _heading(metric: str) -> str:
+    """``ECE`` of "ECE, top label": a heading has little room."""
+    label = metric_named(metric).label.split(",")[0]
+    return label[:1].upper() + label[1:]
 
 
 def _difference(of: Finding | None) -> tuple[Cell, Cell]:

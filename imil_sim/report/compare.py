@@ -17,7 +17,7 @@ from imil_sim.report.document import Cell, Column, Document, Section, Statement,
 from imil_sim.report.results import unlike_environments
 from imil_sim.report.tables.differences import comparison_cells, comparison_columns, comparison_notes
 from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, anchor, capital, number, on_set, ranges
-from imil_sim.stats import Comparison, Components, Metric, compare
+from imil_sim.stats import Comparison, Components, compare, metric_named
 from imil_sim.study.record import Predictions
 from imil_sim.study.spec import ArmSpec, Source
 
@@ -38,7 +38,7 @@ class Row:
 
     test_set: str
     arm: str
-    metric: Metric
+    metric: str
     first: float
     """Mean over the matched seeds, in the first study."""
     second: float
@@ -262,7 +262,7 @@ class _Compared(NamedTuple):
 
 def _of_set(
     first: SetAnalysis, second: SetAnalysis, a: Analysis, b: Analysis, matched: _Matched
-) -> dict[Metric, _Compared]:
+) -> dict[str, _Compared]:
     """The comparisons of one test set, by metric."""
     count = len(matched.arms)
     pairs = [(count + place, place) for place in range(count)]
@@ -303,9 +303,7 @@ def _places(of: Analysis, matched: _Matched) -> tuple[Places, Places]:
     return arms[:, None], seeds[None, :]
 
 
-def _rows(
-    test_set: str, found: Mapping[Metric, _Compared], a: Analysis, b: Analysis, matched: _Matched
-) -> Iterator[Row]:
+def _rows(test_set: str, found: Mapping[str, _Compared], a: Analysis, b: Analysis, matched: _Matched) -> Iterator[Row]:
     equal = {arm: _equal_runs(a, b, test_set, arm, matched.seeds) for arm in matched.arms}
     for metric, compared in found.items():
         for place, (arm, of) in enumerate(zip(matched.arms, compared.comparisons, strict=True)):
@@ -353,7 +351,7 @@ def _statements(rows: Sequence[Row], a: Analysis, b: Analysis, matched: _Matched
     )
     claims = [row for row in primary if row.p_holm < ALPHA]
     for row in claims[:MOST_SENTENCES]:
-        tone: Tone = "good" if (row.difference > 0) == (row.metric in ("auroc", "accuracy")) else "bad"
+        tone: Tone = "good" if metric_named(row.metric).is_better(row.difference) else "bad"
         yield Statement(
             f"{row.arm}: {name} moved by {number(row.difference, signed=True)} in the second "
             f"({_interval(row)}; Holm p {_p(row.p_holm)}).",
@@ -418,7 +416,7 @@ def _sides(first: str, second: str) -> str:
 
 
 def _sections(
-    found: Mapping[str, Mapping[Metric, _Compared]], rows: Sequence[Row], a: Analysis, b: Analysis, matched: _Matched
+    found: Mapping[str, Mapping[str, _Compared]], rows: Sequence[Row], a: Analysis, b: Analysis, matched: _Matched
 ) -> Iterator[Section]:
     first, second = _names(a, b)
     for name, by_metric in found.items():
@@ -432,7 +430,7 @@ def _sections(
     yield Section("matching", "What was compared with what", (), (_only_one_has(a, b), _specs(a, b, matched)))
 
 
-def _differences(of: SetAnalysis, metric: Metric, compared: _Compared, rows: Sequence[Row], matched: _Matched) -> Table:
+def _differences(of: SetAnalysis, metric: str, compared: _Compared, rows: Sequence[Row], matched: _Matched) -> Table:
     own = {row.arm: row for row in rows if (row.test_set, row.metric) == (of.name, metric)}
     named = list(zip(matched.arms, compared.comparisons, strict=True))
     columns = (
@@ -442,7 +440,7 @@ def _differences(of: SetAnalysis, metric: Metric, compared: _Compared, rows: Seq
         *comparison_columns(of, "Holm p"),
         Column("Equal runs", explained="with the very same predictions"),
     )
-    better = "above" if metric in ("auroc", "accuracy") else "below"
+    better = "above" if metric_named(metric).higher_is_better else "below"
     return Table(
         anchor(f"differences-{metric.replace('_', '-')}", of.name),
         f"{capital(METRIC_NAMES[metric])}: the second minus the first{on_set(of.name)}",

@@ -19,8 +19,7 @@ import numpy as np
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.controls import ABSTAIN, RANDOM_CELLS, same_number
 from imil_sim.report.power import OF_INTEREST, detectable, level_of, seeds_needed
-from imil_sim.stats import Comparison, Estimate, Metric, compare
-from imil_sim.stats.components import LOWER_IS_BETTER
+from imil_sim.stats import PRIMARY, Comparison, Estimate, compare, metric_named
 from imil_sim.stats.contrast import FEWEST_SEEDS, flat_runs
 from imil_sim.study.record import Consultation, RunRecord
 
@@ -52,7 +51,7 @@ class Finding:
 
     arm: str
     reference: str
-    metric: Metric
+    metric: str
     outcome: Outcome
     estimate: Estimate
     """The arm minus its reference, with the interval that claims rest on."""
@@ -74,7 +73,7 @@ class Finding:
     @property
     def better(self) -> bool:
         """Whether the arm is better than its reference, as the metric has it."""
-        return (self.estimate.value > 0) != (self.metric in LOWER_IS_BETTER)
+        return metric_named(self.metric).is_better(self.estimate.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ class Conclusion:
         "claims", "no difference", "runs to come", "few seeds", "same predictions", "not compared", "no interval",
         "no plan", "no runs",
     ]  # fmt: skip
-    metric: Metric
+    metric: str
     planned: tuple[Finding, ...]
     detectable: tuple[float, float] | None = None
     """The smallest and the largest true difference that a planned comparison would detect with 80% power, after the
@@ -158,7 +157,7 @@ def findings(analysis: Analysis) -> Findings:
     )
 
 
-def primary_metric(of: SetAnalysis) -> Metric:
+def primary_metric(of: SetAnalysis) -> str:
     """The metric that claims rest on: the first of the analysis."""
     return next(iter(of.components))
 
@@ -249,7 +248,7 @@ def _same_predictions(analysis: Analysis, of: SetAnalysis, one: Comparison) -> b
 
 def _conclusion(analysis: Analysis, of: SetAnalysis | None, planned: tuple[Finding, ...]) -> Conclusion:
     if of is None:
-        return Conclusion("no runs", "auroc", ())
+        return Conclusion("no runs", PRIMARY, ())
     metric = primary_metric(of)
     outcomes = {one.outcome for one in planned}
     if not planned:

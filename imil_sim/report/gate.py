@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,11 @@ from imil_sim.report.verdict import Compared, Row, Verdict
 from imil_sim.stats import (
     Components,
     Estimate,
-    Metric,
     Resplit,
     compare,
     components_of,
     equivalence,
+    metric_names,
     non_inferiority,
     over_seeds,
 )
@@ -285,7 +285,7 @@ def _difference(metric: str, two: _Two, name: str, differences: _Values, now: Fi
 
 def _components(metric: str, two: _Two, name: str, differences: _Values, now: Findings) -> Components | None:
     """The two arms "before" and "now" in one metric; None where the metric has no components."""
-    if metric not in get_args(Metric):
+    if metric not in metric_names():
         return None
     sets = [[_set(runs, seed, name) for seed in two.seeds] for runs in (two.before, two.now)]
     tested = [[one for one in row if one is not None] for row in sets]
@@ -293,11 +293,11 @@ def _components(metric: str, two: _Two, name: str, differences: _Values, now: Fi
     if len(places) == 1:
         shown = np.stack([np.stack([one.shown for one in row]) for row in tested])
         labels = np.array(now.images[places.pop()].labels)
-        return components_of(metric, labels, shown)  # type: ignore[arg-type]  # just looked up
+        return components_of(metric, labels, shown)
     first = tested[1][0]
     sizes = Resplit(int(first.values["n_train"]), int(first.values["n_test"]))
     values = np.stack([_values(runs, two.seeds, name, metric) for runs in (two.before, two.now)])
-    return Components.of_splits(metric, values, sizes)  # type: ignore[arg-type]  # just looked up
+    return Components.of_splits(metric, values, sizes)
 
 
 def _same_predictions(two: _Two, name: str) -> bool:

@@ -10,17 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imil_sim.report import figures
-from imil_sim.report.analysis import METRICS, Analysis, SetAnalysis, SweepTrend
+from imil_sim.report.analysis import Analysis, SetAnalysis, SweepTrend
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import DoseLine
 from imil_sim.report.findings import has_runs_to_come
 from imil_sim.report.sweeps import CONSULTATIONS, POINT, point_names
 from imil_sim.report.tables import overlap
-from imil_sim.stats import Estimate, Metric, compare
+from imil_sim.stats import PRIMARY, Estimate, compare
 
-PRIMARY = METRICS[0]
-
-DRAWN: tuple[Metric, ...] = ("auroc", "accuracy")
+DRAWN: tuple[str, ...] = ("auroc", "accuracy")
 """Metrics with a forest of their own; the others stand in the tables."""
 
 MOST_ARMS = 12
@@ -62,7 +60,7 @@ def arms_shown(analysis: Analysis) -> tuple[str, ...]:
     return tuple(arm for arm in analysis.arms if arm in kept)
 
 
-def placebo_of(analysis: Analysis, of: SetAnalysis, metric: Metric) -> Estimate | None:
+def placebo_of(analysis: Analysis, of: SetAnalysis, metric: str) -> Estimate | None:
     """The placebo arm minus the reference: how far a fork alone moves a metric; None without such an arm."""
     if analysis.placebo is None or analysis.placebo == analysis.study.reference:
         return None

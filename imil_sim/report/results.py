@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from imil_sim.report.files import write_whole
-from imil_sim.stats import metrics
+from imil_sim.stats import metric_named, metric_names, subsets
 from imil_sim.study.record import Consultation, Predictions, RunRecord
 
 Value = str | int | float | None
@@ -39,8 +39,6 @@ COLUMNS = (
     "reason", "notes",
 )  # fmt: skip
 """Columns every results table has, in their order; those of the attribute groups follow."""
-
-MAIN_METRICS = ("accuracy", "auroc", "ece_top_label", "ece_positive", "brier")
 
 MOST_GROUPS = 6
 """An attribute with more values than this (age, findings) is not reported by group."""
@@ -103,31 +101,21 @@ def _feedback(consultations: Sequence[Consultation]) -> dict[str, Value]:
 
 
 def _performance(of: Predictions, notes: list[str]) -> dict[str, Value]:
-    labels, shown = of.labels, of.probabilities
-    row: dict[str, Value] = {
-        "accuracy": metrics.accuracy(labels, shown),
-        "auroc": metrics.auroc(labels, shown),
-        "ece_top_label": metrics.ece_top_label(labels, shown),
-        "brier": metrics.brier(labels, shown),
-        "nll": metrics.nll(labels, shown),
-    }
-    if shown.shape[1] == 2:
-        positive, scores = labels == 1, shown[:, 1]
-        row["ece_positive"] = metrics.ece_positive(positive, scores)
-        row["sensitivity"] = metrics.sensitivity(positive, scores)
-        row["specificity"] = metrics.specificity(positive, scores)
-    else:
-        notes.append(f"no ece_positive, sensitivity, specificity: {shown.shape[1]} classes have no positive one")
-    absent = sorted(set(range(shown.shape[1])) - set(labels.tolist()))
+    labels, classes = np.asarray(of.labels), of.probabilities.shape[1]
+    installed = {name: metric_named(name) for name in metric_names(compared=False)}
+    known = {name: metric for name, metric in installed.items() if classes == 2 or not metric.binary}
+    if positive := sorted(installed.keys() - known.keys()):
+        notes.append(f"no {', '.join(positive)}: {classes} classes have no positive one")
+    absent = sorted(set(range(classes)) - set(labels.tolist()))
     if absent:
         notes.append(f"no auroc: no test image is of class {', '.join(map(str, absent))}")
-    return row
+    return {name: metric.value(labels, of.probabilities) for name, metric in known.items()}
 
 
 def _attention(of: Predictions, notes: list[str]) -> dict[str, Value]:
-    ratio = metrics.attention_ratio(of.cam_in_lung, of.lung_share)
-    pointing = metrics.mean_known(of.pointing)
-    hidden = metrics.auroc_known(of.labels, of.lungs_hidden)
+    ratio = subsets.attention_ratio(of.cam_in_lung, of.lung_share)
+    pointing = subsets.mean_known(of.pointing)
+    hidden = subsets.auroc_known(of.labels, of.lungs_hidden)
     for known, name, needed in (
         (ratio.n, "attention_ratio", "CAM and lung mask"),
         (pointing.n, "pointing", "CAM and lesion mask"),
@@ -137,12 +125,12 @@ def _attention(of: Predictions, notes: list[str]) -> dict[str, Value]:
             notes.append(f"no {name}: no test image has {needed}")
     return {
         "attention_ratio": ratio.value,
-        "cam_in_lung": metrics.mean_known(of.cam_in_lung).value,
+        "cam_in_lung": subsets.mean_known(of.cam_in_lung).value,
         "n_attention": ratio.n,
         "pointing": pointing.value,
         "n_pointing": pointing.n,
         "auroc_lungs_hidden": hidden.value,
-        "auroc_lungs_only": metrics.auroc_known(of.labels, of.lungs_only).value,
+        "auroc_lungs_only": subsets.auroc_known(of.labels, of.lungs_only).value,
         "n_lungs": hidden.n,
         "n_lungs_estimated": int(of.lung_estimated.sum()),
     }
@@ -161,17 +149,17 @@ def _by_group(of: Predictions, notes: list[str]) -> dict[str, Value]:
         if known == 0 or known > MOST_GROUPS:
             notes.append(f"not by {attribute}: {known} values" if known else f"not by {attribute}: all unknown")
             continue
-        found = metrics.groups(of.labels, of.probabilities, values)
+        found = subsets.groups(of.labels, of.probabilities, values)
         for group in found:
             put(f"accuracy_{attribute}_{group.value}", group.accuracy)
             put(f"auroc_{attribute}_{group.value}", group.auroc)
             put(f"n_{attribute}_{group.value}", group.n)
             if group.reason:
                 notes.append(f"{attribute} {group.value}: {group.reason}")
-        accuracy, auroc = metrics.worst(found, "accuracy"), metrics.worst(found, "auroc")
+        accuracy, auroc = subsets.worst(found, "accuracy"), subsets.worst(found, "auroc")
         put(f"worst_accuracy_{attribute}", accuracy.accuracy if accuracy else None)
         put(f"worst_auroc_{attribute}", auroc.auroc if auroc else None)
-        small = [f"{group.value} ({group.n})" for group in found if group.n < metrics.MINIMUM_GROUP]
+        small = [f"{group.value} ({group.n})" for group in found if group.n < subsets.MINIMUM_GROUP]
         if small:
             notes.append(f"too small to be the worst {attribute}: {', '.join(small)}")
     return row
@@ -198,13 +186,14 @@ def unlike_environments(records: Iterable[RunRecord]) -> str:
 
 
 def results_table(rows: Iterable[Mapping[str, Value]]) -> pd.DataFrame:
-    """All rows as one table: `COLUMNS` first, then the columns of the attribute groups, sorted.
+    """All rows as one table: `COLUMNS` first, further metrics, then the columns of the attribute groups, sorted.
 
     Texts are text, counts whole numbers with ``<NA>`` for none, all else float with NaN for none.
     """
     given = [dict(row) for row in rows]
-    extra = sorted({column for row in given for column in row} - set(COLUMNS))
-    return pd.DataFrame({name: _column(name, [row.get(name) for row in given]) for name in (*COLUMNS, *extra)})
+    first = (*COLUMNS, *(name for name in metric_names(compared=False) if name not in COLUMNS))
+    extra = sorted({column for row in given for column in row} - set(first))
+    return pd.DataFrame({name: _column(name, [row.get(name) for row in given]) for name in (*first, *extra)})
 
 
 def _column(name: str, values: list[Value]) -> pd.Series[Any]:
@@ -221,7 +210,7 @@ def arm_summary(
     order: Sequence[str],
     *,
     seeds: Collection[int] | None = None,
-    of: Sequence[str] = MAIN_METRICS,
+    of: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One row an arm: how its runs fared, and mean and spread of every metric and of its difference from the reference.
 
@@ -230,7 +219,7 @@ def arm_summary(
         reference: the arm the others are compared with.
         order: all arms, in the order wanted.
         seeds: the seeds every arm was to have; none: those found in any arm.
-        of: the metrics.
+        of: the metrics; None: those that arms are compared in.
 
     Returns:
         ``arm``, ``n_expected``, ``n_done``, ``n_failed``, ``n_waiting``, ``n_missing``; then for every metric M
@@ -241,6 +230,7 @@ def arm_summary(
     Raises:
         ValueError: the table has an arm or seed that is not expected, or two runs of one arm and seed.
     """
+    shown = metric_names() if of is None else of
     expected = set(frame["seed"]) if seeds is None else set(seeds)
     _check_runs(frame, reference, order, expected)
     tables = {arm: frame[frame["arm"] == arm].set_index("seed") for arm in order}
@@ -249,7 +239,7 @@ def arm_summary(
         row: dict[str, Value] = {"arm": arm, "n_expected": len(expected)}
         row |= {f"n_{status}": int((runs["status"] == status).sum()) for status in ("done", "failed", "waiting")}
         row["n_missing"] = len(expected) - len(runs)
-        for metric in of:
+        for metric in shown:
             own, base = (table[metric].dropna() for table in (runs, tables[reference]))
             differences = (own - base).dropna() if arm != reference else own.iloc[:0]
             row |= {f"{metric}_mean": _mean(own), f"{metric}_sd": _sd(own), f"{metric}_n": len(own)}

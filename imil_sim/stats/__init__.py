@@ -19,20 +19,21 @@ from imil_sim.stats.comparison import (
     Comparison,
     Pair,
     compare,
-    obuchowski_rockette,
     summarise,
     trend,
 )
-from imil_sim.stats.components import Components, Metric, Resplit, components_of
+from imil_sim.stats.components import Components, Resplit, components_of
 from imil_sim.stats.contrast import Inferences
 from imil_sim.stats.estimate import Estimate
 from imil_sim.stats.margins import equivalence, non_inferiority
+from imil_sim.stats.metric import PRIMARY, Metric, jackknifed, metric_named, metric_names
 from imil_sim.stats.mrmc import Covariances, Spread, minimum_detectable_effect
 from imil_sim.stats.multiplicity import benjamini_hochberg, holm
-from imil_sim.stats.paired import SignFlip, iqm, over_seeds, sign_flip, superiority
+from imil_sim.stats.paired import iqm, over_seeds, superiority
 from imil_sim.stats.proportions import mcnemar, wilson
 
 __all__ = [
+    "PRIMARY",
     "ArmSummary",
     "Comparison",
     "Components",
@@ -42,7 +43,6 @@ __all__ = [
     "Metric",
     "Pair",
     "Resplit",
-    "SignFlip",
     "Spread",
     "benjamini_hochberg",
     "compare",
@@ -50,13 +50,14 @@ __all__ = [
     "equivalence",
     "holm",
     "iqm",
+    "jackknifed",
     "mcnemar",
+    "metric_named",
+    "metric_names",
     "minimum_detectable_effect",
     "non_inferiority",
     "null_ece",
-    "obuchowski_rockette",
     "over_seeds",
-    "sign_flip",
     "summarise",
     "superiority",
     "trend",

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from imil_sim.stats.components import Components, Metric
+from imil_sim.stats.components import Components
 from imil_sim.stats.contrast import Contrast, Inferences, complete_seeds, contrast, inferences, resolution
 from imil_sim.stats.estimate import LEVEL, Bounds, Estimate
+from imil_sim.stats.metric import Metric, metric_named
 from imil_sim.stats.mrmc import POWER, Covariances, Spread, covariances, minimum_detectable_effect, variance
 from imil_sim.stats.multiplicity import benjamini_hochberg, holm
 from imil_sim.stats.paired import iqm, superiority
@@ -21,9 +22,6 @@ from imil_sim.stats.proportions import mcnemar, wilson
 
 Adjustment = Literal["holm", "benjamini-hochberg"]
 """Holm for planned comparisons; Benjamini-Hochberg for exploring, and the report then says "exploratory"."""
-
-OF_METRIC = Bounds(0.0, 1.0)
-OF_DIFFERENCE = Bounds(-1.0, 1.0)
 
 
 class Pair(NamedTuple):
@@ -37,7 +35,7 @@ class Pair(NamedTuple):
 class Comparison:
     """An arm minus its reference in one metric, the mean over seeds of paired differences."""
 
-    metric: Metric
+    metric: str
     arm: int
     reference: int
     a: Estimate
@@ -57,18 +55,20 @@ class Comparison:
     """Sources of variance of the difference: for the effect detectable with another number of seeds."""
     covariances: Covariances
     """Obuchowski and Rockette's, of the two arms; NaN where unknown."""
+    over_seeds_alone: bool = False
+    """Whether no spread across images can be known, so that claims rest on inference B."""
 
     @property
     def primary(self) -> Estimate:
-        """The inference that claims rest on: A; B where every seed has its own split."""
-        return self.b if self.b.random_factors == "seeds and splits" else self.a
+        """The inference that claims rest on: A; B where no spread across images can be known."""
+        return self.b if self.over_seeds_alone else self.a
 
 
 @dataclass(frozen=True, slots=True)
 class ArmSummary:
     """One arm in one metric, over its seeds."""
 
-    metric: Metric
+    metric: str
     arm: int
     n_seeds: int
     mean: float
@@ -116,36 +116,24 @@ def compare(
     return tuple(replace(one, p_adjusted=float(p)) for one, p in zip(found, adjusted, strict=True))
 
 
-def obuchowski_rockette(
-    arm: ArrayLike, reference: ArrayLike, summary: Covariances, *, n_images: int = 0, level: float = LEVEL
-) -> Inferences:
-    """The three inferences about two arms from their metrics, each (seeds,), and the covariances across images.
-
-    For published summaries, and for whoever has the covariances by other means than `components_of`.
-    """
-    ours, theirs = np.asarray(arm, np.float64), np.asarray(reference, np.float64)
-    differences = ours - theirs
-    known = Contrast(differences, summary.of_difference(variance(differences)), n_images, bounds=OF_DIFFERENCE)
-    return inferences(known, level=level)
-
-
 def _compared(of: Components, pair: Pair, adjustment: Adjustment, level: float, power: float) -> Comparison:
-    complete = complete_seeds(of, pair)
+    metric, complete = metric_named(of.metric), complete_seeds(of, pair)
     ours, theirs = of.values[pair.arm, complete.seeds], of.values[pair.reference, complete.seeds]
     summary, differences = _covariances(of, pair, complete.seeds), ours - theirs
     sources = summary.of_difference(variance(differences))
     known = Contrast(
-        differences, sources, of.n_images, of.why_no_parts, of.resplit, OF_DIFFERENCE,
+        differences, sources, of.n_images, of.why_no_parts, of.resplit,
+        Bounds(metric.low - metric.high, metric.high - metric.low),
         resolution(of, {pair.arm: 1.0, pair.reference: -1.0}), complete.warnings,
     )  # fmt: skip
     a, b, c = inferences(known, level=level)
     if len(differences) == 1 and not c.why_absent:
-        c = _of_one_seed(of, pair, complete.seeds, c)
+        c = _of_one_seed(of, metric, pair, complete.seeds, c)
     return Comparison(
         of.metric, pair.arm, pair.reference, a, b, c, p_adjusted=math.nan, adjustment=adjustment,
-        p_superior=superiority(ours, theirs) if of.higher_is_better else superiority(theirs, ours),
+        p_superior=superiority(ours, theirs) if metric.higher_is_better else superiority(theirs, ours),
         mde=math.nan if a.why_absent else minimum_detectable_effect(sources, len(ours), level=level, power=power),
-        spread=sources, covariances=summary,
+        spread=sources, covariances=summary, over_seeds_alone=of.parts is None,
     )  # fmt: skip
 
 
@@ -155,12 +143,10 @@ def _covariances(of: Components, pair: Pair, seeds: NDArray[np.bool_]) -> Covari
     return covariances(of.parts[pair.arm, seeds], of.parts[pair.reference, seeds])
 
 
-def _of_one_seed(of: Components, pair: Pair, seeds: NDArray[np.bool_], c: Estimate) -> Estimate:
+def _of_one_seed(of: Components, metric: Metric, pair: Pair, seeds: NDArray[np.bool_], c: Estimate) -> Estimate:
     """Inference C as two single models are compared: what Obuchowski and Rockette's comes to, or better."""
-    if of.metric == "auroc":
-        return replace(c, method="DeLong")
-    if of.metric != "accuracy" or of.parts is None:
-        return c
+    if not metric.hits or of.parts is None:
+        return replace(c, method=metric.spread)
     (ours,), (theirs,) = of.parts[pair.arm, seeds], of.parts[pair.reference, seeds]
     return replace(mcnemar(ours, theirs, level=c.level), warnings=c.warnings)
 
@@ -175,9 +161,10 @@ def summarise(of: Components, arm: int, *, level: float = LEVEL) -> ArmSummary:
         ValueError: there is no such arm.
     """
     _check_arms(of, [arm])
-    known = contrast(of, {arm: 1.0}, OF_METRIC)
+    metric = metric_named(of.metric)
+    known = contrast(of, {arm: 1.0}, Bounds(metric.low, metric.high))
     a, b, c = inferences(known, level=level, tested=False)
-    if len(known.values) == 1 and of.metric == "accuracy" and of.parts is not None and not of.why_no_parts:
+    if len(known.values) == 1 and metric.hits and of.parts is not None and not of.why_no_parts:
         (hits,) = of.parts[arm, ~np.isnan(of.values[arm])]
         c = replace(wilson(hits, level=level), warnings=c.warnings)
     seen = known.values if len(known.values) else np.array([math.nan])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,17 +11,6 @@ from scipy.stats import trim_mean
 from imil_sim.stats.components import Resplit
 from imil_sim.stats.estimate import ANYWHERE, LEVEL, Bounds, Estimate, RandomFactors, estimated
 from imil_sim.stats.mrmc import variance
-
-MOST_SIGNS = 10_000
-"""Sign flips tried: all 2^n of them up to 13 pairs, a sample beyond."""
-
-
-class SignFlip(NamedTuple):
-    """A sign-flip test and the least it could have said."""
-
-    p: float
-    smallest: float
-    """The smallest p that so many pairs can give: .0625 with five, so never "p < .05"."""
 
 
 def over_seeds(
@@ -85,37 +73,10 @@ def superiority(a: ArrayLike, b: ArrayLike) -> float:
     return float(((ours > theirs) + 0.5 * (ours == theirs)).mean()) if len(ours) else math.nan
 
 
-def sign_flip(differences: ArrayLike, rng: np.random.Generator) -> SignFlip:
-    """The two-sided sign-flip test of paired differences (seeds,).
-
-    Exact up to 13 of them; beyond, ten thousand flips are drawn from ``rng``.
-
-    Raises:
-        ValueError: there is no difference, or one is not finite.
-    """
-    numbers = _finite(differences)
-    if not len(numbers):
-        raise ValueError("a sign-flip test needs at least one difference")
-    n, exact = len(numbers), 2 ** len(numbers) <= MOST_SIGNS
-    flipped = _all_signs(n) if exact else rng.random((MOST_SIGNS, n)) < 0.5
-    means = np.where(flipped, -numbers, numbers).mean(axis=1)
-    # Flips that tie with what was seen must count, whatever the rounding of their sums.
-    as_far = int((np.abs(means) >= abs(numbers.mean()) - 1e-12 * np.abs(numbers).max()).sum())
-    if exact:
-        return SignFlip(as_far / 2**n, 2.0 ** (1 - n))
-    return SignFlip((as_far + 1) / (MOST_SIGNS + 1), 1 / (MOST_SIGNS + 1))
-
-
 def iqm(values: ArrayLike) -> float:
     """Interquartile mean of (seeds,): the mean of the middle half; NaN of none (Agarwal et al. 2021)."""
     numbers = _finite(values)
     return float(trim_mean(numbers, 0.25)) if len(numbers) else math.nan
-
-
-def _all_signs(n: int) -> NDArray[np.bool_]:
-    """(2^n, n): every way to flip some of n signs, the bits of 0, 1, 2, ..."""
-    flips: NDArray[np.bool_] = (np.arange(2**n)[:, None] >> np.arange(n)) % 2 == 1
-    return flips
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:

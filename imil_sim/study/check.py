@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, model_validator
 
+from imil_sim import registry
 from imil_sim.errors import did_you_mean
 from imil_sim.study.spec import Spec
 
@@ -30,18 +31,14 @@ Operator = Literal[">=", ">", "<=", "<", "==", "!="]
 PREDICTIONS = "predictions"
 """What an expectation names for the predicted probabilities of all test images, instead of a metric."""
 
-HIGHER_IS_BETTER = (
-    "accuracy", "auroc", "sensitivity", "specificity", "train_accuracy", "attention_ratio", "cam_in_lung", "pointing",
-)  # fmt: skip
-LOWER_IS_BETTER = ("ece_top_label", "ece_positive", "brier", "nll")
+HIGHER_IS_BETTER = ("train_accuracy", "attention_ratio", "cam_in_lung", "pointing")
+"""Numbers of results.csv beside the metrics of which more is better."""
 NEITHER = (
     "auroc_lungs_hidden", "auroc_lungs_only", "n_outliers_asked", "n_outliers_replaced", "n_mispredictions",
     "n_outliers_abstained", "n_nothing", "n_everything", "shortage", "n_attention", "n_pointing", "n_lungs",
     "n_lungs_estimated", "n_train", "n_test",
 )  # fmt: skip
 """Numbers of results.csv of which neither more nor less is better in itself."""
-
-METRICS = (*HIGHER_IS_BETTER, *LOWER_IS_BETTER, *NEITHER)
 
 SYNONYMS = {"in_lung_share": "cam_in_lung"}
 """Other names of columns."""
@@ -92,7 +89,7 @@ def parse_expectation(text: Any) -> Expectation:
     if metric == PREDICTIONS and operator in (">=", ">", "<=", "<"):
         wrong.append("predictions are equal or not, so they go with == and !=")
     if metric != PREDICTIONS and not _known(metric):
-        wrong.append(f'there is no metric "{metric}". {did_you_mean(metric, [*METRICS, *SYNONYMS, PREDICTIONS])}')
+        wrong.append(f'there is no metric "{metric}". {did_you_mean(metric, [*numbers(), *SYNONYMS, PREDICTIONS])}')
     if by is not None and operator in ("==", "!="):
         wrong.append(f'"by" goes with >=, >, <= and <, not with {operator}')
     least = _number(by) if by is not None else 0.0
@@ -111,12 +108,12 @@ def _number(text: str) -> float:
 
 
 def _known(metric: str) -> bool:
-    return metric in METRICS or _GROUP.fullmatch(metric) is not None
+    return metric in numbers() or _GROUP.fullmatch(metric) is not None
 
 
 def _any_metric(name: str) -> str:
     if not _known(SYNONYMS.get(name, name)):
-        raise ValueError(f'there is no metric "{name}". {did_you_mean(name, [*METRICS, *SYNONYMS])}')
+        raise ValueError(f'there is no metric "{name}". {did_you_mean(name, [*numbers(), *SYNONYMS])}')
     return name
 
 
@@ -174,7 +171,12 @@ class Margin:
 
 def higher_is_better(metric: str) -> bool:
     """Whether a larger value of a metric is the better one; of those that have a better side."""
-    return metric not in LOWER_IS_BETTER
+    return metric not in registry.names("metrics") or bool(registry.load("metrics", metric).higher_is_better)
+
+
+def numbers() -> tuple[str, ...]:
+    """Every number of results.csv that margins and expectations may be about, those of attribute groups apart."""
+    return (*registry.names("metrics"), *HIGHER_IS_BETTER, *NEITHER)
 
 
 def unknown_arms(table: Any, arms: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,18 @@ from pydantic import (
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+# More than any study needs, and few enough for a machine: a larger number is taken for a slip of the pen.
+MOST_IMAGES = 1_000_000
+MOST_PIXELS = 10_000_000_000
+"""Of all images of the phantom; as many bytes, and once more for each kind of mask."""
+MOST_EPOCHS = 100_000
+MOST_CONSULTATIONS = 1_000
+MOST_SIDE = 4096
+"""Pixels of an image's side, and so cells of a grid's."""
+
+MOST_RATE = 1e30
+"""Of what torch multiplies with in single precision, which bears no more."""
+
 MOST_ORACLES = 16
 """Tables of oracles inside one another."""
 MOST_DEEP = 64
@@ -57,22 +69,30 @@ class Spec(BaseModel):
 class Source(Spec):
     """What every image source has."""
 
-    size: int = Field(224, ge=16, le=4096, description="Height and width every image is brought to, pixels.")
+    size: int = Field(224, ge=16, le=MOST_SIDE, description="Height and width every image is brought to, pixels.")
 
 
 class PhantomSource(Source):
     """Procedural chest images with exact masks; nothing is read from disk."""
 
     source: Literal["phantom"] = Field(description="The phantom's images.")
-    size: int = Field(64, ge=16, le=4096, description="Height and width of the images, pixels.")
-    train: int = Field(400, ge=4, description="Training images, half of them TB.")
-    test: int = Field(200, ge=4, description="Test images, half of them TB.")
+    size: int = Field(64, ge=16, le=MOST_SIDE, description="Height and width of the images, pixels.")
+    train: int = Field(400, ge=4, le=MOST_IMAGES, description="Training images, half of them TB.")
+    test: int = Field(200, ge=4, le=MOST_IMAGES, description="Test images, half of them TB.")
     seed: int = Field(0, ge=0, description="Seed of the images: the set is the same for every run of a study.")
-    conspicuity: PositiveFloat = Field(1.0, description="Contrast of the lesions; smaller is harder.")
+    conspicuity: PositiveFloat = Field(1.0, le=1_000_000, description="Contrast of the lesions; smaller is harder.")
     marker_train: Fraction | None = Field(
         None, description="Share of training images whose side marker agrees with the label; none: no marker at all."
     )
     marker_test: Fraction | None = Field(None, description="The same for test images; 0.5 makes the marker useless.")
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> PhantomSource:
+        if (pixels := (self.train + self.test) * self.size**2) > MOST_PIXELS:
+            raise ValueError(
+                f"train and test have {pixels:,} pixels, more than {MOST_PIXELS:,}; draw fewer or smaller ones"
+            )
+        return self
 
     @model_validator(mode="after")
     def _markers_together(self) -> PhantomSource:
@@ -160,17 +180,24 @@ class ModelSpec(Spec):
 
     name: str = Field("resnet50", description="resnet10, resnet18, resnet50, densenet121, vit_b_16, swin_t, ...")
     weights: str = Field("none", description="none (from scratch), DEFAULT (torchvision's), or a local weights file.")
+    cam_layer: str = Field(
+        "",
+        description="Layer that Grad-CAM explains, such as layer2; empty: the last block, whose map is the coarsest.",
+        exclude_if=lambda name: not name,  # so that the keys of studies without it stay what they are
+    )
 
 
 class TrainingSpec(Spec):
     """The recipe of training; the paper's values are the defaults."""
 
-    epochs: PositiveInt = Field(100, description="Epochs altogether, those after the last consultation included.")
-    batch_size: int = Field(64, ge=2, description="Images a step.")
+    epochs: PositiveInt = Field(
+        100, le=MOST_EPOCHS, description="Epochs altogether, those after the last consultation included."
+    )
+    batch_size: int = Field(64, ge=2, le=MOST_IMAGES, description="Images a step.")
     optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="Torch's, with its own further defaults.")
-    learning_rate: PositiveFloat = Field(0.001, description="The same in every epoch.")
+    learning_rate: PositiveFloat = Field(0.001, le=MOST_RATE, description="The same in every epoch.")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Of SGD; Adam and AdamW ignore it.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="As the optimizer defines it.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, le=MOST_RATE, description="As the optimizer defines it.")
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="bf16: autocast in training; predictions and CAMs are always computed in fp32."
     )
@@ -186,7 +213,7 @@ class AugmentationSpec(Spec):
     """A baseline augmentation, applied to every training batch."""
 
     name: Literal["none", "mixup", "cutmix", "cutout"] = Field("none", description="Which one.")
-    alpha: PositiveFloat | None = Field(
+    alpha: Annotated[float, Field(ge=1e-6, le=1_000_000)] | None = Field(
         None, description="Beta(alpha, alpha) of MixUp (0.2) and CutMix (1.0); none: those values."
     )
     square: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -227,7 +254,9 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-_Epochs = tuple[PositiveInt, ...]
+_Epoch = Annotated[PositiveInt, Field(le=MOST_EPOCHS)]
+_Epochs = tuple[_Epoch, ...]
+_Cells = Annotated[PositiveInt, Field(le=MOST_SIDE)]
 
 
 def _ascending(epochs: _Epochs) -> _Epochs:
@@ -251,15 +280,18 @@ class FeedbackSpec(Spec):
         "class-balanced",
         "cam-outside-lungs",
     ] = Field("confident-mispredictions", description="Which images are asked about; see docs/oracles.md.")
-    num_outliers: PositiveInt = Field(20, description="Images asked about at each consultation, at most.")
+    num_outliers: PositiveInt = Field(
+        20, le=MOST_IMAGES, description="Images asked about at each consultation, at most."
+    )
     imil_epoch: Annotated[
-        tuple[PositiveInt, ...],
-        BeforeValidator(_one_or_many, json_schema_input_type=PositiveInt | Annotated[_Epochs, Field(min_length=1)]),
+        _Epochs,
+        Field(max_length=MOST_CONSULTATIONS),
+        BeforeValidator(_one_or_many, json_schema_input_type=_Epoch | Annotated[_Epochs, Field(min_length=1)]),
         AfterValidator(_ascending),
     ] = Field((70,), description="Completed epochs before each consultation; a list repeats the loop.")
     grid_size: Annotated[
-        tuple[PositiveInt, PositiveInt],
-        BeforeValidator(_square_or_rectangle, json_schema_input_type=PositiveInt | tuple[PositiveInt, PositiveInt]),
+        tuple[_Cells, _Cells],
+        BeforeValidator(_square_or_rectangle, json_schema_input_type=_Cells | tuple[_Cells, _Cells]),
     ] = Field((4, 4), description="Rows and columns of the grid; one number for a square one.")
     fill: Literal["black", "mean", "noise", "blur", "guided-cutmix", "guided-mixup"] = Field(
         "black", description="What fills the cells that were not chosen; see docs/oracles.md."

@@ -16,18 +16,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from imil_sim.errors import StudyError
+from imil_sim.errors import StudyError, did_you_mean
 
 LAST_BLOCK = ("layer4", "trunk_output", "conv5", "layers", "permute")
 """Of ResNet and kin, RegNet, ShuffleNet, MNASNet and Swin (whose last stage is there (n, channels, height, width))."""
 
 
-def target_layer(model: nn.Module) -> nn.Module:
-    """The layer whose output Grad-CAM reads.
+def target_layer(model: nn.Module, name: str = "") -> nn.Module:
+    """The layer whose output Grad-CAM reads: that of this name, or the last block where it is empty.
 
     Raises:
-        StudyError: the architecture is not one whose last convolutional block is known.
+        StudyError: no layer has that name, or the architecture is not one whose last convolutional block is known.
     """
+    if name:
+        layers = dict(model.named_modules())
+        if name not in layers:
+            near = did_you_mean(name, [known for known in layers if known])
+            raise StudyError(f'model.cam_layer: {type(model).__name__} has no layer "{name}". {near}')
+        found: nn.Module = layers[name]
+        return found
     children = dict(model.named_children())
     if "conv_proj" in children:  # ViT: after its last block only the class token reaches the logits
         return model.get_submodule("encoder.layers")[-1].ln_1  # type: ignore[index, no-any-return]
@@ -45,13 +52,16 @@ def target_layer(model: nn.Module) -> nn.Module:
     )
 
 
-def grad_cam(model: nn.Module, inputs: Tensor, classes: NDArray[np.int64], *, at_once: int = 1) -> NDArray[np.float32]:
+def grad_cam(
+    model: nn.Module, inputs: Tensor, classes: NDArray[np.int64], *, layer: str = "", at_once: int = 1
+) -> NDArray[np.float32]:
     """Maps (n, height, width) in [0, 1] of the evidence for ``classes`` (n,); all zero where there is none.
 
     Args:
         model: in evaluation mode afterwards.
         inputs: (n, 3, height, width), normalised.
         classes: the class whose logit is explained, an image.
+        layer: name of the layer that is explained; empty: the last block, see `target_layer`.
         at_once: images explained together. More is faster, but the last bits of a map may then depend on its
             neighbours: only for images that always stand together.
 
@@ -59,11 +69,11 @@ def grad_cam(model: nn.Module, inputs: Tensor, classes: NDArray[np.int64], *, at
         StudyError: see `target_layer`.
     """
     model.eval()
-    layer = target_layer(model)
+    explained = target_layer(model, layer)
     if not len(inputs):
         return np.zeros((0, *inputs.shape[2:]), np.float32)
     parts = [slice(start, start + at_once) for start in range(0, len(inputs), at_once)]
-    return np.concatenate([_maps(model, layer, inputs[part], classes[part]) for part in parts])
+    return np.concatenate([_maps(model, explained, inputs[part], classes[part]) for part in parts])
 
 
 def _maps(model: nn.Module, layer: nn.Module, images: Tensor, classes: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -58,6 +58,7 @@ def evaluate(
     estimated: NDArray[np.bool_],
     normalise: Normalisation,
     device: torch.device,
+    cam_layer: str = "",
 ) -> Predictions:
     """Probabilities and attention of every image of a test set.
 
@@ -67,11 +68,12 @@ def evaluate(
         estimated: (n,): which lung masks were estimated from the image.
         normalise: as in training.
         device: where the model is.
+        cam_layer: the layer Grad-CAM explains, see `grad_cam`.
     """
     found = logits(model, images.pixels, normalise, device)
     shown = softmax(found)
-    cams = _cams(model, images, found.argmax(axis=1), normalise, device)
-    true_cams = _cams(model, images, np.array(images.labels), normalise, device)
+    cams = _cams(model, images, found.argmax(axis=1), normalise, device, cam_layer)
+    true_cams = _cams(model, images, np.array(images.labels), normalise, device, cam_layer)
     lung, has_lung = _mask(images, "lung")
     lesion, has_lesion = _mask(images, "lesion")
     examples = example_rows(images.labels, has_lesion)
@@ -141,12 +143,18 @@ def pointing_game(
 
 
 def _cams(
-    model: nn.Module, images: ImageSet, classes: NDArray[np.int64], normalise: Normalisation, device: torch.device
+    model: nn.Module,
+    images: ImageSet,
+    classes: NDArray[np.int64],
+    normalise: Normalisation,
+    device: torch.device,
+    layer: str,
 ) -> NDArray[np.float32]:
     maps = []
     for start in range(0, len(images), CHUNK):
         chunk = torch.from_numpy(np.array(images.pixels[start : start + CHUNK])).to(device)
-        maps.append(grad_cam(model, normalise(chunk), classes[start : start + CHUNK], at_once=CHUNK))
+        explained = classes[start : start + CHUNK]
+        maps.append(grad_cam(model, normalise(chunk), explained, layer=layer, at_once=CHUNK))
     return np.concatenate(maps)
 
 

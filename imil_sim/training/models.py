@@ -49,7 +49,7 @@ def check_model(spec: ModelSpec, beside: Path | None = None, *, size: int | None
         return
     with drawing_from(0, torch.device("cpu")):
         model = _untrained(spec.name, 2, size)
-    target_layer(model)
+    target_layer(model, spec.cam_layer)
     if local is not None:
         _adopt(model, _read_weights(local), spec)
     _forward_without_data(model, spec.name, size)
@@ -139,7 +139,8 @@ def _local_weights(spec: ModelSpec, beside: Path | None) -> Path | None:
     except DataError as error:
         raise DataError(f"model.weights: {error}\n({cure})") from error
     if not path.is_file():
-        raise DataError(f'model.weights: "{spec.weights}" is a folder; {cure}')
+        kind = "a folder" if path.is_dir() else "not an ordinary file"
+        raise DataError(f'model.weights: "{spec.weights}" is {kind}; {cure}')
     return path
 
 

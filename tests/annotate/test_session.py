@@ -16,7 +16,7 @@ from imil_sim.annotate.session import version
 from imil_sim.errors import SessionError, UsageError
 from imil_sim.sessions import read_session
 from imil_sim.testing import sample_questions
-from oracles.human import Human
+from imil_sim_oracles.human import Human
 
 Put = Callable[..., Path]
 

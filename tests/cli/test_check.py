@@ -19,7 +19,7 @@ from imil_sim.feedback import Feedback
 from imil_sim.report.baseline import read_baseline, write_baseline
 from imil_sim.training import train
 from imil_sim.training.overlay import Overlay
-from oracles.lesions import Lesions
+from imil_sim_oracles.lesions import Lesions
 
 STUDY = """
 name = "small"

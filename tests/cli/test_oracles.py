@@ -66,7 +66,7 @@ def test_no_word_is_lost_at_any_width(width: int) -> None:
 
 def test_every_card_of_the_house_is_filled_without_a_ragged_line(call: Any) -> None:
     for entry in installed():
-        if not entry.target.startswith("oracles."):
+        if not entry.target.startswith("imil_sim_oracles."):
             continue
         called = call("oracles", entry.name)
         text, _, _ = called.out.partition("\n\noption ")
@@ -83,7 +83,7 @@ def test_the_list_tells_what_each_simulates_and_hides_no_broken_one(call: Any, m
     for entry in installed():
         assert entry.name in listed
     assert "the perfect" in listed
-    monkeypatch.setitem(sys.modules, "oracles.lesions", ModuleType("oracles.lesions"))
+    monkeypatch.setitem(sys.modules, "imil_sim_oracles.lesions", ModuleType("imil_sim_oracles.lesions"))
     called = call("oracles")
     assert called.code == 0
     (line,) = re.findall(r"cannot be used:.*?(?=\nlung-fields)", called.out, re.DOTALL)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from imil_sim.engine import stages
 from imil_sim.engine.stages import Lineage, run_key, trunk_key
+from imil_sim.engine.steps import Evaluate
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.study.spec import RunSpec
 
@@ -167,3 +168,12 @@ def test_a_run_is_its_spec_and_the_content_of_its_images_wherever_they_lie() -> 
         run_key(run(images={"source": "shenzhen"}, feedback={"oracle": "all-cells"}), prints, CPU),
     ]
     assert len({run_key(here, prints, CPU), *others}) == len(others) + 1
+
+
+def test_the_layer_that_is_explained_moves_heat_maps_and_their_run_but_no_training() -> None:
+    plain, other = run(), run(model={"name": "resnet10", "cam_layer": "layer2"})
+    assert key(other) == key(run(model={"name": "resnet10"}))
+    assert "cam_layer" not in plain.arm.placeless
+    assert other.arm.placeless != run(model={"name": "resnet10"}).arm.placeless
+    state = Lineage("trunk", ((1, ""),))
+    assert Evaluate(other, state).key != Evaluate(run(model={"name": "resnet10"}), state).key

@@ -71,9 +71,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 def test_the_house_oracles_come_in_by_the_guests_door() -> None:
     cards = {entry.name: entry for entry in installed()}
-    assert [name for name, entry in cards.items() if entry.target.startswith("oracles.")] == HOUSE
+    assert [name for name, entry in cards.items() if entry.target.startswith("imil_sim_oracles.")] == HOUSE
     assert "random-cells" in HOUSE
-    assert cards["lung-fields"].target == "oracles.lung_fields:LungFields"
+    assert cards["lung-fields"].target == "imil_sim_oracles.lung_fields:LungFields"
     assert cards["lung-fields"].distribution.startswith("imil-sim ")
 
 
@@ -86,7 +86,7 @@ def test_listing_imports_nothing(install: Installer) -> None:
 def test_looking_at_the_house_list_loads_no_oracle_and_no_torch() -> None:
     code = (
         "import sys; from imil_sim.feedback.registry import installed; assert installed();"
-        "print([m for m in sys.modules if m.split('.')[0] in ('oracles', 'torch')])"
+        "print([m for m in sys.modules if m.split('.')[0] in ('imil_sim_oracles', 'torch')])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imil_sim.testing import OracleCheckError, check_oracle, sample_questions
-from oracles.abstain import Abstain
+from imil_sim_oracles.abstain import Abstain
 
 
 def test_it_keeps_the_promises_of_an_oracle_that_never_answers() -> None:

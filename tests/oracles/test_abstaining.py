@@ -6,7 +6,7 @@ import pytest
 
 from imil_sim.feedback import OracleRecipe
 from imil_sim.testing import check_oracle
-from oracles.abstaining import Abstaining
+from imil_sim_oracles.abstaining import Abstaining
 
 LESIONS = OracleRecipe("lesions")
 

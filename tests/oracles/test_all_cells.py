@@ -4,7 +4,7 @@ import numpy as np
 
 from imil_sim.feedback import blackout
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.all_cells import AllCells
+from imil_sim_oracles.all_cells import AllCells
 
 
 def test_it_keeps_the_promises_of_an_oracle() -> None:

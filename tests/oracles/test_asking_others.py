@@ -22,7 +22,11 @@ COLD = np.zeros((8, 8), dtype=np.float32)
 
 def asking() -> set[str]:
     """The oracles that ask another one whenever they answer."""
-    options = {entry.name: options_of(load(entry.name)) for entry in installed() if entry.target.startswith("oracles.")}
+    options = {
+        entry.name: options_of(load(entry.name))
+        for entry in installed()
+        if entry.target.startswith("imil_sim_oracles.")
+    }
     return {name for name, found in options.items() if any("OracleRecipe" in option.type for option in found)} - {
         "replay"
     }

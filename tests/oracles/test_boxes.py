@@ -8,7 +8,7 @@ import pytest
 
 from imil_sim.errors import OracleError
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.boxes import Boxes
+from imil_sim_oracles.boxes import Boxes
 
 Write = Callable[..., str]
 

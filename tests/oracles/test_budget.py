@@ -7,7 +7,7 @@ import pytest
 
 from imil_sim.feedback import OracleRecipe
 from imil_sim.testing import check_oracle
-from oracles.budget import Budget
+from imil_sim_oracles.budget import Budget
 
 LESIONS = OracleRecipe("lesions")
 

@@ -7,8 +7,8 @@ import pytest
 
 from imil_sim.feedback import OracleRecipe
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.cam_cold import CamCold
-from oracles.cam_hot import CamHot
+from imil_sim_oracles.cam_cold import CamCold
+from imil_sim_oracles.cam_hot import CamHot
 
 
 def test_it_keeps_the_promises_of_an_oracle() -> None:

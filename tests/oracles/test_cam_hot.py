@@ -7,7 +7,7 @@ import pytest
 
 from imil_sim.feedback import OracleRecipe
 from imil_sim.testing import check_oracle
-from oracles.cam_hot import CamHot
+from imil_sim_oracles.cam_hot import CamHot
 
 HEAT = np.zeros((8, 8), dtype=np.float32)
 HEAT[0:2, 0:2] = 1.0  # cell 1

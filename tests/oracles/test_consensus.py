@@ -8,7 +8,7 @@ import pytest
 from imil_sim.errors import OracleError
 from imil_sim.feedback import OracleRecipe, make_oracle
 from imil_sim.testing import check_oracle
-from oracles.consensus import Consensus
+from imil_sim_oracles.consensus import Consensus
 
 LESIONS, LUNGS, NOTHING = OracleRecipe("lesions"), OracleRecipe("lung-fields"), OracleRecipe("abstain")
 INVERTED = OracleRecipe("inverted", {"like": "lesions"})

@@ -8,7 +8,7 @@ import pytest
 
 from imil_sim.feedback import Grid, OracleRecipe
 from imil_sim.testing import check_oracle
-from oracles.fatigue import Fatigue
+from imil_sim_oracles.fatigue import Fatigue
 
 LESIONS = OracleRecipe("lesions")
 CELLS = Grid(4, 4).cells_from_numbers((6, 7, 10))

@@ -21,7 +21,7 @@ from imil_sim.sessions import (
 from imil_sim.sessions.session import Header
 from imil_sim.sessions.write import write_session
 from imil_sim.testing import OracleCheckError, check_oracle, sample_questions
-from oracles.human import Human
+from imil_sim_oracles.human import Human
 
 RNG = np.random.default_rng(0)
 QUESTION = sample_questions(grids=[Grid(4, 4)], shapes=[(8, 8)])[0]

@@ -4,7 +4,7 @@ from typing import Any
 
 from imil_sim.feedback import OracleRecipe
 from imil_sim.testing import check_oracle
-from oracles.lazy import Lazy
+from imil_sim_oracles.lazy import Lazy
 
 LESIONS = OracleRecipe("lesions")
 

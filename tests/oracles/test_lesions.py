@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imil_sim.feedback import Feedback, Grid, Question
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.lesions import Lesions
+from imil_sim_oracles.lesions import Lesions
 
 RNG = np.random.default_rng(0)
 NORMAL, TB = 0, 1

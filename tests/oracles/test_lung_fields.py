@@ -7,7 +7,7 @@ import pytest
 
 from imil_sim.feedback import Feedback, Grid, Question
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.lung_fields import LungFields
+from imil_sim_oracles.lung_fields import LungFields
 
 RNG = np.random.default_rng(0)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imil_sim.feedback import Grid, OracleRecipe
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.noisy import Noisy, moved
+from imil_sim_oracles.noisy import Noisy, moved
 
 LESIONS = OracleRecipe("lesions")
 CELLS = Grid(4, 4).cells_from_numbers((6, 7, 10))

@@ -6,7 +6,7 @@ import pytest
 
 from imil_sim.feedback import OracleRecipe
 from imil_sim.testing import check_oracle
-from oracles.panel import Panel
+from imil_sim_oracles.panel import Panel
 
 LESIONS, INVERTED = OracleRecipe("lesions"), OracleRecipe("inverted", {"like": "lesions"})
 

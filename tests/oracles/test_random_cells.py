@@ -11,7 +11,7 @@ from imil_sim.errors import OracleError
 from imil_sim.feedback import Feedback, Grid, Oracle, OracleRecipe, Question, ask_together, make_oracle
 from imil_sim.seeds import stream
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.random_cells import RandomCells
+from imil_sim_oracles.random_cells import RandomCells
 
 QUESTION = sample_questions(grids=[Grid(4, 4)], shapes=[(64, 64)])[0]
 QUESTIONS = [dataclasses.replace(QUESTION, image_id=f"image-{i}") for i in range(200)]

@@ -8,7 +8,7 @@ import pytest
 
 from imil_sim.feedback import Grid, OracleRecipe, Question
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.random_square import RandomSquare
+from imil_sim_oracles.random_square import RandomSquare
 
 
 def test_it_keeps_the_promises_of_an_oracle() -> None:

@@ -13,8 +13,8 @@ from imil_sim.sessions.drawn import Drawn
 from imil_sim.sessions.session import Header, Session, SessionAnswer
 from imil_sim.sessions.write import write_session
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.lung_fields import LungFields
-from oracles.replay import Replay
+from imil_sim_oracles.lung_fields import LungFields
+from imil_sim_oracles.replay import Replay
 
 GRID = Grid(4, 4)
 ONE, TWO, THREE, *_ = sample_questions(grids=[GRID], shapes=[(64, 64)])

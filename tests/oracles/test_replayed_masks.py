@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imil_sim.errors import OracleError
 from imil_sim.feedback import Feedback, Grid, OracleRecipe, Question, make_oracle
 from imil_sim.testing import check_oracle, sample_questions
-from oracles.replayed_masks import ReplayedMasks
+from imil_sim_oracles.replayed_masks import ReplayedMasks
 
 RNG = np.random.default_rng(0)
 QUESTION = dataclasses.replace(sample_questions(grids=[Grid(2, 2)], shapes=[(64, 64)])[0], image_id="image")

@@ -4,7 +4,7 @@ from typing import Any
 
 from imil_sim.feedback import OracleRecipe
 from imil_sim.testing import check_oracle
-from oracles.single_region import SingleRegion
+from imil_sim_oracles.single_region import SingleRegion
 
 ORACLE = SingleRegion(OracleRecipe("lesions"))
 

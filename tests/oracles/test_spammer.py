@@ -6,7 +6,7 @@ import numpy as np
 
 from imil_sim.feedback import OracleRecipe
 from imil_sim.testing import check_oracle
-from oracles.spammer import Spammer
+from imil_sim_oracles.spammer import Spammer
 
 LESIONS = OracleRecipe("lesions")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from imil_sim.feedback import OracleRecipe
 from imil_sim.testing import check_oracle
-from oracles.swapped import Swapped
+from imil_sim_oracles.swapped import Swapped
 
 SWAPPED = Swapped(OracleRecipe("lesions"))
 

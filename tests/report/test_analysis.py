@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imil_sim.report.analysis import METRICS, ReportedRun, analyse
-from imil_sim.stats import metrics
+from imil_sim.report.analysis import ReportedRun, analyse
+from imil_sim.stats import metric_names, metrics
 
 ARMS = {"baseline": 0.0, "placebo": 0.0, "lesions": 0.08, "random-cells": 0.0}
 
@@ -44,7 +44,7 @@ def test_every_number_is_that_of_the_runs(synthetic: Any) -> None:
     )  # fmt: skip
     main = of.sets["main"]
     shown = {(run.arm, run.seed): run.predictions["main"] for run in runs if run.predictions}
-    for metric in METRICS:
+    for metric in metric_names():
         function = getattr(metrics, metric)
         for a, arm in enumerate(of.arms):
             for s, seed in enumerate(of.seeds):
@@ -88,7 +88,7 @@ def test_a_run_that_is_done_needs_predictions_of_every_set_it_was_tested_on(synt
 
 def test_further_test_sets_stand_after_the_studys_own(synthetic: Any) -> None:
     study, runs = synthetic(ARMS, seeds=5, images=40, test_sets={"b": 12, "a": 14})
-    of = analyse(study, runs, metrics=METRICS[:1])
+    of = analyse(study, runs, metrics=metric_names()[:1])
     assert [(name, len(found.ids)) for name, found in of.sets.items()] == [("main", 40), ("b", 12), ("a", 14)]
     assert of.sets["b"].planned["auroc"][0].a.n_images == 12
 
@@ -150,7 +150,7 @@ def test_a_split_per_seed_is_compared_by_seeds_only(synthetic: Any) -> None:
     of = analyse(study, runs)
     main, other = of.sets["main"], of.sets["other"]
     assert (main.ids, main.labels, main.probabilities, main.incomparable) == ((), None, None, {})
-    for metric in METRICS:
+    for metric in metric_names():
         assert main.components[metric].resplit == (300, 40)
         lesions = main.planned[metric][1]
         assert lesions.a.why_absent

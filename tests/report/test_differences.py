@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imil_sim.report.analysis import METRICS, Analysis, analyse
+from imil_sim.report.analysis import Analysis, analyse
 from imil_sim.report.differences import COLUMNS, differences_table
 from imil_sim.report.results import write_csv
+from imil_sim.stats import metric_names
 
 CONTRACT = [
     "arm", "reference", "metric", "difference", "low_a", "high_a", "low_b", "high_b", "low_c", "high_c", "p", "p_holm",
@@ -22,7 +23,7 @@ def analysed(synthetic: Any, **more: Any) -> Analysis:
     sweep = {"base": "lesions", "vary": {"feedback.num_outliers": [5, 20]}}
     arms = {"baseline": 0.0, "lesions": 0.05, "random-cells": 0.0}
     study, runs = synthetic(arms, 6, 40, sweeps={"outliers": sweep}, test_sets={"other": 12}, **more)
-    return analyse(study, runs, metrics=METRICS[:2])
+    return analyse(study, runs, metrics=metric_names()[:2])
 
 
 def test_a_row_is_a_comparison_in_one_metric_on_one_set(synthetic: Any) -> None:

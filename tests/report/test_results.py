@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from imil_sim.errors import UsageError
 from imil_sim.report import results
 from imil_sim.report.results import arm_summary, results_table, run_row, timings_row, write_csv
+from imil_sim.stats import metric_names
 from imil_sim.study.record import Answer, Consultation, EpochRow, Predictions, RunRecord
 from imil_sim.study.spec import ArmSpec, PhantomSource, RunSpec
 
@@ -168,7 +169,7 @@ def test_failed_and_waiting_runs_keep_a_row_without_metrics() -> None:
     waiting = run_row("a", record(status="waiting", consultations=(FOUR_ANSWERS,)), None)
     assert failed["reason"] == "loss not finite at epoch 3, batch 2"
     assert list(failed) == list(results.COLUMNS)
-    assert all(failed[m] is None for m in (*results.MAIN_METRICS, "train_accuracy", "n_outliers_asked"))
+    assert all(failed[m] is None for m in (*metric_names(), "train_accuracy", "n_outliers_asked"))
     assert (waiting["status"], waiting["n_outliers_asked"], waiting["accuracy"]) == ("waiting", 4, None)
 
 
@@ -322,7 +323,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_says_where(tmp_path: Path, m
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("imil_sim.report.files.os.replace", full)
+    monkeypatch.setattr("imil_sim.io.os.replace", full)
     with pytest.raises(UsageError, match=r"results\.csv: No space left on device\. .*--out"):
         write_csv(table({"new": [0.6]}), path)
     assert path.read_bytes() == before

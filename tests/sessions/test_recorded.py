@@ -12,7 +12,7 @@ from imil_sim.feedback.question import Feedback, Question, image_sha256
 from imil_sim.feedback.recipe import OracleRecipe
 from imil_sim.sessions.recorded import misfits, session_misfits, unanswerable, unnameable, warnings_of
 from imil_sim.sessions.session import Header, Session, SessionAnswer
-from oracles.all_cells import AllCells
+from imil_sim_oracles.all_cells import AllCells
 
 PIXELS = {"a": np.zeros((4, 4), np.uint8), "b": np.full((4, 4), 7, np.uint8)}
 IMAGES = ImageIndex("set", "f" * 64, ("normal", "TB"), {"a": 0, "b": 1}, PIXELS.__getitem__)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from imil_sim.stats import metrics, null_ece
+from imil_sim.stats import calibration, null_ece
 
 
 def test_the_null_line_by_hand() -> None:
@@ -19,7 +19,7 @@ def test_the_null_line_by_hand() -> None:
 def test_a_perfectly_calibrated_model_shows_this_error_on_average() -> None:
     rng = np.random.default_rng(7)
     confidence = 0.5 + 0.5 * rng.beta(2.5, 1, 132)
-    drawn = [metrics.calibration_error(rng.random(132) < confidence, confidence) for _ in range(2000)]
+    drawn = [calibration.calibration_error(rng.random(132) < confidence, confidence) for _ in range(2000)]
     assert null_ece(confidence) == pytest.approx(np.mean(drawn), abs=4 * float(np.std(drawn)) / math.sqrt(2000))
     assert 0.06 < null_ece(confidence) < 0.08  # the figure to know at 132 images
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imil_sim.stats import metrics
+from imil_sim.stats import calibration, metrics, subsets
 
 # statistics.md: the confidences and hits of one fixture, the labels and scores (AUROC .82 and .66) of the other
 CONFIDENCE = [0.55, 0.65, 0.75, 0.85, 0.95, 0.95, 1.0]
@@ -35,7 +35,7 @@ def three_classes() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 
 
 def test_ece_of_the_known_fixtures() -> None:
-    assert metrics.calibration_error(HIT, CONFIDENCE) == pytest.approx(2.40 / 7, abs=1e-12)
+    assert calibration.calibration_error(HIT, CONFIDENCE) == pytest.approx(2.40 / 7, abs=1e-12)
     assert metrics.ece_positive([1, 0], [0.95, 1.0]) == pytest.approx(0.475, abs=1e-12)
 
 
@@ -48,9 +48,9 @@ def test_the_two_conventions_differ_on_sure_negatives() -> None:
 
 def test_bins_are_closed_above_and_the_first_on_both_sides() -> None:
     edges = [0.0, 1 / 15, np.nextafter(1 / 15, 1), 14 / 15, np.nextafter(14 / 15, 1), 1.0]
-    assert metrics.calibration_bins(edges).tolist() == [0, 0, 1, 13, 14, 14]
+    assert calibration.calibration_bins(edges).tolist() == [0, 0, 1, 13, 14, 14]
     for k in range(1, 16):
-        assert metrics.calibration_bins([k / 15]).tolist() == [k - 1]
+        assert calibration.calibration_bins([k / 15]).tolist() == [k - 1]
 
 
 def test_a_probability_of_zero_counts() -> None:
@@ -58,11 +58,11 @@ def test_a_probability_of_zero_counts() -> None:
 
 
 def test_adaptive_bins_hold_equally_many_and_keep_ties_together() -> None:
-    assert metrics.calibration_bins([0.9, 0.8, 0.7, 0.61, 0.6, 0.5], 3, "adaptive").tolist() == [2, 2, 1, 1, 0, 0]
-    assert metrics.calibration_bins([0.9, 0.9, 0.9, 0.1], 2, "adaptive").tolist() == [0, 0, 0, 0]
+    assert calibration.calibration_bins([0.9, 0.8, 0.7, 0.61, 0.6, 0.5], 3, "adaptive").tolist() == [2, 2, 1, 1, 0, 0]
+    assert calibration.calibration_bins([0.9, 0.9, 0.9, 0.1], 2, "adaptive").tolist() == [0, 0, 0, 0]
     # Width: .81 and .99 lie in one bin of five and cancel; adaptive: one bin each.
-    assert metrics.calibration_error([1, 0], [0.81, 0.99], 5) == pytest.approx(0.4)
-    assert metrics.calibration_error([1, 0], [0.81, 0.99], 2, "adaptive") == pytest.approx((0.19 + 0.99) / 2)
+    assert calibration.calibration_error([1, 0], [0.81, 0.99], 5) == pytest.approx(0.4)
+    assert calibration.calibration_error([1, 0], [0.81, 0.99], 2, "adaptive") == pytest.approx((0.19 + 0.99) / 2)
 
 
 @given(shares, st.sampled_from(["width", "adaptive"]), st.integers(1, 20))
@@ -70,7 +70,7 @@ def test_ece_is_a_share_whatever_the_order_and_zero_for_a_prophet(
     rows: list[tuple[bool, float]], binning: metrics.Binning, bins: int
 ) -> None:
     hit, confidence = np.array([h for h, _ in rows]), np.array([c for _, c in rows])
-    ece = partial(metrics.calibration_error, bins=bins, binning=binning)
+    ece = partial(calibration.calibration_error, bins=bins, binning=binning)
     assert 0 <= ece(hit, confidence) <= 1
     assert ece(hit, confidence) == pytest.approx(ece(hit[::-1], confidence[::-1]), abs=1e-9)
     assert ece(hit, hit.astype(float)) == 0
@@ -182,22 +182,22 @@ def test_scores_of_two_classes_take_no_third_label() -> None:
 
 
 def test_pointing_game_counts_only_images_with_a_lesion() -> None:
-    assert metrics.mean_known([1, math.nan, 0, 1]) == metrics.Known(pytest.approx(2 / 3), 3)
-    nothing = metrics.mean_known([math.nan, math.nan])
+    assert subsets.mean_known([1, math.nan, 0, 1]) == subsets.Known(pytest.approx(2 / 3), 3)
+    nothing = subsets.mean_known([math.nan, math.nan])
     assert math.isnan(nothing.value)
     assert nothing.n == 0
 
 
 def test_attention_ratio_is_the_mean_of_ratios_not_the_ratio_of_means() -> None:
-    found = metrics.attention_ratio([0.6, 0.5, math.nan, 0.3, 0.2], [0.3, 0.25, 0.3, math.nan, 0.0])
-    assert found == metrics.Known(pytest.approx(2.0), 2)
-    assert metrics.attention_ratio([0.6, 0.1], [0.2, 0.2]).value == pytest.approx((3 + 0.5) / 2)
+    found = subsets.attention_ratio([0.6, 0.5, math.nan, 0.3, 0.2], [0.3, 0.25, 0.3, math.nan, 0.0])
+    assert found == subsets.Known(pytest.approx(2.0), 2)
+    assert subsets.attention_ratio([0.6, 0.1], [0.2, 0.2]).value == pytest.approx((3 + 0.5) / 2)
 
 
 def test_auroc_of_masked_images_leaves_out_those_without_a_mask() -> None:
     shown = np.vstack([two_columns(SCORES_A), [[math.nan, math.nan]]])
-    assert metrics.auroc_known([*LABELS, 0], shown) == metrics.Known(pytest.approx(0.82), 10)
-    nothing = metrics.auroc_known([0, 1], np.full((2, 2), math.nan))
+    assert subsets.auroc_known([*LABELS, 0], shown) == subsets.Known(pytest.approx(0.82), 10)
+    nothing = subsets.auroc_known([0, 1], np.full((2, 2), math.nan))
     assert math.isnan(nothing.value)
     assert nothing.n == 0
 
@@ -209,7 +209,7 @@ def test_groups_by_hand_and_none_is_left_out() -> None:
     labels = [0, 1, 0, 1, 1, 1, 0]
     scores = np.array([0.2, 0.8, 0.6, 0.4, 0.9, 0.3, 0.1])
     values = ["agrees", "agrees", "disagrees", "disagrees", "only TB", "only TB", ""]
-    found = {group.value: group for group in metrics.groups(labels, two_columns(scores), values)}
+    found = {group.value: group for group in subsets.groups(labels, two_columns(scores), values)}
     assert list(found) == ["agrees", "disagrees", "only TB", "unknown"]
     assert (found["agrees"].n, found["agrees"].accuracy, found["agrees"].auroc) == (2, 1.0, 1.0)
     assert (found["disagrees"].accuracy, found["disagrees"].auroc, found["disagrees"].reason) == (0.0, 0.0, "")
@@ -220,15 +220,15 @@ def test_groups_by_hand_and_none_is_left_out() -> None:
 
 def test_the_worst_group_is_known_large_enough_and_defined() -> None:
     of = [
-        metrics.Group("large", 50, 0.8, 0.7),
-        metrics.Group("small", 9, 0.1, 0.1),
-        metrics.Group("one class", 30, 0.6, math.nan, "no AUROC"),
-        metrics.Group("unknown", 80, 0.2, 0.2),
+        subsets.Group("large", 50, 0.8, 0.7),
+        subsets.Group("small", 9, 0.1, 0.1),
+        subsets.Group("one class", 30, 0.6, math.nan, "no AUROC"),
+        subsets.Group("unknown", 80, 0.2, 0.2),
     ]
-    assert metrics.worst(of, "accuracy") is of[2]
-    assert metrics.worst(of, "auroc") is of[0]
-    assert metrics.worst(of, "accuracy", minimum=5) is of[1]
-    assert metrics.worst(of, "auroc", minimum=60) is None
+    assert subsets.worst(of, "accuracy") is of[2]
+    assert subsets.worst(of, "auroc") is of[0]
+    assert subsets.worst(of, "accuracy", minimum=5) is of[1]
+    assert subsets.worst(of, "auroc", minimum=60) is None
 
 
 def test_the_area_under_the_curve_is_that_of_scikit_learn_ties_included() -> None:

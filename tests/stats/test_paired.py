@@ -14,7 +14,6 @@ from imil_sim.stats import (
     iqm,
     non_inferiority,
     over_seeds,
-    sign_flip,
     superiority,
 )
 from imil_sim.stats.estimate import Bounds
@@ -23,10 +22,6 @@ from imil_sim.stats.estimate import Bounds
 FIRST = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
 SECOND = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
 SLEEP = SECOND - FIRST
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
 
 
 def test_paired_t_on_the_sleep_data() -> None:
@@ -74,24 +69,6 @@ def test_overlapping_splits_widen_the_interval_by_nadeau_and_bengio() -> None:
     assert "Nadeau-Bengio" in found.method
 
 
-def test_sign_flip_on_the_sleep_data_and_the_least_it_can_say() -> None:
-    found = sign_flip(SLEEP, rng())
-    assert found.p == pytest.approx(0.00390625, abs=1e-12)
-    assert found.smallest == pytest.approx(2 / 1024)
-    five = sign_flip([1.0, 2.0, 3.0, 4.0, 5.0], rng())
-    assert five == pytest.approx((0.0625, 0.0625))  # never below .05, however clear
-    assert sign_flip([0.0, 0.0, 0.0], rng()).p == 1
-    assert sign_flip([2.0], rng()).p == 1
-
-
-def test_many_sign_flips_are_drawn_from_the_generator_alone() -> None:
-    many = np.random.default_rng(1).normal(0.4, 1, 30)
-    found = sign_flip(many, rng())
-    assert found == sign_flip(many, rng())
-    assert found.p == pytest.approx(scipy.stats.ttest_1samp(many, 0).pvalue, abs=0.02)
-    assert sign_flip(np.ones(30), rng()) == pytest.approx((1 / 10001, 1 / 10001))
-
-
 def test_superiority_pairs_by_seed_and_halves_ties() -> None:
     assert superiority([3, 1, 2, 2], [1, 3, 2, 1]) == (1 + 0 + 0.5 + 1) / 4
     assert superiority([1, 3, 2, 1], [3, 1, 2, 2]) == 1 - 0.625
@@ -108,8 +85,6 @@ def test_iqm_is_the_mean_of_the_middle_half() -> None:
 def test_numbers_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="finite numbers"):
         over_seeds([0.1, math.nan])
-    with pytest.raises(ValueError, match="at least one"):
-        sign_flip([], rng())
 
 
 # ------------------------------------------------------------------------------------------------------------- margins

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from imil_sim.errors import StudyError
 from imil_sim.report.results import COLUMNS, TEXT
-from imil_sim.stats import Metric
-from imil_sim.stats.components import LOWER_IS_BETTER
 from imil_sim.study import check
 from imil_sim.study.check import CheckSpec, Expectation, Margin, parse_expectation
 from imil_sim.study.study import Study, parse_study
@@ -116,6 +113,7 @@ def test_a_metric_under_both_its_names_is_told() -> None:
 
 
 def test_the_metrics_are_the_columns_of_the_results_and_know_their_better_side() -> None:
-    assert sorted(check.METRICS) == sorted(set(COLUMNS) - {*TEXT, "seed"})
-    assert all(check.higher_is_better(metric) == (metric not in LOWER_IS_BETTER) for metric in get_args(Metric))
+    assert sorted(check.numbers()) == sorted(set(COLUMNS) - {*TEXT, "seed"})
+    lower = {metric for metric in check.numbers() if not check.higher_is_better(metric)}
+    assert lower == {"brier", "ece_top_label", "ece_positive", "nll"}
     assert parse_expectation("a > b on accuracy_marker_agrees").metric == "accuracy_marker_agrees"

@@ -31,7 +31,7 @@ from imil_sim.study.spec import (
 PHANTOM = {"source": "phantom"}
 
 DEFAULTS: list[tuple[type[Spec], Mapping[str, Any], Mapping[str, Any]]] = [
-    (ModelSpec, {}, {"name": "resnet50", "weights": "none"}),
+    (ModelSpec, {}, {"name": "resnet50", "weights": "none", "cam_layer": ""}),
     (
         TrainingSpec,
         {},

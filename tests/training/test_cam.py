@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from imil_sim.errors import StudyError
 from imil_sim.images.image_set import ImageSet
 from imil_sim.study.spec import ModelSpec
 from imil_sim.training.cam import grad_cam, target_layer
@@ -46,6 +49,18 @@ def test_no_evidence_is_an_empty_map() -> None:
     image = torch.rand(1, 3, 4, 4) + 0.1
     np.testing.assert_array_equal(grad_cam(model, image, np.array([0])), np.zeros((1, 4, 4)))
     assert grad_cam(model, image[:0], np.array([], np.int64)).shape == (0, 4, 4)
+
+
+def test_another_layer_is_explained_where_it_is_named() -> None:
+    """Two layers in a row: of the second the map is that of its sum of channels, of the first that of its own."""
+    model = Small([[-1, 0], [2, -1]])
+    model.layer4 = nn.Sequential(nn.Identity(), model.layer4)  # type: ignore[assignment]
+    image = torch.zeros(1, 3, 2, 2)
+    image[0, 0] = torch.tensor([[4.0, 1.0], [0.0, 2.0]])
+    image[0, 2] = torch.tensor([[0.0, 9.0], [0.0, 0.0]])  # a channel that the convolution does not read
+    np.testing.assert_allclose(grad_cam(model, image, np.array([1]), layer="layer4.0"), [[[1, 0.25], [0, 0.5]]])
+    with pytest.raises(StudyError, match=re.escape('model.cam_layer: Small has no layer "layr4"')):
+        target_layer(model, "layr4")
 
 
 def explained(model: nn.Module, image: Tensor, target: int) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
 from imil_sim.report.figures.multiples import multiples
-from imil_sim.stats import Estimate, Metric
+from imil_sim.stats import Estimate, metric_named
 
 MOST_TOGETHER = 6
 """Base arms in one panel; the intervals of more of them hide one another."""
@@ -40,7 +40,7 @@ class DoseLine:
 
 def dose_response(
     lines: Sequence[DoseLine],
-    metric: Metric,
+    metric: str,
     *,
     name: str,
     field: str,
@@ -70,7 +70,7 @@ def dose_response(
         raise ValueError("a dose-response needs at least one line, and levels above 0 where they are doublings")
     if labels and not {level for line in lines for level in line.levels} <= set(range(len(labels))):
         raise ValueError(f"there are {len(labels)} named points: a level is the place of one, from 0")
-    shown = style.METRICS[metric]
+    shown = metric_named(metric).label
     with style.own_settings():
         together = len(lines) <= MOST_TOGETHER
         draw = _together if together else _apart

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
-from imil_sim.stats import Comparison, Estimate
+from imil_sim.stats import Comparison, Estimate, metric_named
 
 ROW, HEAD, FOOT = 0.3, 0.66, 0.5
 """Inches: of one comparison, of the legend above, of the axis below."""
@@ -55,7 +55,8 @@ def forest(
     """
     if len({comparison.metric for comparison in comparisons}) != 1:
         raise ValueError("a forest shows one comparison or more, all of one metric")
-    metric = style.METRICS[comparisons[0].metric]
+    kind = metric_named(comparisons[0].metric)
+    metric = kind.label
     rows = _names_of_rows(comparisons, arms)
     decided = [c.p_adjusted < ALPHA and (c.arm, c.reference) not in to_come for c in comparisons]
     waiting = [row for row, c in zip(rows, comparisons, strict=True) if (c.arm, c.reference) in to_come]
@@ -71,7 +72,7 @@ def forest(
         _limits(axes, comparisons, placebo, margin)
         axes.set_yticks(range(len(rows)), style.labels(rows, NAMES - 0.1))
         axes.tick_params(axis="y", length=0)
-        side = "right" if comparisons[0].metric in ("auroc", "accuracy") else "left"
+        side = "right" if kind.higher_is_better else "left"
         axes.set_xlabel(f"difference in {metric} ({side} is better)")
         _numbers(figure, comparisons)
         _legend(figure, comparisons, placebo, margin)

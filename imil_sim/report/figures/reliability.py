@@ -17,7 +17,7 @@ from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
 from imil_sim.report.figures.multiples import multiples
 from imil_sim.stats import null_ece
-from imil_sim.stats.metrics import BINS, calibration_bins, calibration_error
+from imil_sim.stats.calibration import BINS, calibration_bins, calibration_error
 
 Convention = Literal["top-label", "positive"]
 """Confidence in the predicted class, or the probability of the positive class."""

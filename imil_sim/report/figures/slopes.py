@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
 from imil_sim.report.figures.strips import ROW, draw_strips, means_of, name_rows, spreads_of
-from imil_sim.stats import Metric
+from imil_sim.stats import metric_named
 
 MOST_JOINED = 12
 """With more arms than this the lines of the seeds are a thicket, and only the dots are drawn."""
@@ -19,7 +19,7 @@ NAMES, PLOT, HEAD, FOOT = 2.2, 3.35, 0.32, 0.5
 
 
 def slopes(
-    values: NDArray[np.float64], arms: Sequence[str], metric: Metric, *, name: str, reference: int, seeds: Sequence[int]
+    values: NDArray[np.float64], arms: Sequence[str], metric: str, *, name: str, reference: int, seeds: Sequence[int]
 ) -> Picture:
     """One row an arm, one dot a seed: its difference from the reference arm of that seed.
 
@@ -40,7 +40,7 @@ def slopes(
     differences = (values - values[reference])[order]
     names = [arms[place] for place in order]
     joined = len(arms) <= MOST_JOINED
-    shown = style.METRICS[metric]
+    shown = metric_named(metric).label
     means, spreads = means_of(differences), spreads_of(differences)
     with style.own_settings():
         figure = style.blank(HEAD + ROW * len(arms) + FOOT)
@@ -48,7 +48,7 @@ def slopes(
         draw_strips(axes, differences, joined=joined)
         axes.axvline(0, color=style.DARK, linewidth=0.8, zorder=0.5)
         name_rows(axes, names, NAMES - 0.1)
-        side = "right" if metric in ("auroc", "accuracy") else "left"
+        side = "right" if metric_named(metric).higher_is_better else "left"
         axes.set_xlabel(f"difference in {shown} from the reference ({side} is better)")
         left = NAMES + PLOT + 0.2
         style.words(figure, left, HEAD - 0.2, "mean ± sd of the seeds", color=style.MIDDLE)

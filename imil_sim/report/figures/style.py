@@ -44,12 +44,6 @@ ACCENT = "#0072b2"
 """Of what a figure is about; darker than `CONTRAST`, so that the two differ in gray too."""
 CONTRAST = "#f0a04b"
 
-METRICS = {
-    "auroc": "AUROC", "accuracy": "accuracy", "brier": "Brier score", "ece_top_label": "ECE (top label)",
-    "ece_positive": "ECE (positive class)",
-}  # fmt: skip
-"""A metric as people write it."""
-
 _SETTINGS: dict[Any, Any] = {
     "text.parse_math": False,  # a name with two dollar signs is a name
     "svg.fonttype": "path",  # text would be set in whatever font the reader has, at other widths

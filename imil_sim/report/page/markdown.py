@@ -69,9 +69,9 @@ class _Markdown:
         yield f"# {_text(document.title)}"
         yield f"Study **{_text(document.name)}**"
         if answer:
-            yield f"**{_text(answer.text)}**"
+            yield _text(answer.text)
         if document.badges:
-            yield " · ".join(_inline(badge.text) for badge in document.badges)
+            yield _text(" · ".join(badge.text for badge in document.badges))
         yield from self.parts(document.lead)
         yield from _said(document.cautions)
         yield from _said(others)

@@ -11,8 +11,8 @@ import jinja2
 
 from imil_sim.report.document import Statement, Tone
 from imil_sim.report.findings import ALPHA, Conclusion, Finding, Findings
-from imil_sim.report.tables.text import METRIC_NAMES, joined, number
-from imil_sim.stats import Metric
+from imil_sim.report.tables.text import joined, number
+from imil_sim.stats import metric_named
 from imil_sim.stats.contrast import FEWEST_SEEDS
 
 MOST_ASKED = 3
@@ -64,7 +64,7 @@ def badges(of: Findings) -> tuple[Statement, ...]:
         told.append(Statement(f"{done} of {total} runs done, {_counted(of.runs)}", "caution"))
     if found := of.conclusion.detectable:
         span = " to ".join(dict.fromkeys(_amount(value, of.conclusion.metric, False) for value in found))
-        told.append(Statement(f"detectable: {METRIC_NAMES[of.conclusion.metric]} {span}{_unit(of.conclusion.metric)}"))
+        told.append(Statement(f"detectable: {_label(of.conclusion.metric)} {span}{_unit(of.conclusion.metric)}"))
     if len(of.asked) <= MOST_ASKED:
         told += [Statement(_say("asked", one, len(of.asked) == 1)) for one in of.asked]
     return tuple(told)
@@ -81,7 +81,7 @@ def _macros() -> Any:
     )  # fmt: skip
     environment.globals["fewest_seeds"] = FEWEST_SEEDS
     environment.filters |= {
-        "metric": METRIC_NAMES.__getitem__, "amount": _amount, "unit": _unit, "p_value": p_value, "names": first_of,
+        "metric": _label, "amount": _amount, "unit": _unit, "p_value": p_value, "names": first_of,
         "counted": _counted, "by_class": _by_class, "most": lambda of: max(of, key=of.get), "leads": _leads,
         "seed_counts": _seed_counts, "ends": lambda of: _ends(list(of)), "first_sentence": first_sentence,
     }  # fmt: skip
@@ -117,13 +117,19 @@ def first_sentence(reason: str) -> str:
     return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS + 1].rsplit(' ', 1)[0]} ..."
 
 
-def _amount(value: float, metric: Metric, signed: bool = True) -> str:
-    """A difference as it is written: percentage points of accuracy, else three digits."""
-    return number(100 * value, signed=signed, digits=1) if metric == "accuracy" else number(value, signed=signed)
+def _label(metric: str) -> str:
+    return metric_named(metric).label
 
 
-def _unit(metric: Metric) -> str:
-    return " points" if metric == "accuracy" else ""
+def _amount(value: float, metric: str, signed: bool = True) -> str:
+    """A difference as it is written: in hundredths where the metric's unit is points, else three digits."""
+    points = metric_named(metric).unit == "points"
+    return number(100 * value, signed=signed, digits=1) if points else number(value, signed=signed)
+
+
+def _unit(metric: str) -> str:
+    unit = metric_named(metric).unit
+    return f" {unit}" if unit else ""
 
 
 def _counted(runs: Mapping[str, int]) -> str:

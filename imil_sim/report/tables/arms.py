@@ -19,7 +19,7 @@ from imil_sim.report.tables.text import (
     mean_sd,
     on_set,
 )
-from imil_sim.stats import ArmSummary, Inferences, Metric
+from imil_sim.stats import ArmSummary, Inferences, metric_named
 
 
 def arms_overview(analysis: Analysis, of: SetAnalysis) -> Table:
@@ -56,7 +56,7 @@ def of_images(of: SetAnalysis) -> str:
     return f"every seed has test images of its own, {' or '.join(map(str, sizes)) or 'an unknown number'} of them"
 
 
-def _of_metric(analysis: Analysis, of: SetAnalysis, metric: Metric, summaries: tuple[ArmSummary, ...]) -> Table:
+def _of_metric(analysis: Analysis, of: SetAnalysis, metric: str, summaries: tuple[ArmSummary, ...]) -> Table:
     inferences = [Inferences(summary.a, summary.b, summary.c) for summary in summaries]
     names = [analysis.arms[summary.arm] for summary in summaries]
     rows = tuple(
@@ -89,8 +89,8 @@ def _of_metric(analysis: Analysis, of: SetAnalysis, metric: Metric, summaries: t
     return Table(anchor(base, of.name), caption, columns, rows, notes)
 
 
-def _direction(metric: Metric) -> str:
-    return "higher is better" if metric in ("auroc", "accuracy") else "lower is better"
+def _direction(metric: str) -> str:
+    return f"{metric_named(metric).better_side} is better"
 
 
 def _why_no_mean(of: SetAnalysis, arm: str, place: int, done: int) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.tables.text import anchor, grouped, mean_sd, named, on_set
-from imil_sim.stats.metrics import MINIMUM_GROUP, UNKNOWN, mean_known
+from imil_sim.stats.subsets import MINIMUM_GROUP, UNKNOWN, mean_known
 
 LEFT_OVER = 0.5
 """Share of the AUROC above 0.5 that must be left with the lungs blacked out before the table remarks on it."""

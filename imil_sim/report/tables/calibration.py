@@ -14,7 +14,8 @@ from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.tables.arms import of_images
 from imil_sim.report.tables.text import anchor, grouped, mean_sd, on_set
-from imil_sim.stats import metrics, null_ece
+from imil_sim.stats import null_ece, subsets
+from imil_sim.stats.calibration import BINS
 from imil_sim.study.record import Predictions
 
 MOST_NULLS = 10
@@ -57,9 +58,9 @@ def calibration_table(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) 
             told.append((arm, f"Null ECE: of the first {MOST_NULLS} seeds, between which it hardly differs"))
     columns = (
         Column("Arm"),
-        Column("ECE, top label", explained=f"of the confidence in the predicted class, {metrics.BINS} bins"),
+        Column("ECE, top label", explained=f"of the confidence in the predicted class, {BINS} bins"),
         Column("null, top label", 3, explained="what a perfectly calibrated model with these confidences would show"),
-        Column("ECE, positive class", explained=f"of the probability of the positive class, {metrics.BINS} bins"),
+        Column("ECE, positive class", explained=f"of the probability of the positive class, {BINS} bins"),
         Column("null, positive class", 3, explained="the same with these probabilities"),
         Column("Gap", signed=True, explained="mean confidence minus accuracy; above 0 is overconfident"),
         Column("NLL", explained="mean negative log probability of the true class, nats"),
@@ -103,7 +104,7 @@ def _runs(found: Sequence[Predictions]) -> list[_Run]:
 
 
 def _mean(values: Sequence[float]) -> Cell:
-    known = metrics.mean_known(values)
+    known = subsets.mean_known(values)
     return known.value if known.n else None
 
 

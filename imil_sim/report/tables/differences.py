@@ -20,7 +20,7 @@ from imil_sim.report.tables.text import (
     on_set,
     p_column,
 )
-from imil_sim.stats import Comparison, Inferences, Metric, equivalence
+from imil_sim.stats import Comparison, Inferences, equivalence, metric_named
 
 
 def planned_differences(analysis: Analysis, of: SetAnalysis) -> tuple[Table, ...]:
@@ -61,7 +61,7 @@ def comparison_cells(of: Comparison) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
-def comparison_notes(rows: Sequence[tuple[str, Comparison]], metric: Metric) -> tuple[str, ...]:
+def comparison_notes(rows: Sequence[tuple[str, Comparison]], metric: str) -> tuple[str, ...]:
     """What is absent from these rows and why, and what to know of the metric."""
     absent = [(name, "No MDE: there is no inference A") for name, of in rows if math.isnan(of.mde) and of.a.why_absent]
     # With inference A there, only a spread of 0 leaves no detectable effect.
@@ -77,9 +77,9 @@ def comparison_notes(rows: Sequence[tuple[str, Comparison]], metric: Metric) -> 
     )
 
 
-def _table(analysis: Analysis, of: SetAnalysis, metric: Metric, found: Sequence[Comparison], *, planned: bool) -> Table:
+def _table(analysis: Analysis, of: SetAnalysis, metric: str, found: Sequence[Comparison], *, planned: bool) -> Table:
     heading, rows = _named(analysis, found)
-    better = "above" if metric in ("auroc", "accuracy") else "below"
+    better = "above" if metric_named(metric).higher_is_better else "below"
     notes = [f"The first arm minus the second; {better} 0 the first is the better one."]
     if not planned:
         notes.append(

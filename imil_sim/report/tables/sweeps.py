@@ -16,7 +16,7 @@ from imil_sim.report.tables.text import (
     on_set,
     p_column,
 )
-from imil_sim.stats import Inferences, Metric, benjamini_hochberg
+from imil_sim.stats import Inferences, benjamini_hochberg
 
 SLOPE_DIGITS = 4
 """A slope per unit of a field that goes up to 90 is small."""
@@ -87,9 +87,9 @@ def _p(of: Inferences) -> float:
     return (of.b if of.b.random_factors == "seeds and splits" else of.a).p
 
 
-def _adjusted(of: SetAnalysis) -> dict[tuple[int, Metric], float]:
+def _adjusted(of: SetAnalysis) -> dict[tuple[int, str], float]:
     """The adjusted p of every slope, by the place of its trend and its metric."""
-    found: dict[tuple[int, Metric], float] = {}
+    found: dict[tuple[int, str], float] = {}
     for metric in dict.fromkeys(metric for trend in of.trends for metric in trend.slopes):
         places = [(number, metric) for number, trend in enumerate(of.trends) if metric in trend.slopes]
         p = benjamini_hochberg([_p(of.trends[number].slopes[metric]) for number, _ in places])

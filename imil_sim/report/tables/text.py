@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,16 +11,24 @@ from numpy.typing import ArrayLike
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.controls import number_of, same_number
 from imil_sim.report.document import Cell, Column
-from imil_sim.stats import Estimate, Inferences, Metric
+from imil_sim.stats import Estimate, Inferences, metric_named, metric_names
 
-METRIC_NAMES: Mapping[Metric, str] = {
-    "auroc": "AUROC",
-    "accuracy": "accuracy",
-    "brier": "Brier score",
-    "ece_top_label": "ECE, top label",
-    "ece_positive": "ECE, positive class",
-}
-"""What a reader calls them; the last one is left out where there are more than two classes."""
+
+class _Labels(Mapping[str, str]):
+    """The label of every metric that arms are compared in, looked up when asked for."""
+
+    def __getitem__(self, name: str) -> str:
+        return metric_named(name).label
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(metric_names())
+
+    def __len__(self) -> int:
+        return len(metric_names())
+
+
+METRIC_NAMES: Mapping[str, str] = _Labels()
+"""What a reader calls the metrics."""
 
 DIGITS = 3
 """Of a metric: with a few hundred test images the third is already noise."""
@@ -29,12 +37,6 @@ P_DIGITS = 4
 
 MOST_NAMED = 6
 """So many rows are named in a note; of more, it says how many."""
-
-ECE_CAVEAT = (
-    "The ECE has corners: where a bin is calibrated, the jackknife's variance is up to 2.75 times the true one, so "
-    "interval C (new patients) is then too wide; A is hardly touched, since it takes most of its variance from the "
-    "seeds."
-)
 
 MINUS = "−"
 
@@ -141,10 +143,10 @@ def grouped(told: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
     return tuple(f"{text} ({named(list(of), total)})." for text, of in rows.items())
 
 
-def caveats(metric: Metric, estimates: Iterable[Inferences]) -> tuple[str, ...]:
+def caveats(metric: str, estimates: Iterable[Inferences]) -> tuple[str, ...]:
     """What to know of the intervals of a metric, where there are any it is about."""
-    known = metric.startswith("ece") and any(not of.c.why_absent for of in estimates)
-    return (ECE_CAVEAT,) if known else ()
+    caveat = metric_named(metric).caveat
+    return (caveat,) if caveat and any(not of.c.why_absent for of in estimates) else ()
 
 
 def absences(rows: Sequence[tuple[str, Inferences]]) -> tuple[str, ...]:

@@ -1,1 +1,0 @@
-"""The simulated clinicians: one a file, each found through the entry-point group ``imil_sim.oracles``."""
