@@ -50,7 +50,9 @@ def assemble(
     data = ReportData(analysis, frame_by_set, shown or {}, replayed)
     groups = built(data)
     made = {(type(part), part.name) for parts in groups.values() for part in parts}
-    for group, part in (*_tables(data), *((group, one) for group, of in (pictures or {}).items() for one in of)):
+    others: list[tuple[str, Part]] = [*_tables(data)]
+    others += [(group, picture) for group, of in (pictures or {}).items() for picture in of]
+    for group, part in others:
         if (type(part), part.name) not in made:
             groups.setdefault(_GROUP_OF.get(group, group), []).append(part)
     found = findings(analysis)

@@ -235,8 +235,8 @@ def _blamed(analysis: Analysis, of: SetAnalysis, one: Comparison) -> str:
 
 def _same_predictions(analysis: Analysis, of: SetAnalysis, one: Comparison) -> bool:
     """Whether the two arms said the same of every image in every seed both were compared in."""
-    known = ~np.isnan(of.components[one.metric].values[[one.arm, one.reference]]).any(axis=0)
-    shared = [seed for seed, there in zip(analysis.seeds, known, strict=True) if there]
+    known = ~np.isnan(of.components[one.metric].values)
+    shared = [seed for s, seed in enumerate(analysis.seeds) if known[one.arm, s] and known[one.reference, s]]
     pairs = [
         [analysis.runs[analysis.arms[place], seed].predictions for place in (one.arm, one.reference)] for seed in shared
     ]
@@ -258,13 +258,16 @@ def _conclusion(analysis: Analysis, of: SetAnalysis | None, planned: tuple[Findi
             one for one, known in zip(of.planned[metric], planned, strict=True)
             if known.outcome in ("claimed", "not significant")
         ]  # fmt: skip
-        kind: Any = "claims" if "claimed" in outcomes else "no difference"
-        return Conclusion(kind, metric, planned, _detectable(settled, len(planned)))
-    first = ("few seeds", "runs to come", "no interval", "same predictions", "not compared")
-    if any(has_runs_to_come(analysis, one) for one in of.planned[metric]) and "same predictions" not in outcomes:
-        first = ("runs to come", *first)
-        outcomes.add("runs to come")
-    return Conclusion(next(kind for kind in first if kind in outcomes), metric, planned)
+        return Conclusion(
+            "claims" if "claimed" in outcomes else "no difference", metric, planned, _detectable(settled, len(planned))
+        )
+    to_come = any(has_runs_to_come(analysis, one) for one in of.planned[metric])
+    if to_come and "same predictions" not in outcomes:
+        return Conclusion("runs to come", metric, planned)
+    order: tuple[Literal["few seeds", "runs to come", "no interval", "same predictions", "not compared"], ...] = (
+        "few seeds", "runs to come", "no interval", "same predictions", "not compared",
+    )  # fmt: skip
+    return Conclusion(next(kind for kind in order if kind in outcomes), metric, planned)
 
 
 def _detectable(found: Sequence[Comparison], comparisons: int) -> tuple[float, float] | None:
