@@ -12,6 +12,8 @@ The name on the left is the one that studies, tables and messages use. Names of 
 from __future__ import annotations
 
 import functools
+import inspect
+import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -67,7 +69,8 @@ def load(kind: str, name: str) -> Any:
     what = f'{KINDS[kind]} "{name}"'
     if not claims:
         known = names(kind)
-        hint = did_you_mean(name, known) if known else f"No {KINDS[kind]} is installed: install the project first."
+        look = f"Run imil-sim {kind} for their list, or install" if kind == "oracles" else "Install"
+        hint = did_you_mean(name, known, f"{look} the package that offers it.")
         raise PartError(f"{what} is not installed. {hint}", kind, name)
     if len(claims) > 1:
         packages = " and ".join(f"{_part(kind, entry).distribution} ({entry.value})" for entry in claims)
@@ -100,6 +103,12 @@ def name_of(kind: str, declared: object) -> str:
     """
     found = {entry.name for entry in _entries(kind) if _loaded(entry) is declared}
     return found.pop() if len(found) == 1 else ""
+
+
+def summary(declared: object) -> str:
+    """The first sentence of what ``declared`` says of itself, on one line; empty where it has no docstring."""
+    paragraph = " ".join((inspect.getdoc(declared) or "").partition("\n\n")[0].split())
+    return re.split(r"(?<=[.:]) (?=[A-Z(])", paragraph, maxsplit=1)[0].rstrip(".")
 
 
 @functools.cache

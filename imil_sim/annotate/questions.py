@@ -19,9 +19,8 @@ from imil_sim.feedback import (
     Grid,
     SessionError,
 )
-from imil_sim.feedback.fill import Fill
 from imil_sim.feedback.question import image_sha256
-from imil_sim.feedback.selection import FillUp, Strategy
+from imil_sim.feedback.selection import FillUp
 from imil_sim.sessions import SessionFolder
 from imil_sim.sessions.session import ImageId, Sha256
 from imil_sim.sessions.strict_json import JsonFault, parse_json
@@ -64,9 +63,9 @@ class _Line(Spec):
 class _Sheet(Spec):
     format: Literal[3]
     oracle: _Oracle
-    selection: Strategy
+    selection: str
     fill_up: FillUp
-    fill: Fill
+    fill: str
     mode: Literal["replace", "append"]
     epoch: int
     state: Sha256
@@ -114,9 +113,9 @@ class Asked:
     """Name of the oracle that asks."""
     through: str
     """Its name again, where it makes its answer out of a person's; empty where it is the person."""
-    selection: Strategy
+    selection: str
     fill_up: FillUp
-    fill: Fill
+    fill: str
     mode: Literal["replace", "append"]
     desks: tuple[SessionFolder, ...]
     """The persons whose answers it waits for."""

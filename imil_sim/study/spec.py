@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -14,11 +15,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PositiveFloat,
     PositiveInt,
     StringConstraints,
     model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
+
+from imil_sim import registry
+from imil_sim.errors import did_you_mean
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -61,6 +68,25 @@ class Spec(BaseModel):
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[name]
         return copied
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Marks a text as the name of an installed part of a kind; the schema lists the names."""
+
+    kind: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(registry.names(self.kind))}
+
+    def _known(self, name: str) -> str:
+        known = registry.names(self.kind)
+        if name not in known:
+            raise ValueError(f'there is no {registry.KINDS[self.kind]} "{name}". {did_you_mean(name, known)}')
+        return name
 
 
 # ---------------------------------------------------------------------------------------------------------- images
@@ -272,14 +298,9 @@ class FeedbackSpec(Spec):
     options: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(
         default_factory=dict, description="The oracle's own options."
     )
-    selection: Literal[
-        "confident-mispredictions",
-        "highest-loss",
-        "least-confident",
-        "random-images",
-        "class-balanced",
-        "cam-outside-lungs",
-    ] = Field("confident-mispredictions", description="Which images are asked about; see docs/oracles.md.")
+    selection: Annotated[str, Installed("selections")] = Field(
+        "confident-mispredictions", description="Which images are asked about; see docs/oracles.md."
+    )
     num_outliers: PositiveInt = Field(
         20, le=MOST_IMAGES, description="Images asked about at each consultation, at most."
     )
@@ -293,7 +314,7 @@ class FeedbackSpec(Spec):
         tuple[_Cells, _Cells],
         BeforeValidator(_square_or_rectangle, json_schema_input_type=_Cells | tuple[_Cells, _Cells]),
     ] = Field((4, 4), description="Rows and columns of the grid; one number for a square one.")
-    fill: Literal["black", "mean", "noise", "blur", "guided-cutmix", "guided-mixup"] = Field(
+    fill: Annotated[str, Installed("fills")] = Field(
         "black", description="What fills the cells that were not chosen; see docs/oracles.md."
     )
     mode: Literal["replace", "append"] = Field("replace", description="Replace the image, or append the new one.")
