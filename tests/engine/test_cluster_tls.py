@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 STUDY = """
 name = "tiny"
+seeds = 1
 images = { source = "phantom", size = 32, train = 8, test = 4 }
 model.name = "resnet10"
 training = { epochs = EPOCHS, batch_size = 8 }
@@ -62,7 +63,10 @@ async def call(port, way, operation):
 
 async def attack(ports):
     calls = [call(port, way, name) for port in ports for way in WAYS for name in ("run", "run_function")]
-    return [answer for answer in await asyncio.gather(*calls) if answer[-1] is not None]
+    done, _ = await asyncio.wait(list(map(asyncio.create_task, calls)), timeout=30)
+    answers = [task.result() for task in done]
+    print(json.dumps([answer for answer in answers if answer[-1] is not None]), flush=True)
+    os._exit(0)  # a port that speaks another protocol may keep a call waiting
 
 user, *ports = map(int, sys.argv[1:])
 if user != os.getuid():
@@ -72,7 +76,7 @@ if user != os.getuid():
         os.setuid(user)
     except PermissionError:
         sys.exit(77)
-print(json.dumps(asyncio.run(attack(ports))))
+asyncio.run(attack(ports))
 """
 
 
