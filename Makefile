@@ -14,7 +14,7 @@ IDENTITY := $(shell "$(PYTHON)" -c 'import os, sys; print(".".join(map(str, sys.
 INSTALLED := $(shell cat $(STAMP) 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format gate kill-test bench install clean
+.PHONY: help demo test check format gate docs kill-test bench install clean
 
 help:
 	@echo 'make demo      the whole loop on procedural images; ends with its report and a table'
@@ -22,6 +22,7 @@ help:
 	@echo 'make check     lint and types only'
 	@echo 'make format    rewrite the sources as the linter wants them'
 	@echo 'make gate      the study ci: what must hold between its arms holds (a minute)'
+	@echo 'make docs      the documentation as a site in site/, which needs no network'
 	@echo 'make kill-test kills a study at 30 random moments, resumes it and compares the bytes (about ten minutes)'
 	@echo 'make bench     what it costs: speed, planning, sharing, overhead, reports, beside Lightning (half an hour, idle machine)'
 	@echo 'make install   only make .venv; the others do so themselves, once'
@@ -50,6 +51,14 @@ kill-test: $(STAMP)
 # On the machine of the baseline every number is equal to the bit; on another one the margins of the study hold.
 gate: $(STAMP)
 	@$(BIN)/imil-sim check ci --baseline tests/baselines/ci.json
+
+docs: $(STAMP)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[docs]'
+	@mkdir -p docs/generated
+	@cp reports/demo/figures/contact-sheet.png docs/generated/
+	@$(BIN)/imil-sim oracles --gallery docs/generated/gallery.png
+	@$(BIN)/mkdocs build --quiet
+	@echo 'site/index.html'
 
 # A benchmark that misses its target says so; those after it are measured all the same.
 bench: $(STAMP) $(LIGHTNING)/installed.txt

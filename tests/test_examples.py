@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -33,7 +36,7 @@ def test_there_are_examples() -> None:
 def test_the_oracle_of_the_readme_keeps_the_promises_of_an_oracle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (example, *_) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (example,) = [block for block in python_blocks(ROOT / "README.md") if "class UpperZones" in block]
     (tmp_path / "upper_zones.py").write_text(example)
     monkeypatch.syspath_prepend(tmp_path)
     oracle = importlib.import_module("upper_zones").UpperZones(rows=1)
@@ -43,3 +46,42 @@ def test_the_oracle_of_the_readme_keeps_the_promises_of_an_oracle(
     cells = oracle.answer(question, np.random.default_rng(0)).cells
     assert cells[0].all()
     assert not cells[1:].any()
+
+
+STUDY = """{
+    "name": "tiny",
+    "seeds": 2,
+    "images": {"source": "phantom", "size": 32, "train": 12, "test": 6},
+    "model": {"name": "resnet10"},
+    "training": {"epochs": 2, "batch_size": 6},
+    "feedback": {"imil_epoch": 1, "num_outliers": 3},
+    "arms": {"baseline": {}, "lesions": {"feedback": {"oracle": "lesions"}}},
+}"""
+"""What stands for the study "demo" where an example trains it."""
+
+
+def python_blocks(path: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = [block for block in python_blocks(ROOT / page) if "import imil_sim as im" in block]
+    assert blocks
+    for block in blocks:
+        exec(compile(re.sub(r'"demo"(?=[,)])', STUDY, block), page, "exec"), {})
+
+
+def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text())["cells"]
+    space: dict[str, Any] = {}
+    with plt.rc_context({"backend": "agg"}):
+        for cell in cells:
+            if cell["cell_type"] == "code":
+                exec(compile("".join(cell["source"]), cell["id"], "exec"), space)
+        plt.close("all")
+    assert len(cells) <= 24
+    assert (tmp_path / "tutorial-report" / "report.html").is_file()
+    assert set(space["primary"]["arm"]) == {"lesions", "random-cells"}
