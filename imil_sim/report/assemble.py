@@ -18,8 +18,9 @@ from imil_sim.report.findings import Finding, Findings, findings
 from imil_sim.report.page import words
 from imil_sim.report.parts import GROUPS, ReportData, built
 from imil_sim.report.tables.feedback import Replayed
-from imil_sim.report.tables.text import DIGITS, interval, number
+from imil_sim.report.tables.text import interval
 from imil_sim.stats import metric_named
+from imil_sim.text import DIGITS, number
 
 Part = Table | Picture
 

@@ -11,9 +11,9 @@ import jinja2
 
 from imil_sim.report.document import Statement, Tone
 from imil_sim.report.findings import ALPHA, Conclusion, Finding, Findings
-from imil_sim.report.tables.text import joined, number
 from imil_sim.stats import metric_named
 from imil_sim.stats.contrast import FEWEST_SEEDS
+from imil_sim.text import joined, number
 
 MOST_ASKED = 3
 """So many groups of arms get a badge of the images asked about; of more, none does and the table says it."""
