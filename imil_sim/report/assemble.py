@@ -7,17 +7,24 @@ them, and left out as soon as an installed part makes one of the same name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any
 
 import pandas as pd
 
 from imil_sim.report.analysis import Analysis
-from imil_sim.report.document import Document, Picture, Section, Table
+from imil_sim.report.document import Cell, Column, Document, Picture, Section, Table
+from imil_sim.report.findings import Finding, Findings, findings
+from imil_sim.report.page import words
 from imil_sim.report.parts import GROUPS, ReportData, built
-from imil_sim.report.sentences import statements
 from imil_sim.report.tables.feedback import Replayed
+from imil_sim.report.tables.text import DIGITS, interval, number
+from imil_sim.stats import metric_named
 
 Part = Table | Picture
+
+MOST_ROWS = 10
+"""Of the table of the first screen."""
 
 
 def assemble(
@@ -46,15 +53,67 @@ def assemble(
     for group, part in ((group, one) for group, of in (pictures or {}).items() for one in of):
         if (type(part), part.name) not in made:
             groups.setdefault(_GROUP_OF.get(group, group), []).append(part)
+    found = findings(analysis)
+    said = {"comparisons": words.comparisons(found)}
+    plot = next((part for part in groups["comparisons"] if part.name == f"forest-{found.conclusion.metric}"), None)
+    lead = [part for part in (plot, _first_table(analysis, found)) if part is not None]
+    parts = {group: [part for part in of if part is not plot] for group, of in groups.items()}
     return Document(
         name=analysis.study.name,
         title=analysis.study.title or analysis.study.name,
-        statements=statements(analysis),
+        statements=(words.conclusion(found),),
         sections=tuple(
-            Section(group, title, parts=_figures_first(groups[group])) for group, title in GROUPS.items()
-            if groups[group]
+            Section(group, title, parts=_figures_first(parts[group]), statements=said.get(group, ()))
+            for group, title in GROUPS.items()
+            if parts[group] or said.get(group)
         ),
+        badges=words.badges(found),
+        lead=tuple(lead),
+        cautions=words.cautions(found),
+    )
+
+
+def _first_table(analysis: Analysis, found: Findings) -> Table | None:
+    """The table of the first screen: at most `MOST_ROWS` arms, as in the paper's Table 1, and what is planned of them.
+
+    Arms that no plan names come last, and are the first to be left out; the reference leads.
+    """
+    of = analysis.sets.get("main")
+    if of is None:
+        return None
+    metric, reference = found.conclusion.metric, analysis.study.reference
+    planned = {(one.arm, one.reference): one for one in found.conclusion.planned}
+    others = [pair for pair in planned if pair[1] != reference]
+    arms = sorted(analysis.arms, key=lambda arm: (arm != reference, (arm, reference) not in planned))
+    arms = arms[: max(1, MOST_ROWS - len(others))]
+    values = {name: of.arms[name] for name in ("accuracy", "auroc", "ece_top_label") if name in of.arms}
+    rows: list[tuple[Cell, ...]] = [
+        (arm, *(summaries[analysis.place(arm)].mean for summaries in values.values()),
+         *_difference(planned.get((arm, reference))))
+        for arm in arms
+    ]  # fmt: skip
+    dashes = (None,) * len(values)
+    rows += [(f"{arm} − {other}", *dashes, *_difference(planned[arm, other])) for arm, other in others]
+    columns = (
+        Column("Arm"), *(Column(_heading(name), DIGITS) for name in values),
+        Column(f"Δ {_heading(metric)} (95% CI)"), Column("Holm p", DIGITS, never_zero=True),
     )  # fmt: skip
+    left = len(analysis.arms) - len(arms)
+    note = f"Means over seeds; Δ is the difference from {reference}" + (f"; {left} more arms below." if left else ".")
+    return Table("first", "Arms, and their planned comparisons", columns, tuple(rows[:MOST_ROWS]), (note,))
+
+
+def _heading(metric: str) -> str:
+    """``ECE`` of "ECE, top label": a heading has little room."""
+    label = metric_named(metric).label.split(",")[0]
+    return label[:1].upper() + label[1:]
+
+
+def _difference(of: Finding | None) -> tuple[Cell, Cell]:
+    if of is None or isnan(of.estimate.value):
+        return None, None
+    low_to_high = interval(of.estimate)
+    return number(of.estimate.value, signed=True) + (f" ({low_to_high})" if low_to_high else ""), of.p_adjusted
 
 
 _GROUP_OF = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from imil_sim.report.analysis import Analysis, ReportedRun, SetAnalysis
 from imil_sim.report.document import Column, Table
@@ -129,21 +129,16 @@ def chosen_threshold(positive: ArrayLike, scores: ArrayLike) -> float:
     n_positive = int(truth.sum())
     if not 0 < n_positive < len(truth):
         return math.nan
-    values, where = np.unique(shown, return_inverse=True)
+    values = np.unique(shown)
     # Counted in whole numbers, lest rounding choose between gaps that are equally good.
-    hits, alarms = _above(where[truth], len(values)), _above(where[~truth], len(values))
+    hits, alarms = (
+        len(of) - np.searchsorted(np.sort(of), values[:-1], side="right") for of in (shown[truth], shown[~truth])
+    )
     worth = hits * (len(truth) - n_positive) - alarms * n_positive
     if not len(worth) or worth.max() <= 0:
         return HALF
     middles = (values[:-1] + values[1:])[worth == worth.max()] / 2
     return float(middles[np.abs(middles - HALF).argmin()])
-
-
-def _above(where: NDArray[np.int64], values: int) -> NDArray[np.int64]:
-    """How many of the places (n,) lie above each gap between neighbouring values, (values - 1,)."""
-    count = np.bincount(where, minlength=values)
-    above: NDArray[np.int64] = count.sum() - np.cumsum(count)[:-1]
-    return above
 
 
 def _chosen_point(run: ReportedRun, test_set: str) -> tuple[float, float, float]:

@@ -99,17 +99,18 @@ def _cell(value: Any) -> Cell:
     return None if plain is None or plain != plain else plain
 
 
-def inference_columns(of: SetAnalysis, signed: bool) -> tuple[Column, Column, Column]:
+def inference_columns(of: SetAnalysis, signed: bool) -> tuple[Column, ...]:
     """The columns of the three intervals, each saying what is random in it."""
     split = any(components.resplit for components in of.components.values())
-    primary = "; the primary one"
-    both = f"new seeds and new patients{'' if split else primary}"
-    again = f"new seeds with splits of their own (Nadeau-Bengio){primary}" if split else "new seeds, this test set"
-    return (
-        Column("A: 95% CI", signed=signed, explained=both),
-        Column("B: 95% CI", signed=signed, explained=again),
-        Column("C: 95% CI", signed=signed, explained="new patients, these trained models"),
-    )
+    explained = {
+        "A": "new seeds and new patients: Obuchowski-Rockette with seeds as readers, degrees of freedom of Hillis",
+        "B": "new seeds with splits of their own: paired t, corrected after Nadeau and Bengio"
+        if split
+        else "new seeds, this test set: paired t",
+        "C": "new patients, these models: Obuchowski-Rockette with fixed seeds; of one seed DeLong, McNemar or Wilson",
+    }
+    explained["B" if split else "A"] += "; the primary one"
+    return tuple(Column(f"{letter}: 95% CI", signed=signed, explained=what) for letter, what in explained.items())
 
 
 _Three = Comparison | ArmSummary | Inferences
