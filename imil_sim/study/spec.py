@@ -189,7 +189,7 @@ class SplitSpec(Spec):
 
 
 class ModelSpec(Spec):
-    """The classifier, by torchvision's name."""
+    """The classifier: an installed model, or one of torchvision by its name there."""
 
     name: str = Field("resnet50", description="resnet10, resnet18, resnet50, densenet121, vit_b_16, swin_t, ...")
     weights: str = Field("none", description="none (from scratch), DEFAULT (torchvision's), or a local weights file.")
@@ -225,7 +225,7 @@ class TrainingSpec(Spec):
 class AugmentationSpec(Spec):
     """A baseline augmentation, applied to every training batch."""
 
-    name: Literal["none", "mixup", "cutmix", "cutout"] = Field("none", description="Which one.")
+    name: Annotated[str, Installed("augmentations")] = Field("none", description="Which one.")
     alpha: Annotated[float, Field(ge=1e-6, le=1_000_000)] | None = Field(
         None, description="Beta(alpha, alpha) of MixUp (0.2) and CutMix (1.0); none: those values."
     )
@@ -235,9 +235,9 @@ class AugmentationSpec(Spec):
 
     @model_validator(mode="after")
     def _alpha_is_of_blends(self) -> AugmentationSpec:
-        if self.alpha is not None and self.name not in ("mixup", "cutmix"):
+        if self.alpha is not None and self.name in ("none", "cutout"):
             raise ValueError(f'alpha belongs to mixup and cutmix, not to "{self.name}"')
-        if self.square != type(self).model_fields["square"].default and self.name != "cutout":
+        if self.square != type(self).model_fields["square"].default and self.name in ("none", "mixup", "cutmix"):
             raise ValueError(f'square belongs to cutout, not to "{self.name}"')
         return self
 
@@ -359,9 +359,14 @@ class ArmSpec(Spec):
 
     @cached_property
     def recipe(self) -> str:
-        """Canonical JSON of what each epoch depends on besides images, initial weights, seed and overlay."""
+        """Canonical JSON of what each epoch depends on besides images, initial weights, seed and overlay.
+
+        A guest's model or augmentation enters with the version of its package: another version trains anew.
+        """
         training = self.training.model_dump(mode="json", exclude={"epochs"})
-        return canonical([self.model.name, training, self.augmentation.model_dump(mode="json")])
+        named = (("models", self.model.name), ("augmentations", self.augmentation.name))
+        guests = [p.distribution for kind, name in named for p in registry.parts(kind) if p.name == name and p.guest]
+        return canonical([self.model.name, training, self.augmentation.model_dump(mode="json"), *guests])
 
     @cached_property
     def placeless(self) -> str:
