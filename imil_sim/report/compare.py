@@ -15,9 +15,10 @@ from imil_sim.errors import UsageError, listed, several
 from imil_sim.report.analysis import Analysis, unlike_environments
 from imil_sim.report.document import Cell, Column, Document, Section, Statement, Table, Tone
 from imil_sim.report.tables.differences import comparison_cells, comparison_columns
-from imil_sim.report.tables.text import DIGITS, METRIC, anchor, interval_notes, metric_label, number, on_set, ranges
+from imil_sim.report.tables.text import METRIC, anchor, interval_notes, metric_label, on_set
 from imil_sim.stats import Comparison, Components, compare, metric_named
 from imil_sim.study.record import Predictions
+from imil_sim.text import DIGITS, number, ranges
 
 ALPHA = 0.05
 

@@ -10,10 +10,10 @@ import re
 import unicodedata
 
 from imil_sim.report.document import Cell, Column, Document, Picture, Table, Tone
+from imil_sim.text import MINUS
 
 MISSING = "–"
 """What stands for a value there is none of."""
-MINUS = "−"
 
 TONES: dict[Tone, str] = {"plain": "Note", "good": "Favourable", "bad": "Unfavourable", "caution": "Caution"}
 """The word that carries a statement's tone where its colour is not seen."""

@@ -9,8 +9,9 @@ import pandas as pd
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.parts import ReportData, TablePart
-from imil_sim.report.tables.text import DIGITS, anchor, named, on_set, over_seeds, table_of
+from imil_sim.report.tables.text import anchor, named, on_set, over_seeds, table_of
 from imil_sim.stats.subsets import MINIMUM_GROUP, UNKNOWN, mean_known
+from imil_sim.text import DIGITS
 
 LEFT_OVER = 0.5
 """Share of the AUROC above 0.5 that must be left with the lungs blacked out before the table remarks on it."""

@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 from imil_sim.report.analysis import Analysis, ReportedRun, SetAnalysis
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
-from imil_sim.report.tables.text import DIGITS, anchor, frame_of, of_images, on_set, over_seeds, table_of
+from imil_sim.report.tables.text import anchor, frame_of, of_images, on_set, over_seeds, table_of
 from imil_sim.stats import null_ece
 from imil_sim.stats.calibration import BINS
 from imil_sim.stats.metrics.sensitivity import sensitivity
 from imil_sim.stats.metrics.specificity import specificity
 from imil_sim.study.record import Predictions
+from imil_sim.text import DIGITS
 
 MOST_NULLS = 10
 """Runs an arm of which the null ECE is worked out: it hardly differs between seeds, and it is exact, so not free."""

@@ -14,9 +14,11 @@ from imil_sim.report.analysis import Analysis
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.readers import ReaderAgreement, components, reader_agreement
-from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, frame_of, grouped, made_by_sweeps, number, table_of
+from imil_sim.report.tables.text import frame_of, grouped, made_by_sweeps, table_of
 from imil_sim.sessions.divergence import Divergence
+from imil_sim.stats import metric_named
 from imil_sim.study.record import Consultation, RunRecord
+from imil_sim.text import DIGITS, number
 
 MOST_COMPARED = 12
 """Arms of feedback that are compared cell by cell: where there are more, first the levels of sweeps are left out."""
@@ -181,7 +183,7 @@ def _readers_and_seeds(analysis: Analysis, of: ReaderAgreement) -> Iterator[str]
         parts = components(values)
         sd = {name: number(math.sqrt(getattr(parts, name))) for name in ("reader", "seed", "residual")}
         yield (
-            f"Standard deviation in {METRIC_NAMES[metric]}: {sd['reader']} between readers, {sd['seed']} between "
+            f"Standard deviation in {metric_named(metric).label}: {sd['reader']} between readers, {sd['seed']} between "
             f"seeds, {sd['residual']} residual ({values.shape[1]} seeds)."
         )
 

@@ -11,9 +11,10 @@ from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.feedback import Replayed
 from imil_sim.report.tables.study import fields_of
-from imil_sim.report.tables.text import capital, frame_of, joined, made_by_sweeps, mean_sd, table_of
+from imil_sim.report.tables.text import frame_of, made_by_sweeps, mean_sd, table_of
 from imil_sim.stats import metric_named
 from imil_sim.study.spec import ArmSpec
+from imil_sim.text import capital, joined
 
 
 class PaperRow(NamedTuple):

@@ -15,8 +15,9 @@ from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis, ReportedRun, Status
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
-from imil_sim.report.tables.text import MINUS, capital, frame_of, ranges, table_of
+from imil_sim.report.tables.text import frame_of, table_of
 from imil_sim.study.spec import ArmSpec
+from imil_sim.text import MINUS, capital, ranges
 
 STATUSES: tuple[Status, ...] = ("done", "failed", "waiting", "missing")
 

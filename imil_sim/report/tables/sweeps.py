@@ -9,7 +9,6 @@ from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.differences import exploratory
 from imil_sim.report.tables.text import (
-    DIGITS,
     METRIC,
     frame_of,
     inference_columns,
@@ -22,6 +21,7 @@ from imil_sim.report.tables.text import (
     table_of,
 )
 from imil_sim.stats import PRIMARY
+from imil_sim.text import DIGITS
 
 SLOPE_DIGITS = 4
 """A slope per unit of a field that goes up to 90 is small."""
