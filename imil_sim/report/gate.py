@@ -123,7 +123,7 @@ def judge(study: Study, baseline: Findings | None, now: Findings, notes: Sequenc
 
 
 def check_margins(study: Study, moved: Sequence[Change]) -> None:
-    """Nothing, if findings can be compared where the environment changed like this.
+    """Check that findings can be compared where the environment changed like this.
 
     Raises:
         UsageError: it changed, and the study has no margin to compare with.
@@ -142,7 +142,7 @@ def _not_done(now: Findings) -> Iterator[Row]:
         bad = [run for seed in now.seeds if (run := _Side(now, arm).run(seed)).status != "done"]
         if bad:
             why = f": {bad[0].reason}" if bad[0].reason else ""
-            yield Row("run", arm, "status", False, f"{bad[0].status} with {_told([r.seed for r in bad])}{why}")
+            yield Row("run", arm, "status", False, f"{bad[0].status} with {_seeds([r.seed for r in bad])}{why}")
 
 
 # ---------------------------------------------------------------------------------------------------------- to the bit
@@ -152,7 +152,7 @@ def _exact(two: _Two) -> Iterator[Row]:
     """What of an arm is not as it was, in the order in which a run comes to it; one row where all of it is."""
     found = [*_way(two), *_numbers(two)]
     if not found and two.seeds:
-        yield Row("exact", two.arm, "everything", True, f"equal to the bit with {_told(two.seeds)}", margin=0.0)
+        yield Row("exact", two.arm, "everything", True, f"equal to the bit with {_seeds(two.seeds)}", margin=0.0)
     yield from found
 
 
@@ -161,11 +161,11 @@ def _way(two: _Two) -> Iterator[Row]:
     stations: tuple[tuple[str, Callable[[RunFindings, RunFindings], str]], ...] = (
         ("images", _other_images), ("consultations", _other_consultation), ("training loss", _other_loss),
     )  # fmt: skip
-    for quantity, told in stations:
-        where = {seed: told(two.before.run(seed), two.now.run(seed)) for seed in two.seeds}
+    for quantity, differs in stations:
+        where = {seed: differs(two.before.run(seed), two.now.run(seed)) for seed in two.seeds}
         differing = [seed for seed, text in where.items() if text]
         if differing:
-            reason = f"{where[differing[0]]} with seed {differing[0]}; other than the baseline with {_told(differing)}"
+            reason = f"{where[differing[0]]} with seed {differing[0]}; other than the baseline with {_seeds(differing)}"
             yield Row("exact", two.arm, quantity, False, reason, margin=0.0)
 
 
@@ -200,7 +200,7 @@ def _numbers(two: _Two) -> Iterator[Row]:
         differing = {seed: text for seed, text in other.items() if text}
         if differing:
             seed, text = next(iter(differing.items()))
-            reason = f"{text} with seed {seed}; other than the baseline with {_told([*differing])}"
+            reason = f"{text} with seed {seed}; other than the baseline with {_seeds([*differing])}"
             yield Row("exact", two.arm, PREDICTIONS, False, reason, name, margin=0.0)
         # Numbers that only a later version knows are no change; numbers that it has lost are.
         for metric in two.before.columns(two.seeds, name):
@@ -214,7 +214,7 @@ def _moved(two: _Two, name: str, metric: str, was: _Values, is_now: _Values, sam
     differing = [seed for seed, equal in zip(two.seeds, same, strict=True) if not equal]
     steps = (is_now - was)[~same]
     largest = float(steps[np.nanargmax(np.abs(steps))]) if not np.isnan(steps).all() else None
-    reason = f"not to the bit what it was with {_told(differing)}"
+    reason = f"not to the bit what it was with {_seeds(differing)}"
     return Row("exact", two.arm, metric, False, reason, name, _mean(was), _mean(is_now), largest, 0.0)
 
 
@@ -244,7 +244,7 @@ def _close(study: Study, two: _Two) -> Iterator[Row]:
     for name in two.sets:
         unlike = [seed for seed in two.seeds if two.before.images(seed, name) != two.now.images(seed, name)]
         if unlike:
-            reason = f"the test images are not those of the baseline with {_told(unlike)}: nothing can be paired"
+            reason = f"the test images are not those of the baseline with {_seeds(unlike)}: nothing can be paired"
             yield Row("equivalence", two.arm, PREDICTIONS, False, reason, name)
             continue
         for margin in study.check.margins:
@@ -267,7 +267,7 @@ def _within(margin: Margin, two: _Two, name: str, was: _Values, is_now: _Values)
         lacking = [seed for seed, d in zip(two.seeds, differences, strict=True) if math.isnan(d)]
         columns = two.now.columns(two.seeds, name)
         hint = "" if margin.metric in columns else f". {did_you_mean(margin.metric, columns)}"
-        return row(False, f"it has no value with {_told(lacking)}, in the baseline or now{hint}")
+        return row(False, f"it has no value with {_seeds(lacking)}, in the baseline or now{hint}")
     if not differences.any() and not any(_apart(*two, seed, name) for seed in two.seeds):
         return row(True, "identical", 0.0)
     estimate = _difference(margin.metric, two, name, differences)
@@ -349,20 +349,20 @@ def _expected(that: Expectation, now: Findings) -> Row:
     left, right = _Side(now, that.arm), _Side(now, that.other)
     lacking = [seed for seed in now.seeds if left.set(seed, MAIN) is None or right.set(seed, MAIN) is None]
     if lacking:
-        return Row("expectation", str(that), that.metric, False, f"a run is not done with {_told(lacking)}")
+        return Row("expectation", str(that), that.metric, False, f"a run is not done with {_seeds(lacking)}")
     if that.metric == PREDICTIONS:
         return _expected_predictions(that, left, right)
     ours, theirs = (side.values(now.seeds, MAIN, that.metric) for side in (left, right))
     unknown = [seed for seed, d in zip(now.seeds, ours - theirs, strict=True) if math.isnan(d)]
     if unknown:
         known = {metric for side in (left, right) for metric in side.columns(now.seeds, MAIN)}
-        reason = f"no value of {that.metric} with {_told(unknown)}. {did_you_mean(that.metric, known)}"
+        reason = f"no value of {that.metric} with {_seeds(unknown)}. {did_you_mean(that.metric, known)}"
         return Row("expectation", str(that), that.metric, False, reason, before=_mean(theirs), now=_mean(ours))
     difference = float((ours - theirs).mean())
     if that.operator in ("==", "!="):
         wrong = [s for s, a, b in zip(now.seeds, ours, theirs, strict=True) if (a == b) != (that.operator == "==")]
         word = "differ" if that.operator == "==" else "do not differ"
-        passed, reason = not wrong, f"they {word} with {_told(wrong)}" if wrong else "so with every seed"
+        passed, reason = not wrong, f"they {word} with {_seeds(wrong)}" if wrong else "so with every seed"
     else:
         passed = _HOLDS[that.operator](difference, that.by)
         share = int(sum(_HOLDS[that.operator](float(d), 0.0) for d in ours - theirs))
@@ -375,16 +375,16 @@ def _expected(that: Expectation, now: Findings) -> Row:
 
 def _expected_predictions(that: Expectation, left: _Side, right: _Side) -> Row:
     """Whether two arms predict the same, on every test set."""
-    told: dict[int, str] = {}
+    apart: dict[int, str] = {}
     for seed in left.of.seeds:
         names = dict.fromkeys([*right.run(seed).sets, *left.run(seed).sets])
-        told[seed] = next((text for name in names if (text := _apart(right, left, seed, name))), "")
+        apart[seed] = next((text for name in names if (text := _apart(right, left, seed, name))), "")
     if that.operator == "==":
-        wrong = [seed for seed, text in told.items() if text]
-        reason = f"they differ with {_told(wrong)}: {told[wrong[0]]}" if wrong else "equal to the bit"
+        wrong = [seed for seed, text in apart.items() if text]
+        reason = f"they differ with {_seeds(wrong)}: {apart[wrong[0]]}" if wrong else "equal to the bit"
     else:
-        wrong = [seed for seed, text in told.items() if not text]
-        reason = f"they are equal to the bit with {_told(wrong)}" if wrong else "they differ with every seed"
+        wrong = [seed for seed, text in apart.items() if not text]
+        reason = f"they are equal to the bit with {_seeds(wrong)}" if wrong else "they differ with every seed"
     return Row("expectation", str(that), PREDICTIONS, not wrong, reason)
 
 
@@ -393,10 +393,10 @@ def _mean(values: _Values) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
-def _told(seeds: _Seeds) -> str:
+def _seeds(seeds: _Seeds) -> str:
     """Seeds in words.
 
-    >>> _told([3]), _told([0, 1, 2])
+    >>> _seeds([3]), _seeds([0, 1, 2])
     ('seed 3', 'seeds 0, 1, 2')
     """
     shown = ", ".join(str(seed) for seed in seeds[:5]) + (f", ... ({len(seeds)})" if len(seeds) > 5 else "")
