@@ -19,7 +19,7 @@ from imil_sim.report.document import MOST_CAUTIONS, Document, Picture, Section, 
 from imil_sim.report.page.shown import TONES, key, labels, legend, legible, numeric_columns, told
 
 MANY_ROWS = 30
-"""A longer table scrolls inside its own frame, under its headings."""
+"""Of a longer table only so many are shown where it has a file; else it scrolls in its own frame."""
 MANY_COLUMNS = 9
 """A table of so many is set in smaller type."""
 SHORT_HEADING = 10
@@ -27,12 +27,19 @@ SHORT_TEXT = 20
 """Characters; a heading, and the texts of a column, that are no longer stay on one line: an interval, say."""
 
 
-def render_html(document: Document) -> bytes:
-    """The page, UTF-8; equal documents give equal bytes."""
+def render_html(document: Document, tables_folder: str = "") -> bytes:
+    """The page, UTF-8; equal documents give equal bytes.
+
+    Args:
+        document: the report.
+        tables_folder: where the files of `csv_tables` lie, relative to the page: of a long table only the first rows
+            are shown, and its file is named. Empty: there are no files, and every row is there.
+    """
     script = _asset("page.js")
     page = _environment().get_template("page.html").render(
         document=document,
         labels=labels(document),
+        tables_folder=tables_folder,
         style=Markup(_asset("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -121,6 +121,15 @@ def test_a_long_table_scrolls_in_its_frame_and_an_empty_one_says_so() -> None:
     assert '<td colspan="2">No rows.</td>' in page
 
 
+def test_of_a_long_table_with_a_file_the_first_rows_are_shown_and_the_file_is_named(
+    elements: Callable[[str], Any],
+) -> None:
+    long = Table("long", "Many", (Column("i"),), tuple((i,) for i in range(31)))
+    page = render_html(Document("s", "t", (), (Section("a", "A", (), (long,)),)), "tables").decode()
+    assert page.count('<th scope="row"') == 30
+    assert elements(page).values("a", "href") == ["tables/long.csv"]
+
+
 def luminance(colour: str) -> float:
     """Relative luminance (WCAG 2.2)."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
