@@ -1,29 +1,40 @@
-"""Write the table of oracles into docs/oracles.md, from their cards: ``python docs/make_oracle_tables.py``."""
+"""Write the tables of parts into docs/oracles.md, from the parts themselves: ``python docs/make_oracle_tables.py``."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from imil_sim.feedback.registry import Option, installed, load, options_of, summary
+from imil_sim.feedback.registry import Option, options_of, summary
+from imil_sim.registry import load, parts
 
 PAGE = Path(__file__).with_name("oracles.md")
-BLOCK = re.compile(r"(<!-- oracles -->\n).*?(<!-- end -->)", re.DOTALL)
-HOUSE = "imil_sim_oracles."
-"""What the house's own targets begin with; guests' oracles are not on the page."""
+BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+HOUSE = "imil-sim "
+"""What the house's own distribution begins with; guests' parts are not on the page."""
 
 
 def filled(page: str) -> str:
-    """The page with the table written anew."""
-    return BLOCK.sub(lambda found: found[1] + table() + found[2], page)
+    """The page with the tables written anew."""
+    return BLOCK.sub(
+        lambda found: found[1] + (oracles() if found[2] == "oracles" else table(found[2])) + found[3], page
+    )
 
 
-def table() -> str:
+def table(kind: str) -> str:
+    """The house's own parts of a kind as Markdown."""
+    own = [part.name for part in parts(kind) if part.distribution.startswith(HOUSE)]
+    return "\n".join(
+        ["| value | what it is |", "|---|---|", *(f"| `{name}` | {load(kind, name).help} |" for name in own), ""]
+    )
+
+
+def oracles() -> str:
     """The house's oracles as Markdown."""
     rows = ["| oracle | what it simulates | options |", "|---|---|---|"]
-    for entry in installed():
-        if entry.target.startswith(HOUSE):
-            cls = load(entry.name)
+    for entry in parts("oracles"):
+        if entry.distribution.startswith(HOUSE):
+            cls = load("oracles", entry.name)
             options = ", ".join(map(told, options_of(cls)))
             rows.append(f"| `{entry.name}` | {summary(cls).rstrip('.')} | {options} |")
     return "\n".join([*rows, ""])

@@ -6,6 +6,7 @@ ImilSimError            the root; the command line prints its message and exits
 │   ├── PartError       a part (oracle, model, metric, ...) is unknown, claimed twice or broken
 │   └── OracleError     an oracle is unknown, or its options are wrong
 ├── DataError           images, masks or tables that cannot be used    exit 2
+│   ├── MissingData     what a study names is not on this machine
 │   └── SessionError    recorded or imported answers that cannot be used
 ├── RunError            one run failed; the others go on               exit 1
 │   ├── NonFiniteLoss   training diverged
@@ -54,6 +55,10 @@ class OracleError(UsageError):
 
 class DataError(ImilSimError):
     """Images, masks or tables that cannot be used; lists every faulty file at once."""
+
+
+class MissingData(DataError):
+    """A file or folder that a study names is not on this machine."""
 
 
 class SessionError(DataError):

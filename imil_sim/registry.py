@@ -12,6 +12,8 @@ The name on the left is the one that studies, tables and messages use. Names of 
 from __future__ import annotations
 
 import functools
+import inspect
+import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -100,6 +102,12 @@ def name_of(kind: str, declared: object) -> str:
     """
     found = {entry.name for entry in _entries(kind) if _loaded(entry) is declared}
     return found.pop() if len(found) == 1 else ""
+
+
+def summary(declared: object) -> str:
+    """The first sentence of what ``declared`` says of itself, on one line; empty where it has no docstring."""
+    paragraph = " ".join((inspect.getdoc(declared) or "").partition("\n\n")[0].split())
+    return re.split(r"(?<=[.:]) (?=[A-Z(])", paragraph, maxsplit=1)[0].rstrip(".")
 
 
 @functools.cache

@@ -8,13 +8,10 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
 
 import pytest
 
 from imil_sim.feedback import make_oracle
-from imil_sim.feedback.fill import Fill
-from imil_sim.feedback.selection import Strategy
 from imil_sim.study.study import parse_study
 
 ROOT = Path(__file__).parents[1]
@@ -46,12 +43,3 @@ def test_the_examples_are_arms_whose_oracles_can_be_made() -> None:
             make_oracle(arm.feedback.oracle, arm.feedback.options)
     for name in re.findall(r'`oracle = "(.*?)"', PAGE):
         assert (ROOT / "oracles" / f"{name.replace('-', '_')}.py").exists()
-
-
-def test_every_strategy_and_every_fill_has_its_line() -> None:
-    assert [
-        value for value in re.findall(r"^\| `(.*?)` \|", PAGE, re.MULTILINE) if value in get_args(Strategy)
-    ] == list(get_args(Strategy))
-    assert [value for value in re.findall(r"^\| `(.*?)` \|", PAGE, re.MULTILINE) if value in get_args(Fill)] == list(
-        get_args(Fill)
-    )

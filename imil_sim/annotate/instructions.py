@@ -7,25 +7,10 @@ was misread, or that cells go black, where neither is so, answers another questi
 from __future__ import annotations
 
 from imil_sim.annotate.questions import Asked
+from imil_sim.registry import load
 from imil_sim.sessions.session import MOST_INSTRUCTIONS
 
-_IMAGES = {
-    "confident-mispredictions": "The model gave a wrong class to these images and was sure of it.",
-    "class-balanced": "The model gave a wrong class to these images; of each class they are those it was surest of.",
-    "cam-outside-lungs": "The model gave a wrong class to these images and looked beside the lungs.",
-    "highest-loss": "These are the images that the model fits worst; it may have given some of them the right class.",
-    "least-confident": "These are the images that the model was least sure of, whether its class was right or wrong.",
-    "random-images": "These images were drawn at random; the model may have given them the right class or a wrong one.",
-}
 _FILLED_UP = "Where these were too few, images to which it gave the right class were added."
-_FILLS = {
-    "black": "blacked out",
-    "mean": "filled with the mean grey of the training images",
-    "noise": "filled with noise",
-    "blur": "blurred",
-    "guided-cutmix": "filled from another image of the same class",
-    "guided-mixup": "mixed with another image of the same class",
-}
 _CHOOSE = "Choose the cells that matter for the true class; prefer a single connected region."
 _REST = (
     "No cell chosen says that nothing on the image matters. Skip an image that you do not want to answer. If you "
@@ -36,7 +21,7 @@ _REST = (
 
 def instructions(asked: Asked) -> str:
     """What is told to somebody who answers these questions."""
-    parts = [_IMAGES[asked.selection]]
+    parts = [load("selections", asked.selection).images]
     if asked.fill_up != "none":
         parts.append(_FILLED_UP)
     parts += [_CHOOSE, _becomes(asked), _REST]
@@ -47,7 +32,7 @@ def _becomes(asked: Asked) -> str:
     """What becomes of the cells that are not chosen."""
     if asked.through:
         return f"What is done with your cells is up to the oracle {asked.through}, which asks you."
-    filled = f"all other cells are {_FILLS[asked.fill]}"
+    filled = f"all other cells are {load('fills', asked.fill).done}"
     if asked.mode == "append":
         return f"The image stays in training as it is, and a copy of it in which {filled} is added."
     return f"In training {filled}."

@@ -19,21 +19,18 @@ from imil_sim.feedback import (
     Grid,
     SessionError,
 )
-from imil_sim.feedback.fill import Fill
 from imil_sim.feedback.question import image_sha256
-from imil_sim.feedback.selection import FillUp, Strategy
+from imil_sim.feedback.selection import FillUp
 from imil_sim.sessions import SessionFolder
 from imil_sim.sessions.session import ImageId, Sha256
 from imil_sim.sessions.strict_json import JsonFault, parse_json
 from imil_sim.sessions.untrusted import open_untrusted, read_untrusted
-from imil_sim.study.spec import Spec
+from imil_sim.study.spec import MOST_SIDE, Spec
 
 FORMAT = 3
 SHEET = "questions.json"
 MOST_QUESTIONS = 10_000
 MOST_BYTES_A_PICTURE = 1 << 26
-MAX_SIDE = 4096
-"""Pixels: the largest image that a study has."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _Picture = Annotated[str, StringConstraints(pattern=r"^[0-9]{3,5}-(image|cam)\.png$")]
@@ -66,9 +63,9 @@ class _Line(Spec):
 class _Sheet(Spec):
     format: Literal[3]
     oracle: _Oracle
-    selection: Strategy
+    selection: str
     fill_up: FillUp
-    fill: Fill
+    fill: str
     mode: Literal["replace", "append"]
     epoch: int
     state: Sha256
@@ -116,9 +113,9 @@ class Asked:
     """Name of the oracle that asks."""
     through: str
     """Its name again, where it makes its answer out of a person's; empty where it is the person."""
-    selection: Strategy
+    selection: str
     fill_up: FillUp
-    fill: Fill
+    fill: str
     mode: Literal["replace", "append"]
     desks: tuple[SessionFolder, ...]
     """The persons whose answers it waits for."""
@@ -228,7 +225,7 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
     if not data.startswith(_SIGNATURE) or len(data) < 33:
         raise DataError(f"{path.name} is no PNG picture")
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
-    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and (depth, colour) == (8, 0)):
+    if not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE and (depth, colour) == (8, 0)):
         raise DataError(f"{path.name} claims {width} x {height} pixels, or is not 8-bit grey; it was not decoded")
     try:
         pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -23,6 +24,15 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
+
+ABOUT_A_PATH = frozenset(
+    {
+        errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS,
+        errno.ENOSPC, errno.EDQUOT, errno.EIO,
+    }
+)  # fmt: skip
+"""What the system says of a path or a disk that the user chose. A file that is missing where it must be there, or any
+other error, is a fault of the program, whose traceback is wanted."""
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY.toml", help="A study file, or the name of a shipped one.")]
 StoreOption = Annotated[
@@ -367,12 +377,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a run failed, 2 a wrong call, study or data, 130 interrupted."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong with an image is told once, by us
     try:
+        if any("\0" in argument for argument in arguments or ()):  # the system lets none through
+            raise UsageError("an argument holds a NUL character; no path or name may")
         with stopped_by_signals():
             app(args=arguments, prog_name="imil-sim")
     except ImilSimError as error:
-        # Words of a file, or of an oracle, may be among them.
-        print("\n".join(map(shown, f"imil-sim: {error}".split("\n"))), file=sys.stderr)
-        sys.exit(error.exit_code)
+        _refuse(str(error), error.exit_code)
+    except OSError as error:
+        if error.filename is None or error.errno not in ABOUT_A_PATH:
+            raise
+        _refuse(f"{error.filename} cannot be used: {error.strerror}; name another path, or mend that one")
     except KeyboardInterrupt:
         _say_interrupted()
         sys.exit(INTERRUPTED)
@@ -380,6 +394,12 @@ def main(arguments: list[str] | None = None) -> None:
         if stop.code == INTERRUPTED:
             _say_interrupted()
         raise
+
+
+def _refuse(message: str, code: int = UsageError.exit_code) -> NoReturn:
+    # Words of a file, or of an oracle, may be among them.
+    print("\n".join(map(shown, f"imil-sim: {message}".split("\n"))), file=sys.stderr)
+    sys.exit(code)
 
 
 def _say_interrupted() -> None:

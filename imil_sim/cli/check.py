@@ -20,12 +20,11 @@ from imil_sim.cli.study import open_study
 from imil_sim.engine.run import provenance
 from imil_sim.errors import UsageError
 from imil_sim.io import readable_by
-from imil_sim.report.analysis import ReportedRun
+from imil_sim.report.analysis import ReportedRun, unlike_environments
 from imil_sim.report.baseline import Findings, changes, check_of_study, findings_of, read_baseline, write_baseline
 from imil_sim.report.files import write_whole
 from imil_sim.report.gate import check_margins, judge
 from imil_sim.report.page import render_markdown
-from imil_sim.report.results import unlike_environments
 from imil_sim.report.verdict import Row, Verdict, document_of, junit_of, line_of, numbers
 from imil_sim.study.study import Study
 from imil_sim.training.numerics import environment, find_device

@@ -15,7 +15,7 @@ from rich.tree import Tree as Picture
 
 from imil_sim.cli.progress import Counter
 from imil_sim.cli.study import open_study
-from imil_sim.engine.check import check_arms
+from imil_sim.engine.check import check_study
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.estimate import Estimate, estimate, time_steps
 from imil_sim.engine.plan import Plan, plan_runs, unseen_trunk
@@ -24,7 +24,7 @@ from imil_sim.engine.stages import run_key
 from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
 from imil_sim.engine.tree import Alike, Line, Tree, grouped, trees_of
-from imil_sim.errors import DataError
+from imil_sim.errors import MissingData
 from imil_sim.study.spec import PhantomSource, RunSpec
 from imil_sim.study.study import Study
 from imil_sim.training.numerics import cpu_count, find_device, gpu_count
@@ -62,7 +62,7 @@ def show_plan(asked: str, *, store: Path, seeds: int | None, device: str, as_jso
     """Print the plan of a study.
 
     Raises:
-        ImilSimError: the study is wrong. Images that are not there are no error: counting needs none.
+        ImilSimError: the study cannot be run. Images that are not on this machine are no error: counting needs none.
     """
     outlook = look_ahead(open_study(asked, seeds), store, device)
     console = Console()
@@ -77,18 +77,16 @@ def look_ahead(study: Study, store: Path, device_name: str) -> Outlook:
     """The plan of a study, what the store holds of it, and how long the rest takes.
 
     Raises:
-        ImilSimError: the study is wrong.
+        ImilSimError: as `show_plan`.
     """
-    check_arms(study)
     device = find_device(device_name)
     arms, runs = zip(*study.runs(), strict=True)
     with Counter(Console(stderr=True)) as counter:
         library = ImageLibrary(study.beside, store / "images", counter)
         try:
-            for run in runs:
-                library.of_run(run)
+            check_study(study, library)
             unseen = ""
-        except DataError as error:
+        except MissingData as error:
             unseen = str(error)
     if unseen:
         plan = plan_runs(runs, unseen_trunk)

@@ -22,7 +22,6 @@ from imil_sim.engine.results import RunResult
 from imil_sim.errors import UsageError
 from imil_sim.report.analysis import Analysis, ReportedRun, analyse
 from imil_sim.report.assemble import assemble
-from imil_sim.report.differences import differences_table
 from imil_sim.report.document import Picture
 from imil_sim.report.figures.images import contact_sheet
 from imil_sim.report.figures.style import arms_shown
@@ -31,12 +30,14 @@ from imil_sim.report.page import render_html, render_latex, render_markdown
 from imil_sim.report.results import (
     Value,
     arm_summary,
+    differences_table,
     results_table,
     run_row,
     timings_row,
     write_csv,
 )
-from imil_sim.report.tables import paper_table
+from imil_sim.report.sweeps import swept_values
+from imil_sim.report.tables.paper import table_1
 from imil_sim.study.study import Study
 
 MANIFEST = ".files"
@@ -62,7 +63,7 @@ class StudyResults:
         """Of a study as its file stands and the results there are; runs without one are missing."""
         runs = reported(study, results)
         analysis = analyse(study, runs)
-        return cls(analysis, {name: _frame(runs, name) for name in analysis.sets or ["main"]})
+        return cls(analysis, {name: _frame(study, runs, name) for name in analysis.sets or ["main"]})
 
 
 def write_report(
@@ -84,7 +85,7 @@ def write_report(
     tables["differences.csv"] = differences_table(analysis)
     tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
     files = _drawn(document.pictures)
-    files["table1.tex"] = render_latex(paper_table(analysis)).encode()
+    files["table1.tex"] = render_latex(table_1(analysis)).encode()
     files["report.md"] = render_markdown(document).encode()
     files["report.html"] = render_html(document)
     _clear(out, keep={*tables, *files})
@@ -156,9 +157,9 @@ def reported_run(result: RunResult) -> ReportedRun:
     return ReportedRun(result.arm, result.seed, result.record, predictions or None, result.training())
 
 
-def _frame(runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
+def _frame(study: Study, runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
     """A row for every expected run, whatever became of it."""
-    return results_table([_row(run, test_set) for run in runs])
+    return results_table([_row(run, test_set) for run in runs], swept_values(study))
 
 
 def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:

@@ -29,13 +29,16 @@ def check_study(study: Study, library: ImageLibrary) -> None:
     check_arms(study)
     for _, run in study.runs():
         library.of_run(run)
-    problems = gathered(
-        (f"arms.{name}", told)
-        for name, arm in study.arms.items()
-        for told in _misfits(arm, library, record=study.record)
-    )
+    problems: list[tuple[str, str]] = []
+    found: dict[str, list[str]] = {}
+    for name, arm in study.arms.items():
+        asked = arm.feedback and [arm.feedback.oracle, arm.feedback.options, arm.feedback.grid_size]
+        what = canonical([arm.images.text, asked])
+        if what not in found:  # once for all arms alike: making an oracle takes its time
+            found[what] = [*_misfits(arm, library, record=study.record)]
+        problems += [(f"arms.{name}", told) for told in found[what]]
     if problems:
-        raise StudyError(f"study {study.name} cannot be run:{listed(problems)}")
+        raise StudyError(f"study {study.name} cannot be run:{listed(gathered(problems))}")
 
 
 def check_arms(study: Study) -> None:

@@ -18,7 +18,7 @@ from imil_sim.engine.data import lung_mask
 from imil_sim.errors import DataError
 from imil_sim.feedback import Feedback, Grid, Oracle, Question
 from imil_sim.feedback.ask import ask_together
-from imil_sim.feedback.fill import Fill, Surroundings, brightness, guided
+from imil_sim.feedback.fill import Surroundings, brightness, guided
 from imil_sim.feedback.selection import Selection
 from imil_sim.images.image_set import ImageSet
 from imil_sim.seeds import stream
@@ -173,7 +173,7 @@ def consult(
 class Filling:
     """Images as they are trained on after one consultation: the chosen cells, and the study's fill around them."""
 
-    def __init__(self, fill: Fill, images: ImageSet, seed: int, number: int) -> None:
+    def __init__(self, fill: str, images: ImageSet, seed: int, number: int) -> None:
         self._fill, self._images, self._seed, self._number = fill, images, seed, number
         self._brightness = cache(lambda: brightness(images.pixels))
 

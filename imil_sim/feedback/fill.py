@@ -1,24 +1,22 @@
 """What stands in the cells that were not chosen: black, as in the paper, or something less conspicuous.
 
-A fill is a picture of the image's size, or one grey value, that `imil_sim.feedback.blackout.filled` lays around the
-chosen cells. Black and grey cells have edges and a brightness that no image has; the other fills are there to ask
-whether that matters.
+A fill is a part (entry-point group ``imil_sim.fills``): a function marked with `fill`. Black and grey cells have edges
+and a brightness that no image has; the other fills are there to ask whether that matters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imil_sim import registry
 from imil_sim.feedback.blackout import filled
-
-Fill = Literal["black", "mean", "noise", "blur", "guided-cutmix", "guided-mixup"]
-"""What fills the cells that were not chosen; see `guided`."""
+from imil_sim.registry import summary
 
 BLUR = 1 / 16
 """Standard deviation of the blur as a share of the image's height: ribs and lesions go, lungs and heart stay."""
@@ -40,30 +38,42 @@ class Surroundings(NamedTuple):
     """Draws another training image (height, width) of the image's class."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A way to fill the cells that were not chosen."""
+
+    make: Callable[[NDArray[np.uint8], Surroundings, np.random.Generator], NDArray[np.uint8] | int]
+    """Of an image (height, width), what surrounds it, and a generator: a picture of that shape, or one grey value."""
+    done: str
+    """What is done with the cells, for the reader: ``blacked out``."""
+
+    @property
+    def help(self) -> str:
+        """One line about it."""
+        return summary(self.make)
+
+
+def fill(done: str) -> Callable[[Callable[..., NDArray[np.uint8] | int]], Fill]:
+    """Declares a function to be a `Fill`."""
+    return lambda make: Fill(make, done)
+
+
 def guided(
-    fill: Fill,
+    name: str,
     image: NDArray[np.uint8],
     keep: NDArray[np.bool_],
     around: Surroundings,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """A new image (height, width): ``image`` where ``keep`` is True, and the fill everywhere else.
+    """A new image (height, width): ``image`` where ``keep`` is True, and the installed fill of that name elsewhere.
 
-    - ``black``: raw 0, the paper's blackout.
-    - ``mean``: the mean grey of the training images.
-    - ``noise``: each pixel drawn from a normal distribution with the mean and deviation of the training images.
-    - ``blur``: the image itself, blurred (Gaussian, a sixteenth of its height).
-    - ``guided-cutmix``: the same cells of another training image of the same class, so that the label stays true:
-      CutMix (Yun et al. 2019) with the clinician's cells in place of a random rectangle.
-    - ``guided-mixup``: the mean of the image and of another training image of the same class: MixUp (Zhang et al. 2018)
-      at a blend of one half, outside the clinician's cells.
-
-    No argument is modified; only ``noise``, ``guided-cutmix`` and ``guided-mixup`` draw.
+    No argument is modified.
 
     Raises:
+        PartError: no such fill is installed.
         ValueError: shapes or types differ, as `filled`.
     """
-    return filled(image, keep, _FILLINGS[fill](image, around, rng))
+    return filled(image, keep, registry.load("fills", name).make(image, around, rng))
 
 
 def brightness(pixels: NDArray[np.uint8]) -> Brightness:
@@ -76,31 +86,47 @@ def brightness(pixels: NDArray[np.uint8]) -> Brightness:
     return Brightness(mean, float(np.sqrt((counts * (grey - mean) ** 2).sum() / counts.sum())))
 
 
-def _noise(image: NDArray[np.uint8], around: Surroundings, rng: np.random.Generator) -> NDArray[np.uint8]:
+@fill("blacked out")
+def black(image: NDArray[np.uint8], around: Surroundings, rng: np.random.Generator) -> int:
+    """Raw 0: the paper's blackout."""
+    return 0
+
+
+@fill("filled with the mean grey of the training images")
+def mean(image: NDArray[np.uint8], around: Surroundings, rng: np.random.Generator) -> int:
+    """The mean grey of the training images."""
+    return round(around.brightness().mean)
+
+
+@fill("filled with noise")
+def noise(image: NDArray[np.uint8], around: Surroundings, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Each pixel drawn from a normal distribution with the mean and deviation of the training images."""
     return _grey(rng.normal(*around.brightness(), image.shape))
 
 
-def _blur(image: NDArray[np.uint8], around: Surroundings, rng: np.random.Generator) -> NDArray[np.uint8]:
+@fill("blurred")
+def blur(image: NDArray[np.uint8], around: Surroundings, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The image itself, blurred (Gaussian, a sixteenth of its height)."""
     blurred = cv2.GaussianBlur(image.astype(np.float64), (0, 0), BLUR * image.shape[0])
     return _grey(np.asarray(blurred, dtype=np.float64))
 
 
-def _mixup(image: NDArray[np.uint8], around: Surroundings, rng: np.random.Generator) -> NDArray[np.uint8]:
+@fill("filled from another image of the same class")
+def guided_cutmix(image: NDArray[np.uint8], around: Surroundings, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The same cells of another training image of the same class, so that the label stays true.
+
+    CutMix (Yun et al. 2019) with the clinician's cells in place of a random rectangle.
+    """
+    return around.partner(rng)
+
+
+@fill("mixed with another image of the same class")
+def guided_mixup(image: NDArray[np.uint8], around: Surroundings, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The mean of the image and of another training image of the same class.
+
+    MixUp (Zhang et al. 2018) at a blend of one half, outside the clinician's cells.
+    """
     return _grey((image.astype(np.float64) + around.partner(rng)) / 2)
-
-
-_Filling = Callable[[NDArray[np.uint8], Surroundings, np.random.Generator], NDArray[np.uint8] | int]
-
-_FILLINGS: Mapping[Fill, _Filling] = MappingProxyType(
-    {
-        "black": lambda image, around, rng: 0,
-        "mean": lambda image, around, rng: round(around.brightness().mean),
-        "noise": _noise,
-        "blur": _blur,
-        "guided-cutmix": lambda image, around, rng: around.partner(rng),
-        "guided-mixup": _mixup,
-    }
-)
 
 
 def _grey(values: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """Which images the clinician is asked about: the mispredictions the model is surest of, or another choice.
 
-Every strategy is an order of the images that may be asked about; the first ``limit`` of it are the questions. The
-default is the paper's, the others are there to be compared with it.
+A selection is a part (entry-point group ``imil_sim.selections``): a function, marked with `strategy`, that puts the
+`Candidates` in an order, the first ``limit`` of which are the questions. The default is the paper's, the others are
+there to be compared with it.
 """
 
 from __future__ import annotations
@@ -14,15 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Strategy = Literal[
-    "confident-mispredictions",
-    "highest-loss",
-    "least-confident",
-    "random-images",
-    "class-balanced",
-    "cam-outside-lungs",
-]
-"""How the images are chosen; see `select`."""
+from imil_sim import registry
+from imil_sim.registry import summary
 
 FillUp = Literal["none", "least-confident-correct"]
 """What is asked about where there are fewer mispredictions than asked for."""
@@ -59,112 +53,9 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return probabilities
 
 
-def confident_mispredictions(
-    logits: NDArray[np.floating],
-    labels: NDArray[np.integer],
-    ids: Sequence[str],
-    limit: int,
-    exclude: Collection[str] = (),
-    fill_up: FillUp = "none",
-) -> Selection:
-    """The up to ``limit`` mispredictions with the highest confidence (Rao et al. 2024, section 3.1, "outliers").
-
-    Equal confidences are ordered by the margin between the two largest logits, which still differs where the softmax
-    has saturated, then by image id; of equal logits the lowest class is the prediction. With
-    ``fill_up = "least-confident-correct"`` a shortage is filled with the correct predictions the model was least sure
-    of; without it, there is a shortage and it is told.
-
-    Args:
-        logits: (n, classes), finite, at least two classes.
-        labels: (n,), the true classes.
-        ids: one id an image.
-        limit: how many images to ask about, at least 1.
-        exclude: ids that must not be asked about (again).
-        fill_up: what to do about a shortage.
-
-    Raises:
-        ValueError: the lengths differ, a label is not a class, ``limit`` is below 1, or a logit is not finite.
-    """
-    about = _Predictions.of(logits, labels, ids, limit, exclude)
-    return about.selected(about.surest_first[about.wrong[about.surest_first]], limit, fill_up)
-
-
-def select(
-    strategy: Strategy,
-    logits: NDArray[np.floating],
-    labels: NDArray[np.integer],
-    ids: Sequence[str],
-    limit: int,
-    *,
-    exclude: Collection[str] = (),
-    fill_up: FillUp = "none",
-    rng: np.random.Generator,
-    outside: Callable[[Selection], NDArray[np.floating]],
-) -> Selection:
-    """The up to ``limit`` images that ``strategy`` chooses, in the order in which they are asked about.
-
-    - ``confident-mispredictions``: as `confident_mispredictions`.
-    - ``highest-loss``: all images by the cross-entropy of their true class, the highest first. Of two classes that is
-      the former order, gone on with where mispredictions run short; of more it is another.
-    - ``least-confident``: all images by their confidence, the lowest first, whether predicted right or wrong
-      (uncertainty sampling, Lewis & Gale 1994).
-    - ``random-images``: all images in an order drawn at random: the control of the choice itself.
-    - ``class-balanced``: the surest misprediction of each true class, then the second surest of each, and so on, the
-      surer one first; a class that has no more leaves its turns to the others.
-    - ``cam-outside-lungs``: mispredictions by the share of the heat-map that lies outside the lungs, the highest first;
-      those whose share is unknown come last. Equal ones are ordered as the default does.
-
-    Those that choose among all images can run short only of images; ``n_filled_up`` counts the correctly predicted ones
-    they chose. The order of the images in the set does not matter to any of them.
-
-    Args:
-        strategy: which.
-        logits: (n, classes), finite, at least two classes.
-        labels: (n,), the true classes.
-        ids: one id an image.
-        limit: how many images to ask about, at least 1.
-        exclude: ids that must not be asked about (again).
-        fill_up: what to do about a shortage; acts on the strategies that choose among mispredictions.
-        rng: of ``random-images``; the others do not draw.
-        outside: of ``cam-outside-lungs``, called by no other: for every image of a selection (all mispredictions), the
-            share of its heat-map outside the lungs (k,), in [0, 1]; nan where that is unknown.
-
-    Raises:
-        ValueError: as `confident_mispredictions`.
-    """
-    about = _Predictions.of(logits, labels, ids, limit, exclude)
-    surest_wrong = about.surest_first[about.wrong[about.surest_first]]
-    match strategy:
-        case "confident-mispredictions":
-            order = surest_wrong
-        case "highest-loss":
-            order = about.all_by(-about.loss)
-        case "least-confident":
-            order = about.all_by(about.confidence, about.margin)
-        case "random-images":
-            order = about.all_by(_drawn(about.names, rng))
-        case "class-balanced":
-            order = _in_turn(surest_wrong, np.asarray(labels)[surest_wrong])
-        case "cam-outside-lungs":
-            share = outside(about.selected(surest_wrong, len(surest_wrong), "none"))
-            order = surest_wrong[np.argsort(-np.nan_to_num(share, nan=-1.0), kind="stable")]
-    return about.selected(order, limit, fill_up)
-
-
-def share_outside(cam: NDArray[np.floating], lung: NDArray[np.bool_] | None) -> float:
-    """The share of a heat-map (height, width) that lies outside the lungs, in [0, 1].
-
-    It is nan where there is no lung mask, or the heat-map is zero everywhere.
-    """
-    total = float(cam.sum(dtype=np.float64))
-    if lung is None or not total:
-        return math.nan
-    return float(cam[~lung].sum(dtype=np.float64)) / total
-
-
 @dataclass(frozen=True, slots=True)
-class _Predictions:
-    """What the strategies order images by; (n,) throughout."""
+class Candidates:
+    """What a selection orders images by; (n,) throughout."""
 
     predicted: NDArray[np.int64]
     confidence: NDArray[np.float64]
@@ -172,10 +63,14 @@ class _Predictions:
     """Between the two largest logits."""
     loss: NDArray[np.float64]
     """Cross-entropy of the true class."""
+    labels: NDArray[np.integer]
+    """True classes."""
     names: NDArray[np.str_]
     excluded: NDArray[np.bool_]
     mistaken: NDArray[np.bool_]
     """Predicted wrong, excluded or not."""
+    rng: np.random.Generator | None
+    outside: Callable[[Selection], NDArray[np.floating]] | None
 
     @classmethod
     def of(
@@ -185,7 +80,10 @@ class _Predictions:
         ids: Sequence[str],
         limit: int,
         exclude: Collection[str],
-    ) -> _Predictions:
+        rng: np.random.Generator | None,
+        outside: Callable[[Selection], NDArray[np.floating]] | None,
+    ) -> Candidates:
+        """The candidates; errors as `select`."""
         scores, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels)
         _check(scores, labels, ids, limit)
         each, predicted = np.arange(len(labels)), scores.argmax(axis=1)
@@ -197,21 +95,31 @@ class _Predictions:
             confidence=softmax(scores)[each, predicted],
             margin=best_two[:, 1] - best_two[:, 0],
             loss=np.log(np.exp(shifted).sum(axis=1)) - shifted[each, labels],
+            labels=labels,
             names=np.array(ids, dtype=np.str_),
             excluded=np.fromiter((image_id in left_out for image_id in ids), dtype=np.bool_, count=len(ids)),
             mistaken=predicted != labels,
+            rng=rng,
+            outside=outside,
         )
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
+        """Mispredicted, and open to a question."""
         return self.mistaken & ~self.excluded
 
     @property
-    def surest_first(self) -> NDArray[np.intp]:
-        return np.lexsort((self.names, -self.margin, -self.confidence))
+    def surest_wrong(self) -> NDArray[np.intp]:
+        """Rows of the `wrong` ones, the most confident first.
+
+        Equal confidences are ordered by the margin between the two largest logits, which still differs where the
+        softmax has saturated, then by image id; of equal logits the lowest class is the prediction.
+        """
+        surest_first = np.lexsort((self.names, -self.margin, -self.confidence))
+        return surest_first[self.wrong[surest_first]]
 
     def all_by(self, *keys: NDArray[np.floating]) -> NDArray[np.intp]:
-        """Every image that may be asked about, ascending by the keys, the first one first, then by id."""
+        """Rows of every image that may be asked about, ascending by the keys, the first one first, then by id."""
         order = np.lexsort((self.names, *keys[::-1]))
         return order[~self.excluded[order]]
 
@@ -233,11 +141,127 @@ class _Predictions:
         )
 
 
-def _drawn(names: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.float64]:
-    """(n,): a number drawn for each image, whatever the order of the images."""
-    draws = np.empty(len(names))
-    draws[np.argsort(names, kind="stable")] = rng.random(len(names))
-    return draws
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A way to choose the images that are asked about."""
+
+    order: Callable[[Candidates], NDArray[np.intp]]
+    """Rows of the candidates that may be asked about, the first one first."""
+    images: str
+    """Which images these are, for the reader; a sentence."""
+
+    @property
+    def help(self) -> str:
+        """One line about it."""
+        return summary(self.order)
+
+
+def strategy(images: str) -> Callable[[Callable[[Candidates], NDArray[np.intp]]], Strategy]:
+    """Declares a function to be a `Strategy`."""
+    return lambda order: Strategy(order, images)
+
+
+def select(
+    selection: str,
+    logits: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    ids: Sequence[str],
+    limit: int,
+    exclude: Collection[str] = (),
+    fill_up: FillUp = "none",
+    *,
+    rng: np.random.Generator | None = None,
+    outside: Callable[[Selection], NDArray[np.floating]] | None = None,
+) -> Selection:
+    """The up to ``limit`` images that an installed selection chooses, in the order in which they are asked about.
+
+    The order of the images in the set does not matter. With ``fill_up = "least-confident-correct"`` a shortage of a
+    selection among mispredictions is filled with the correct predictions the model was least sure of.
+
+    Args:
+        selection: its name, ``confident-mispredictions`` for the paper's.
+        logits: (n, classes), finite, at least two classes.
+        labels: (n,), the true classes.
+        ids: one id an image.
+        limit: how many images to ask about, at least 1.
+        exclude: ids that must not be asked about (again).
+        fill_up: what to do about a shortage.
+        rng: for a selection that draws.
+        outside: for a selection that looks at heat maps: for every image of a `Selection`, the share of its heat map
+            outside the lungs (k,), in [0, 1]; nan where that is unknown.
+
+    Raises:
+        PartError: no such selection is installed.
+        ValueError: the lengths differ, a label is not a class, ``limit`` is below 1, a logit is not finite, or the
+            selection needs ``rng`` or ``outside``.
+    """
+    candidates = Candidates.of(logits, labels, ids, limit, exclude, rng, outside)
+    return candidates.selected(registry.load("selections", selection).order(candidates), limit, fill_up)
+
+
+def share_outside(cam: NDArray[np.floating], lung: NDArray[np.bool_] | None) -> float:
+    """The share of a heat-map (height, width) that lies outside the lungs, in [0, 1].
+
+    It is nan where there is no lung mask, or the heat-map is zero everywhere.
+    """
+    total = float(cam.sum(dtype=np.float64))
+    if lung is None or not total:
+        return math.nan
+    return float(cam[~lung].sum(dtype=np.float64)) / total
+
+
+@strategy("The model gave a wrong class to these images and was sure of it.")
+def confident_mispredictions(candidates: Candidates) -> NDArray[np.intp]:
+    """The mispredictions with the highest confidence (Rao et al. 2024, section 3.1, "outliers")."""
+    return candidates.surest_wrong
+
+
+@strategy("These are the images that the model fits worst; it may have given some of them the right class.")
+def highest_loss(candidates: Candidates) -> NDArray[np.intp]:
+    """All images by the cross-entropy of their true class, the highest first.
+
+    Of two classes that is the default's order, gone on with where mispredictions run short; of more it is another.
+    """
+    return candidates.all_by(-candidates.loss)
+
+
+@strategy("These are the images that the model was least sure of, whether its class was right or wrong.")
+def least_confident(candidates: Candidates) -> NDArray[np.intp]:
+    """All images by their confidence, the lowest first, predicted right or wrong (Lewis & Gale 1994)."""
+    return candidates.all_by(candidates.confidence, candidates.margin)
+
+
+@strategy("These images were drawn at random; the model may have given them the right class or a wrong one.")
+def random_images(candidates: Candidates) -> NDArray[np.intp]:
+    """All images in an order drawn at random: the control of the choice itself."""
+    if candidates.rng is None:
+        raise ValueError("random-images draws: hand over rng")
+    draws = np.empty(len(candidates.names))
+    draws[np.argsort(candidates.names, kind="stable")] = candidates.rng.random(len(draws))
+    return candidates.all_by(draws)
+
+
+@strategy("The model gave a wrong class to these images; of each class they are those it was surest of.")
+def class_balanced(candidates: Candidates) -> NDArray[np.intp]:
+    """The surest misprediction of each true class, then the second surest of each, and so on, the surer one first.
+
+    A class that has no more leaves its turns to the others.
+    """
+    order = candidates.surest_wrong
+    return _in_turn(order, candidates.labels[order])
+
+
+@strategy("The model gave a wrong class to these images and looked beside the lungs.")
+def cam_outside_lungs(candidates: Candidates) -> NDArray[np.intp]:
+    """Mispredictions by the share of the heat map that lies outside the lungs, the highest first, unknown ones last.
+
+    Equal ones are ordered as the default does.
+    """
+    if candidates.outside is None:
+        raise ValueError("cam-outside-lungs looks at heat maps: hand over outside")
+    order = candidates.surest_wrong
+    share = candidates.outside(candidates.selected(order, len(order), "none"))
+    return order[np.argsort(-np.nan_to_num(share, nan=-1.0), kind="stable")]
 
 
 def _in_turn(order: NDArray[np.intp], classes: NDArray[np.integer]) -> NDArray[np.intp]:

@@ -119,7 +119,7 @@ def _read(folder: Path) -> Pictures | None:
         arrays = {name: _map(folder / name, checksum) for name, checksum in body["files"].items()}
         masks = {name: arrays[f"mask-{number}.npy"] for number, name in enumerate(body["masks"])}
         return Pictures(arrays["pixels.npy"], masks, tuple(body["notices"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
         raise _DamageError(f"{type(error).__name__}: {error}") from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from imil_sim.report.analysis import Analysis
 from imil_sim.report.files import write_whole
-from imil_sim.stats import metric_named, metric_names, subsets
+from imil_sim.stats import Comparison, metric_named, metric_names, subsets
 from imil_sim.study.record import Consultation, Predictions, RunRecord
 
 Value = str | int | float | None
@@ -165,35 +165,25 @@ def _by_group(of: Predictions, notes: list[str]) -> dict[str, Value]:
     return row
 
 
-def unlike_environments(records: Iterable[RunRecord]) -> str:
-    """``torch 2.12 (3 runs), 2.13 (5 runs); ...``: in what the runs of one comparison differ besides their specs.
-
-    Versions and hardware of the records of all runs that are done; empty where they are the same throughout.
-    """
-    environments = [record.environment for record in records if record.status == "done"]
-    told = []
-    for name in sorted({name for environment in environments for name in environment}):
-        counts = Counter(environment.get(name, "unknown") for environment in environments)
-        if len(counts) > 1:
-            told.append(
-                f"{name} "
-                + ", ".join(f"{value} ({count} run{'s' * (count != 1)})" for value, count in sorted(counts.items()))
-            )
-    return "; ".join(told)
-
-
 # ---------------------------------------------------------------------------------------------------------- tables
 
 
-def results_table(rows: Iterable[Mapping[str, Value]]) -> pd.DataFrame:
+def results_table(
+    rows: Iterable[Mapping[str, Value]], swept: Mapping[str, Mapping[str, str | float]] | None = None
+) -> pd.DataFrame:
     """All rows as one table: `COLUMNS` first, further metrics, then the columns of the attribute groups, sorted.
+
+    At the end stands a column for every swept field, under its dotted name.
 
     Texts are text, counts whole numbers with ``<NA>`` for none, all else float with NaN for none.
     """
     given = [dict(row) for row in rows]
     first = (*COLUMNS, *(name for name in metric_names(compared=False) if name not in COLUMNS))
     extra = sorted({column for row in given for column in row} - set(first))
-    return pd.DataFrame({name: _column(name, [row.get(name) for row in given]) for name in (*first, *extra)})
+    columns = {name: _column(name, [row.get(name) for row in given]) for name in (*first, *extra)}
+    for field, values in (swept or {}).items():
+        columns[field] = _settings([values.get(str(row["arm"])) for row in given])
+    return pd.DataFrame(columns)
 
 
 def _column(name: str, values: list[Value]) -> pd.Series[Any]:
@@ -202,6 +192,15 @@ def _column(name: str, values: list[Value]) -> pd.Series[Any]:
     if name in COUNTS or (name not in COLUMNS and name.startswith("n_")):
         return pd.Series([pd.NA if v is None else v for v in values], dtype="Int64")
     return pd.Series([math.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def _settings(values: list[str | float | None]) -> pd.Series[Any]:
+    """What runs have in a swept field: whole numbers, numbers or text; missing where the arm has no such field."""
+    if any(isinstance(value, str) for value in values):
+        return pd.Series(["" if value is None else value for value in values], dtype=object)
+    numbers = [pd.NA if value is None else value for value in values]
+    whole = all(value is None or float(value).is_integer() for value in values)
+    return pd.Series(numbers, dtype="Int64") if whole else pd.Series(numbers, dtype="Float64")
 
 
 def arm_summary(
@@ -265,6 +264,53 @@ def _mean(values: pd.Series[Any]) -> float:
 
 def _sd(values: pd.Series[Any]) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
+
+# ----------------------------------------------------------------------------------------------------- differences
+
+DIFFERENCE_COLUMNS = (
+    "arm", "reference", "metric", "difference", "low_a", "high_a", "low_b", "high_b", "low_c", "high_c", "p", "p_holm",
+    "p_superior", "mde", "test_set", "family", "p_bh", "n_seeds", "n_images", "why_no_interval",
+)  # fmt: skip
+"""Columns of differences.csv, in their order."""
+
+DIFFERENCE_TEXT = ("arm", "reference", "metric", "test_set", "family", "why_no_interval")
+
+
+def differences_table(analysis: Analysis) -> pd.DataFrame:
+    """One row for every comparison, metric and test set: planned ones as the study lists them, then exploratory ones.
+
+    ``difference`` is arm minus reference, the mean over ``n_seeds`` paired seeds; ``low_a`` to ``high_c`` are the
+    three intervals, NaN where there is none, and ``why_no_interval`` then says why the primary one is not there. ``p``
+    is the primary inference's; a planned comparison has it adjusted by Holm (``p_holm``), an exploratory one by
+    Benjamini and Hochberg (``p_bh``), each within metric and test set. ``p_superior`` is the share of seeds in which
+    the arm is the better one, ``mde`` the effect that would be detected with 80% power. Equal runs give equal tables.
+    """
+    rows = []
+    for name, of in analysis.sets.items():
+        for family, comparisons in (("planned", of.planned), ("exploratory", of.exploratory)):
+            rows += [_difference(analysis, name, family, one) for found in comparisons.values() for one in found]
+    columns = zip(*rows, strict=True) if rows else [()] * len(DIFFERENCE_COLUMNS)
+    return pd.DataFrame(
+        {
+            name: pd.Series(list(values), dtype=_dtype(name))
+            for name, values in zip(DIFFERENCE_COLUMNS, columns, strict=True)
+        }
+    )
+
+
+def _difference(analysis: Analysis, test_set: str, family: str, of: Comparison) -> tuple[str | float | int, ...]:
+    holm, bh = (of.p_adjusted, math.nan) if family == "planned" else (math.nan, of.p_adjusted)
+    known = of.primary
+    return (
+        analysis.arms[of.arm], analysis.arms[of.reference], of.metric, known.value, of.a.low, of.a.high, of.b.low,
+        of.b.high, of.c.low, of.c.high, known.p, holm, of.p_superior, of.mde, test_set, family, bh, known.n_seeds,
+        known.n_images, known.why_absent,
+    )  # fmt: skip
+
+
+def _dtype(column: str) -> str:
+    return "object" if column in DIFFERENCE_TEXT else "int64" if column in ("n_seeds", "n_images") else "float64"
 
 
 # ------------------------------------------------------------------------------------------------------------- CSV

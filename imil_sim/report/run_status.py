@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from imil_sim.errors import several
-from imil_sim.report.aligned import MAIN
-from imil_sim.report.analysis import Analysis, SetAnalysis, Status
+from imil_sim.report.analysis import MAIN, Analysis, SetAnalysis, Status
 from imil_sim.report.document import Statement
 from imil_sim.report.phrases import first_of, images_of, in_primary_metric, primary_metric
 from imil_sim.report.tables.text import METRIC_NAMES, ranges

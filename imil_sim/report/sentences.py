@@ -12,8 +12,7 @@ import math
 from collections.abc import Sequence
 
 from imil_sim.errors import several
-from imil_sim.report.aligned import MAIN
-from imil_sim.report.analysis import Analysis, SetAnalysis
+from imil_sim.report.analysis import MAIN, Analysis, SetAnalysis
 from imil_sim.report.controls import ABSTAIN, RANDOM_CELLS
 from imil_sim.report.document import Statement
 from imil_sim.report.phrases import (

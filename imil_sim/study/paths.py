@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from imil_sim.errors import DataError, listed
+from imil_sim.errors import DataError, MissingData, listed
 
 DATA_VARIABLE = "IMIL_SIM_DATA"
 """The environment variable that holds the folder of real image sets."""
@@ -22,15 +22,25 @@ def resolve(path: str, beside: Path | None) -> Path:
         beside: the study file or its folder; none where the spec comes from no file.
 
     Raises:
-        DataError: nothing is there; the message names every place looked at.
+        MissingData: nothing is there; the message names every place looked at.
+        DataError: no file can have that name.
     """
-    places = _places(path, beside)
-    for place in places.values():
-        if place.exists():
-            return place
+    try:
+        if "\0" in path:
+            raise ValueError("it holds a NUL character")
+        places = _places(path, beside)
+        for place in places.values():
+            if place.exists():
+                return place
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # too long, a loop of links, an unknown user's home
+        raise DataError(f'"{path}" cannot be looked at ({error}); give another path') from error
     looked = listed(f"{place} ({why})" for why, place in places.items())
     hint = f"Set {DATA_VARIABLE} to the folder that holds it, or write its absolute path in the study."
-    raise DataError(f'"{path}" was not found. Looked at:{looked}\n{hint}')
+    raise MissingData(f'"{path}" was not found. Looked at:{looked}\n{hint}')
 
 
 def _places(path: str, beside: Path | None) -> dict[str, Path]:

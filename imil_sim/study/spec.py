@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -14,13 +15,31 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PositiveFloat,
     PositiveInt,
     StringConstraints,
     model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
+
+from imil_sim import registry
+from imil_sim.errors import did_you_mean
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+# More than any study needs, and few enough for a machine: a larger number is taken for a slip of the pen.
+MOST_IMAGES = 1_000_000
+MOST_PIXELS = 10_000_000_000
+"""Of all images of the phantom; as many bytes, and once more for each kind of mask."""
+MOST_EPOCHS = 100_000
+MOST_CONSULTATIONS = 1_000
+MOST_SIDE = 4096
+"""Pixels of an image's side, and so cells of a grid's."""
+
+MOST_RATE = 1e30
+"""Of what torch multiplies with in single precision, which bears no more."""
 
 MOST_ORACLES = 16
 """Tables of oracles inside one another."""
@@ -51,28 +70,55 @@ class Spec(BaseModel):
         return copied
 
 
+@dataclass(frozen=True)
+class Installed:
+    """Marks a text as the name of an installed part of a kind; the schema lists the names."""
+
+    kind: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(registry.names(self.kind))}
+
+    def _known(self, name: str) -> str:
+        known = registry.names(self.kind)
+        if name not in known:
+            raise ValueError(f'there is no {registry.KINDS[self.kind]} "{name}". {did_you_mean(name, known)}')
+        return name
+
+
 # ---------------------------------------------------------------------------------------------------------- images
 
 
 class Source(Spec):
     """What every image source has."""
 
-    size: int = Field(224, ge=16, le=4096, description="Height and width every image is brought to, pixels.")
+    size: int = Field(224, ge=16, le=MOST_SIDE, description="Height and width every image is brought to, pixels.")
 
 
 class PhantomSource(Source):
     """Procedural chest images with exact masks; nothing is read from disk."""
 
     source: Literal["phantom"] = Field(description="The phantom's images.")
-    size: int = Field(64, ge=16, le=4096, description="Height and width of the images, pixels.")
-    train: int = Field(400, ge=4, description="Training images, half of them TB.")
-    test: int = Field(200, ge=4, description="Test images, half of them TB.")
+    size: int = Field(64, ge=16, le=MOST_SIDE, description="Height and width of the images, pixels.")
+    train: int = Field(400, ge=4, le=MOST_IMAGES, description="Training images, half of them TB.")
+    test: int = Field(200, ge=4, le=MOST_IMAGES, description="Test images, half of them TB.")
     seed: int = Field(0, ge=0, description="Seed of the images: the set is the same for every run of a study.")
-    conspicuity: PositiveFloat = Field(1.0, description="Contrast of the lesions; smaller is harder.")
+    conspicuity: PositiveFloat = Field(1.0, le=1_000_000, description="Contrast of the lesions; smaller is harder.")
     marker_train: Fraction | None = Field(
         None, description="Share of training images whose side marker agrees with the label; none: no marker at all."
     )
     marker_test: Fraction | None = Field(None, description="The same for test images; 0.5 makes the marker useless.")
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> PhantomSource:
+        if (pixels := (self.train + self.test) * self.size**2) > MOST_PIXELS:
+            raise ValueError(
+                f"train and test have {pixels:,} pixels, more than {MOST_PIXELS:,}; draw fewer or smaller ones"
+            )
+        return self
 
     @model_validator(mode="after")
     def _markers_together(self) -> PhantomSource:
@@ -170,12 +216,14 @@ class ModelSpec(Spec):
 class TrainingSpec(Spec):
     """The recipe of training; the paper's values are the defaults."""
 
-    epochs: PositiveInt = Field(100, description="Epochs altogether, those after the last consultation included.")
-    batch_size: int = Field(64, ge=2, description="Images a step.")
+    epochs: PositiveInt = Field(
+        100, le=MOST_EPOCHS, description="Epochs altogether, those after the last consultation included."
+    )
+    batch_size: int = Field(64, ge=2, le=MOST_IMAGES, description="Images a step.")
     optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="Torch's, with its own further defaults.")
-    learning_rate: PositiveFloat = Field(0.001, description="The same in every epoch.")
+    learning_rate: PositiveFloat = Field(0.001, le=MOST_RATE, description="The same in every epoch.")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Of SGD; Adam and AdamW ignore it.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="As the optimizer defines it.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, le=MOST_RATE, description="As the optimizer defines it.")
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="bf16: autocast in training; predictions and CAMs are always computed in fp32."
     )
@@ -191,7 +239,7 @@ class AugmentationSpec(Spec):
     """A baseline augmentation, applied to every training batch."""
 
     name: Literal["none", "mixup", "cutmix", "cutout"] = Field("none", description="Which one.")
-    alpha: PositiveFloat | None = Field(
+    alpha: Annotated[float, Field(ge=1e-6, le=1_000_000)] | None = Field(
         None, description="Beta(alpha, alpha) of MixUp (0.2) and CutMix (1.0); none: those values."
     )
     square: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -232,7 +280,9 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-_Epochs = tuple[PositiveInt, ...]
+_Epoch = Annotated[PositiveInt, Field(le=MOST_EPOCHS)]
+_Epochs = tuple[_Epoch, ...]
+_Cells = Annotated[PositiveInt, Field(le=MOST_SIDE)]
 
 
 def _ascending(epochs: _Epochs) -> _Epochs:
@@ -248,25 +298,23 @@ class FeedbackSpec(Spec):
     options: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(
         default_factory=dict, description="The oracle's own options."
     )
-    selection: Literal[
-        "confident-mispredictions",
-        "highest-loss",
-        "least-confident",
-        "random-images",
-        "class-balanced",
-        "cam-outside-lungs",
-    ] = Field("confident-mispredictions", description="Which images are asked about; see docs/oracles.md.")
-    num_outliers: PositiveInt = Field(20, description="Images asked about at each consultation, at most.")
+    selection: Annotated[str, Installed("selections")] = Field(
+        "confident-mispredictions", description="Which images are asked about; see docs/oracles.md."
+    )
+    num_outliers: PositiveInt = Field(
+        20, le=MOST_IMAGES, description="Images asked about at each consultation, at most."
+    )
     imil_epoch: Annotated[
-        tuple[PositiveInt, ...],
-        BeforeValidator(_one_or_many, json_schema_input_type=PositiveInt | Annotated[_Epochs, Field(min_length=1)]),
+        _Epochs,
+        Field(max_length=MOST_CONSULTATIONS),
+        BeforeValidator(_one_or_many, json_schema_input_type=_Epoch | Annotated[_Epochs, Field(min_length=1)]),
         AfterValidator(_ascending),
     ] = Field((70,), description="Completed epochs before each consultation; a list repeats the loop.")
     grid_size: Annotated[
-        tuple[PositiveInt, PositiveInt],
-        BeforeValidator(_square_or_rectangle, json_schema_input_type=PositiveInt | tuple[PositiveInt, PositiveInt]),
+        tuple[_Cells, _Cells],
+        BeforeValidator(_square_or_rectangle, json_schema_input_type=_Cells | tuple[_Cells, _Cells]),
     ] = Field((4, 4), description="Rows and columns of the grid; one number for a square one.")
-    fill: Literal["black", "mean", "noise", "blur", "guided-cutmix", "guided-mixup"] = Field(
+    fill: Annotated[str, Installed("fills")] = Field(
         "black", description="What fills the cells that were not chosen; see docs/oracles.md."
     )
     mode: Literal["replace", "append"] = Field("replace", description="Replace the image, or append the new one.")

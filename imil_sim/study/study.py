@@ -17,13 +17,19 @@ from imil_sim.errors import StudyError, did_you_mean, gathered, listed
 from imil_sim.study import spec as specs
 from imil_sim.study.check import NOTHING, CheckSpec, unknown_arms
 from imil_sim.study.spec import MOST_DEEP, MOST_ORACLES, NAME_PATTERN, ArmSpec, Name, RunSpec, Spec, too_deep
-from imil_sim.study.sweep import Level, Sweep, SweepSpec, expand
+from imil_sim.study.sweep import Level, Sweep, SweepSpec, count, expand
 
 PARTS = ("images", "test_sets", "split", "model", "training", "augmentation", "feedback")
 """The tables an arm may override; given at the top of the file they hold for every arm."""
 
 MOST_SEEDS = 10_000
 """A larger count of seeds is taken for a slip of the pen."""
+
+MOST_RUNS = 100_000
+"""Each is a training, and all are planned together: more is taken for a slip of the pen."""
+
+MOST_SECONDS = 1_000_000
+"""That an oracle may be waited for: 11 days."""
 
 _S = TypeVar("_S", bound=Spec)
 
@@ -65,7 +71,10 @@ class StudyHead(Spec):
         10.0, gt=0, description="Minutes between two checkpoints inside a long stage; cannot move a number."
     )
     oracle_seconds: float = Field(
-        60.0, gt=0, description="Seconds an oracle may take over one answer; one that takes longer fails its runs."
+        60.0,
+        gt=0,
+        le=MOST_SECONDS,
+        description="Seconds an oracle may take over one answer; one that takes longer fails its runs.",
     )
     record: bool = Field(
         False, description="Whether every run's answers are written as a session, to be replayed; cannot move a number."
@@ -142,7 +151,7 @@ def read_study(path: Path, oracle_problem: OracleCheck | None = None) -> Study:
         StudyError: the file cannot be read or is wrong; the message lists every problem.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except RecursionError as error:
         raise StudyError(f"study {path.name} cannot be read: {_DEEP}") from error
     except (OSError, ValueError) as error:  # not UTF-8, not TOML, endless digits
@@ -178,7 +187,9 @@ def parse_study(
     elif "feedback" in base and not any(map(_consults, given.values())):
         problems.append(("feedback", "holds only for arms with a table [arms.NAME.feedback], and no arm has one"))
     arms = {name: arm for name, own in given.items() if (arm := _arm(name, base, own, problems))}
-    sweeps = _sweeps(content.get("sweeps", {}), given, problems)
+    swept = _sweeps(content.get("sweeps", {}), given, problems)
+    _check_runs(len(arms) + sum(map(count, swept.values())), len(head.seeds) if head else 1, label, problems)
+    sweeps = [expand(name, spec) for name, spec in swept.items()]
     known = dict.fromkeys([*given, *(level.arm for sweep in sweeps for level in sweep.levels)], "")
     for number, sweep in enumerate(sweeps):
         levels = [_grown(sweep.name, level, base, given[level.base], arms, problems) for level in sweep.levels]
@@ -211,6 +222,17 @@ def parse_study(
     )
 
 
+def _check_runs(arms: int, seeds: int, label: str, problems: _Problems) -> None:
+    """Nothing, if a machine can hold so many runs; known before the sweeps are unfolded, which might never end.
+
+    Raises:
+        StudyError: there are more than `MOST_RUNS`; the message also lists what else is wrong so far.
+    """
+    if arms * seeds > MOST_RUNS:
+        many = f"{arms:,} arms x {seeds:,} seeds are {arms * seeds:,} runs, more than {MOST_RUNS:,}; vary fewer values"
+        raise StudyError(f"study {label} is wrong:{listed(gathered([*problems, ('sweeps, seeds', many)]))}")
+
+
 def _oracle_problems(arms: Mapping[str, Mapping[str, Any]], oracle_problem: OracleCheck) -> Iterator[tuple[str, str]]:
     """(place, what is wrong) of the oracles of all arms, as far as their tables name one."""
     for name, arm in arms.items():
@@ -222,12 +244,12 @@ def _oracle_problems(arms: Mapping[str, Mapping[str, Any]], oracle_problem: Orac
             yield f"arms.{_key(name)}", told.replace("\n", "\n    ")
 
 
-def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> list[Sweep]:
-    """What each table of [sweeps] makes."""
+def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> dict[str, SweepSpec]:
+    """The tables of [sweeps] that can be unfolded, by name."""
     if not isinstance(tables, Mapping):
         problems.append(("sweeps", f"must be tables [sweeps.NAME] (found {_shown(tables)})"))
-        return []
-    found = []
+        return {}
+    found = {}
     for name, table in tables.items():
         where = f"sweeps.{_key(name)}"
         if not re.fullmatch(NAME_PATTERN, name):
@@ -241,7 +263,7 @@ def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> list[S
         unknown = [base for base in spec.base if not isinstance(arms.get(base), Mapping)] if spec else []
         problems += [(f"{where}.base", f'there is no arm "{base}". {did_you_mean(base, arms)}') for base in unknown]
         if spec and not unknown:
-            found.append(expand(name, spec))
+            found[name] = spec
     return found
 
 
@@ -406,6 +428,10 @@ def _problem(model: type[Spec], found: Any, where: str, own: Mapping[str, Any]) 
         path = (*path, "source")
         asked = str(context.get("tag", ""))
         wrong = (f'there is no image source "{asked}". ' if asked else "is missing. ") + did_you_mean(asked, _SOURCES)
+    elif kind == "less_than_equal" and context["le"] > 1:
+        wrong = f"must be at most {context['le']:,} (found {_shown(given)}); more is taken for a slip of the pen"
+    elif kind == "too_long":
+        wrong = f"must have at most {context['max_length']:,} values"
     else:
         wrong = _WORDS.get(kind, found["msg"].removeprefix("Value error, ").replace("Input should be", "must be"))
         wrong += "" if isinstance(given, Mapping) else f" (found {_shown(given)})"

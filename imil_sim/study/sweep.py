@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -101,6 +102,13 @@ class Sweep:
     name: str
     how: str
     levels: tuple[Level, ...]
+
+
+def count(spec: SweepSpec) -> int:
+    """How many arms `expand` makes of a sweep; nothing is made to count them."""
+    values = [len(each) for each in spec.vary.values()]
+    points = len(spec.points) or (math.prod(values) if spec.how == "crossed" else sum(values))
+    return len(spec.base) * points
 
 
 def expand(name: str, spec: SweepSpec) -> Sweep:

@@ -139,7 +139,8 @@ def _local_weights(spec: ModelSpec, beside: Path | None) -> Path | None:
     except DataError as error:
         raise DataError(f"model.weights: {error}\n({cure})") from error
     if not path.is_file():
-        raise DataError(f'model.weights: "{spec.weights}" is a folder; {cure}')
+        kind = "a folder" if path.is_dir() else "not an ordinary file"
+        raise DataError(f'model.weights: "{spec.weights}" is {kind}; {cure}')
     return path
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from imil_sim.annotate import AnnotationSession, Given, read_asked
 from imil_sim.annotate.instructions import instructions, together
-from imil_sim.feedback.fill import Fill
-from imil_sim.feedback.selection import Strategy
+from imil_sim.registry import names
 from imil_sim.sessions.read import read_session
 from imil_sim.sessions.session import MOST_INSTRUCTIONS
 
@@ -52,7 +51,7 @@ def test_what_is_otherwise_in_the_study_is_told_otherwise(put: Put, how: dict[st
 
 
 @pytest.mark.parametrize(
-    ("name", "values"), [("selection", get_args(Strategy)), ("fill", get_args(Fill)), ("mode", ("replace", "append"))]
+    ("name", "values"), [("selection", names("selections")), ("fill", names("fills")), ("mode", ("replace", "append"))]
 )
 def test_every_way_of_a_study_has_its_words(put: Put, name: str, values: tuple[str, ...]) -> None:
     texts = {instructions(read_asked(put(epoch, **{name: value}))) for epoch, value in enumerate(values, 1)}

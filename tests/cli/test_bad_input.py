@@ -221,6 +221,9 @@ def test_each_kind_has_one_clear_message(bad: Bad, here: Path, images: Path, cal
     assert len(re.findall(r"^imil-sim: |^Usage: ", called.err, re.MULTILINE)) == 1, called.err
     assert everything(here) == before
     assert not (here / "reports").exists()
+    if bad.call in (RUN, IMAGES) and bad.kind != "missing folder":  # which counting does without
+        planned = call("plan", bad.call[1])
+        assert (planned.code, planned.out, planned.err) == (2, "", called.err)
 
 
 def test_a_device_that_is_not_there_is_told(call: Any) -> None:

@@ -17,7 +17,7 @@ feedback.oracle = "lung-fields"
 [arms.random-images]
 feedback = { oracle = "lung-fields", selection = "random-images" }
 [arms.outside]
-feedback = { oracle = "lung-fields", selection = "cam-outside-lungs", num_outliers = 3 }
+feedback = { oracle = "lung-fields", selection = "cam-outside-lungs", num_outliers = 2 }
 [arms.cutmix]
 feedback = { oracle = "lung-fields", fill = "guided-cutmix" }
 [arms.noise]

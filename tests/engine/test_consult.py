@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from imil_sim.engine.consult import Filling, Outcome, ask_all, consult, questions
 from imil_sim.errors import DataError, OracleFailure
 from imil_sim.feedback import Feedback, Grid, Question
-from imil_sim.feedback.fill import Fill
-from imil_sim.feedback.selection import confident_mispredictions
+from imil_sim.feedback.selection import select
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.seeds import stream
 from imil_sim.study.spec import FeedbackSpec
@@ -65,7 +64,9 @@ def go(
     """One consultation after epoch 7 about `image_set`, of two outliers unless ``spec`` says otherwise."""
     feedback = FeedbackSpec.model_validate({"oracle": "told", "num_outliers": 2, "grid_size": 2, **spec})
     exclude = () if feedback.revisit else answered
-    selection = confident_mispredictions(LOGITS, LABELS, IDS, feedback.num_outliers, exclude, feedback.fill_up)
+    selection = select(
+        "confident-mispredictions", LOGITS, LABELS, IDS, feedback.num_outliers, exclude, feedback.fill_up
+    )
     images, oracle = image_set(), StudyResults(cells)
     cams = np.linspace(0, 1, len(selection.indices) * 24, dtype=np.float32).reshape(-1, 4, 6)
     asked = questions(images, selection, cams, cams / 2, Grid(*feedback.grid_size))
@@ -179,7 +180,7 @@ def test_another_fill_stands_where_black_stood() -> None:
 def test_noise_and_partners_are_those_of_the_seed_the_consultation_and_the_image() -> None:
     images, keep = image_set(), np.zeros((4, 6), np.bool_)
 
-    def made(fill: Fill, seed: int, number: int, row: int) -> bytes:
+    def made(fill: str, seed: int, number: int, row: int) -> bytes:
         return Filling(fill, images, seed, number)(row, keep).tobytes()
 
     assert made("noise", 3, 1, 1) == made("noise", 3, 1, 1)
@@ -222,7 +223,7 @@ def test_a_missing_lung_mask_is_estimated_and_marked_so(monkeypatch: pytest.Monk
     lung[1:3] = True
     guesses: list[NDArray[np.bool_] | None] = [lung, None]
     monkeypatch.setattr(data, "estimate_lungs", lambda image: type("Guess", (), {"mask": guesses.pop(0)}))
-    selection = confident_mispredictions(LOGITS, LABELS, IDS, 2)
+    selection = select("confident-mispredictions", LOGITS, LABELS, IDS, 2)
     cams = np.zeros((2, 4, 6), np.float32)
     first, second = questions(image_set(known_lungs=False), selection, cams, cams, Grid(2, 2))
     assert np.array_equal(first.masks["lung"], lung)
@@ -240,7 +241,7 @@ class Drawing:
 
 
 def test_each_answer_draws_from_the_stream_of_its_run_consultation_and_image() -> None:
-    selection = confident_mispredictions(LOGITS, LABELS, IDS, 4)
+    selection = select("confident-mispredictions", LOGITS, LABELS, IDS, 4)
     cams = np.zeros((4, 4, 6), np.float32)
     asked = questions(image_set(), selection, cams, cams, Grid(2, 2))
     notes = [feedback.note for feedback in ask_all(Drawing(), asked, seed=3, number=2)]

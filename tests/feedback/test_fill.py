@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from imil_sim.feedback.blackout import blackout
-from imil_sim.feedback.fill import Brightness, Fill, Surroundings, brightness, guided
+from imil_sim.feedback.fill import Brightness, Surroundings, brightness, guided
+from imil_sim.registry import names
 from imil_sim.study.spec import FeedbackSpec
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 48), dtype=np.uint8)
@@ -17,12 +16,12 @@ KEEP[:16, :12] = True
 AROUND = Surroundings(lambda: Brightness(100.4, 10.0), lambda rng: OTHER)
 
 
-def made(fill: Fill, seed: int = 0) -> NDArray[np.uint8]:
+def made(fill: str, seed: int = 0) -> NDArray[np.uint8]:
     return guided(fill, IMAGE, KEEP, AROUND, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("fill", get_args(Fill))
-def test_what_was_chosen_stays_what_was_not_goes_and_nothing_else_is_touched(fill: Fill) -> None:
+@pytest.mark.parametrize("fill", names("fills"))
+def test_what_was_chosen_stays_what_was_not_goes_and_nothing_else_is_touched(fill: str) -> None:
     before = IMAGE.copy(), OTHER.copy(), KEEP.copy()
     image = made(fill)
     assert (image.dtype, image.shape) == (np.uint8, IMAGE.shape)
@@ -73,4 +72,4 @@ def test_only_what_is_needed_is_worked_out() -> None:
 
 
 def test_a_study_can_name_every_fill() -> None:
-    assert FeedbackSpec.model_json_schema()["properties"]["fill"]["enum"] == list(get_args(Fill))
+    assert FeedbackSpec.model_json_schema()["properties"]["fill"]["enum"] == list(names("fills"))

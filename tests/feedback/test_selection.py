@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.feedback.selection import Selection, Strategy, confident_mispredictions, select, share_outside, softmax
+from imil_sim.feedback.selection import Selection, select, share_outside, softmax
+from imil_sim.registry import names
 from imil_sim.study.spec import FeedbackSpec
 
 # Seven images: what the model says, and the truth.
@@ -38,7 +39,7 @@ def test_softmax_of_huge_logits_is_still_a_probability() -> None:
 
 
 def test_the_surest_mistakes_worked_out_by_hand() -> None:
-    selection = confident_mispredictions(LOGITS, LABELS, IDS, limit=3)
+    selection = select("confident-mispredictions", LOGITS, LABELS, IDS, limit=3)
     assert [IDS[i] for i in selection.indices] == ["c", "b", "f"]
     np.testing.assert_allclose(selection.confidence, [0.9, 0.8, 0.8])
     assert selection.predicted.tolist() == [0, 1, 1]
@@ -46,28 +47,34 @@ def test_the_surest_mistakes_worked_out_by_hand() -> None:
 
 
 def test_a_shortage_is_told_and_not_padded() -> None:
-    selection = confident_mispredictions(LOGITS, LABELS, IDS, limit=6)
+    selection = select("confident-mispredictions", LOGITS, LABELS, IDS, limit=6)
     assert [IDS[i] for i in selection.indices] == ["c", "b", "f", "d"]
     assert (selection.n_mispredictions, selection.shortage, selection.n_filled_up) == (4, 2, 0)
 
 
 def test_a_shortage_is_filled_with_the_least_sure_correct_ones_on_request() -> None:
-    selection = confident_mispredictions(LOGITS, LABELS, IDS, limit=6, fill_up="least-confident-correct")
+    selection = select("confident-mispredictions", LOGITS, LABELS, IDS, limit=6, fill_up="least-confident-correct")
     assert [IDS[i] for i in selection.indices] == ["c", "b", "f", "d", "g", "a"]
     assert (selection.shortage, selection.n_filled_up) == (0, 2)
-    everything = confident_mispredictions(LOGITS, LABELS, IDS, limit=10, fill_up="least-confident-correct")
+    everything = select("confident-mispredictions", LOGITS, LABELS, IDS, limit=10, fill_up="least-confident-correct")
     assert (len(everything.indices), everything.shortage, everything.n_filled_up) == (7, 3, 3)
 
 
 def test_nothing_is_filled_where_nothing_is_short() -> None:
-    selection = confident_mispredictions(LOGITS, LABELS, IDS, limit=2, fill_up="least-confident-correct")
+    selection = select("confident-mispredictions", LOGITS, LABELS, IDS, limit=2, fill_up="least-confident-correct")
     assert [IDS[i] for i in selection.indices] == ["c", "b"]
     assert selection.n_filled_up == 0
 
 
 def test_excluded_images_are_not_asked_about_and_counted_apart() -> None:
-    selection = confident_mispredictions(
-        LOGITS, LABELS, IDS, limit=4, exclude={"c", "f", "g", "not here"}, fill_up="least-confident-correct"
+    selection = select(
+        "confident-mispredictions",
+        LOGITS,
+        LABELS,
+        IDS,
+        limit=4,
+        exclude={"c", "f", "g", "not here"},
+        fill_up="least-confident-correct",
     )
     assert [IDS[i] for i in selection.indices] == ["b", "d", "a", "e"]
     # g is excluded too, but was predicted right: no misprediction is lost with it
@@ -76,13 +83,13 @@ def test_excluded_images_are_not_asked_about_and_counted_apart() -> None:
 
 def test_where_the_softmax_has_saturated_the_margin_decides() -> None:
     logits = np.array([[0.0, 800.0], [0.0, 1000.0], [0.0, 900.0]])
-    selection = confident_mispredictions(logits, np.zeros(3, dtype=np.int64), ("x", "y", "z"), limit=3)
+    selection = select("confident-mispredictions", logits, np.zeros(3, dtype=np.int64), ("x", "y", "z"), limit=3)
     assert selection.confidence.tolist() == [1, 1, 1]
     assert selection.indices.tolist() == [1, 2, 0]
 
 
 def test_no_mistakes_are_no_questions() -> None:
-    selection = confident_mispredictions(LOGITS[[0, 4]], LABELS[[0, 4]], ("a", "e"), limit=5)
+    selection = select("confident-mispredictions", LOGITS[[0, 4]], LABELS[[0, 4]], ("a", "e"), limit=5)
     assert (selection.indices.shape, selection.indices.dtype) == ((0,), np.int64)
     assert (selection.n_mispredictions, selection.shortage) == (0, 5)
 
@@ -101,8 +108,8 @@ def test_the_choice_is_the_sorted_one_and_the_order_of_the_set_does_not_matter(
     before = logits.copy()
 
     def choose(at: list[int]) -> list[str]:
-        selection = confident_mispredictions(
-            logits[at], labels[at], [ids[i] for i in at], limit, excluded,
+        selection = select(
+            "confident-mispredictions", logits[at], labels[at], [ids[i] for i in at], limit, excluded,
             "least-confident-correct" if fill else "none",
         )  # fmt: skip
         assert len(selection.indices) + selection.shortage == limit
@@ -139,17 +146,17 @@ def test_wrong_arguments_are_named(
     logits: np.ndarray, labels: np.ndarray, ids: tuple[str, ...], limit: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        confident_mispredictions(logits, labels, ids, limit)
+        select("confident-mispredictions", logits, labels, ids, limit)
 
 
 # ------------------------------------------------------------------------------------------------ other strategies
 
 
-def chosen(strategy: Strategy, limit: int = 7, seed: int = 0, **options: Any) -> list[str]:
+def chosen(strategy: str, limit: int = 7, seed: int = 0, **options: Any) -> list[str]:
     return [IDS[i] for i in selected(strategy, limit, seed, **options).indices]
 
 
-def selected(strategy: Strategy, limit: int = 7, seed: int = 0, **options: Any) -> Selection:
+def selected(strategy: str, limit: int = 7, seed: int = 0, **options: Any) -> Selection:
     options = {"rng": np.random.default_rng(seed), "outside": never} | options
     return select(strategy, LOGITS, LABELS, IDS, limit, **options)
 
@@ -189,35 +196,35 @@ def test_heat_maps_outside_the_lungs_come_first_and_unknown_ones_last() -> None:
 def test_random_images_are_drawn_among_all_and_more_of_them_keep_the_first() -> None:
     drawn = [chosen("random-images", 3, seed) for seed in range(300)]
     assert drawn == [chosen("random-images", 7, seed)[:3] for seed in range(300)]
-    counts = np.array([sum(name in names for names in drawn) for name in IDS])
+    counts = np.array([sum(name in order for order in drawn) for name in IDS])
     assert abs(counts - 300 * 3 / 7).max() < 4 * 8.6
     assert "e" not in chosen("random-images", 7, exclude={"e"})
 
 
-@pytest.mark.parametrize("strategy", get_args(Strategy))
-def test_the_order_of_the_set_matters_to_no_strategy(strategy: Strategy) -> None:
+@pytest.mark.parametrize("strategy", names("selections"))
+def test_the_order_of_the_set_matters_to_no_strategy(strategy: str) -> None:
     order = np.random.default_rng(5).permutation(7)
     ids = [IDS[i] for i in order]
 
     def outside(candidates: Selection) -> Any:
         return candidates.confidence.round(1) % 0.2
 
-    def names(at: Any, of: Any) -> list[str]:
+    def chosen_of(at: Any, of: Any) -> list[str]:
         found = select(strategy, LOGITS[at], LABELS[at], of, 5, rng=np.random.default_rng(1), outside=outside)
         return [of[i] for i in found.indices]
 
-    assert names(order, ids) == names(np.arange(7), IDS)
+    assert chosen_of(order, ids) == chosen_of(np.arange(7), IDS)
 
 
-@pytest.mark.parametrize("strategy", get_args(Strategy))
-def test_the_counts_are_true_of_every_strategy(strategy: Strategy) -> None:
+@pytest.mark.parametrize("strategy", names("selections"))
+def test_the_counts_are_true_of_every_strategy(strategy: str) -> None:
     options = {"exclude": {"c", "e"}, "fill_up": "least-confident-correct"}
     found = selected(strategy, 4, outside=lambda candidates: np.zeros(len(candidates.indices)), **options)
-    names = [IDS[i] for i in found.indices]
-    assert len(set(names)) == 4
-    assert not {"c", "e"} & set(names)
+    taken = {IDS[i] for i in found.indices}
+    assert len(taken) == 4
+    assert not {"c", "e"} & taken
     assert (found.n_mispredictions, found.n_excluded, found.shortage) == (3, 1, 0)
-    assert found.n_filled_up == len(set(names) & {"a", "g"})
+    assert found.n_filled_up == len(taken & {"a", "g"})
     assert found.predicted.tolist() == [int(LOGITS[i].argmax()) for i in found.indices]
     assert found.confidence.tolist() == [softmax(LOGITS)[i].max() for i in found.indices]
 
@@ -240,4 +247,4 @@ def test_the_share_outside_worked_out_by_hand() -> None:
 
 def test_a_study_can_name_every_strategy() -> None:
     field = FeedbackSpec.model_json_schema()["properties"]["selection"]
-    assert (field["enum"], field["default"]) == (list(get_args(Strategy)), "confident-mispredictions")
+    assert (field["enum"], field["default"]) == (list(names("selections")), "confident-mispredictions")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from imil_sim.report.analysis import Analysis, analyse
 from imil_sim.report.assemble import assemble
-from imil_sim.report.document import Document, Picture, Table
+from imil_sim.report.document import Document, Table
 from imil_sim.report.parts import GROUPS
 from imil_sim.report.results import results_table, run_row
 
@@ -30,8 +29,8 @@ def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
     }
 
 
-def report(analysis: Analysis, **pictures: Iterable[Picture]) -> Document:
-    return assemble(analysis, frames(analysis), {key: tuple(given) for key, given in pictures.items()})
+def report(analysis: Analysis) -> Document:
+    return assemble(analysis, frames(analysis))
 
 
 def tables(document: Document) -> list[Table]:
@@ -64,14 +63,12 @@ def test_wherever_a_number_is_absent_a_note_says_why(synthetic: Any, given: dict
 
 def test_groups_come_in_reading_order_and_figures_after_the_first_table(synthetic: Any) -> None:
     analysis = analyse(*synthetic(ARMS, seeds=2, images=40, sweeps=SWEEPS, test_sets={"other": 20}))
-    forest, images = (Picture(name, "caption", "alt", b"png") for name in ("forest", "images"))
-    document = report(analysis, differences=[forest], arms=[images])
+    document = report(analysis)
     assert [section.anchor for section in document.sections] == list(GROUPS)
     parts = {section.anchor: section.parts for section in document.sections}
     names = [part.name for part in parts["comparisons"]]
-    assert "forest" in names[:2]
+    assert "forest-auroc" in names[:2]
     assert any("other" in name for name in names)
-    assert images in parts["arms"]
     assert document.title == "A study whose truth is known"
 
 
@@ -86,7 +83,7 @@ def test_a_partial_study_says_so_after_the_verdict(synthetic: Any) -> None:
 def test_a_study_without_any_run_still_has_a_report(synthetic: Any) -> None:
     missing = [(arm, seed) for arm in ARMS for seed in (0, 1)]
     document = report(analyse(*synthetic(ARMS, seeds=2, images=40, missing=missing)))
-    assert [section.anchor for section in document.sections] == ["comparisons", "feedback", "provenance"]
+    assert [section.anchor for section in document.sections] == ["feedback", "provenance"]
 
 
 def test_the_order_in_which_runs_are_read_changes_nothing(synthetic: Any) -> None:
@@ -100,6 +97,6 @@ def test_fifty_arms_stand_in_every_table_of_arms(synthetic: Any) -> None:
     document = report(analyse(*synthetic(arms, seeds=2, images=20)))
     rows = {table.name: len(table.rows) for table in tables(document)}
     assert rows["arms"] == rows["seeds"] == rows["calibration"] == rows["arm-definitions"] == 50
-    assert rows["differences-auroc"] == rows["feedback"] == 49
+    assert rows["differences"] == 5 * rows["feedback"] == 5 * 49
     assert rows["agreement"] == 12 * 11 / 2
     assert all(len(note) < 1200 for table in tables(document) for note in table.notes)

@@ -12,6 +12,7 @@ import pytest
 from imil_sim.errors import StudyError
 from imil_sim.study.spec import ArmSpec
 from imil_sim.study.study import Study, parse_study
+from imil_sim.study.sweep import SweepSpec, count, expand
 
 TOP = """
 name = "small"
@@ -263,3 +264,22 @@ def test_an_arm_that_is_wrong_is_not_also_unknown() -> None:
     sweep = "[sweeps.s]\nbase = 'lesions'\nvary.training.epochs = [0]"
     (line,) = problems(sweep, top=f"comparisons = [['lesions@epochs=0', 'lesions']]\n{TOP}")
     assert line == "sweeps.s.vary.training.epochs: must be greater than 0 (found 0)"
+
+
+@pytest.mark.parametrize(
+    ("table", "arms"),
+    [
+        ({"base": ["a", "b"], "vary": {"x": [1, 2, 3], "y": {"z": [1, 2]}}}, 12),
+        ({"base": "a", "vary": {"x": [1, 2, 3], "y": {"z": [1, 2]}}, "how": "one-at-a-time"}, 5),
+        ({"base": ["a", "b"], "points": {"p": {}, "q": {}, "r": {}}}, 6),
+    ],
+)
+def test_arms_are_counted_as_they_are_made(table: dict[str, Any], arms: int) -> None:
+    spec = SweepSpec.model_validate(table)
+    assert count(spec) == len(expand("s", spec).levels) == arms
+
+
+def test_a_sweep_without_end_is_counted_and_refused() -> None:
+    fields = "".join(f"vary.field{number} = [1, 2]\n" for number in range(1000))
+    (line,) = problems(f"[sweeps.s]\nbase = 'lesions'\n{fields}")
+    assert line.startswith("sweeps, seeds: ")

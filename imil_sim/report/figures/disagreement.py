@@ -88,7 +88,7 @@ def disagreement(
         for axes, label, of in zip(panels, style.arm_labels(arms, width=68 // columns), changes, strict=True):
             order = in_order(of)
             fixed, broken = int((of > 0).sum()), int((of < 0).sum())
-            axes.set_title(f"{label}\n{len(order)} images: fixed {fixed:,}, broken {broken:,} times")
+            axes.set_title(f"{label}\nfixed {fixed:,}, broken {broken:,}")
             shown = of[:, order] if len(order) else np.zeros((len(seeds), 1))
             axes.imshow(
                 shown, vmin=-1, vmax=1, cmap=style.COLOURS, aspect="auto", interpolation="auto",
@@ -96,7 +96,7 @@ def disagreement(
             )  # fmt: skip
             axes.set(xticks=(), yticks=())
         panels[0].set_ylabel("seeds")
-        style.scale(figure, panels, -1, 1, "broken (−1), same, fixed (+1)", ticks=(-1, 0, 1))
+        style.scale(figure, panels, -1, 1, "").set_ticks((-1, 0, 1), labels=("broken", "same", "fixed"))
         counts = [
             f"{arm} fixes {(of > 0).sum():,} and breaks {(of < 0).sum():,} of {(~np.isnan(of)).sum():,} answers"
             for arm, of in zip(arms, changes, strict=True)

@@ -80,7 +80,7 @@ class Sheet:
 
 def _draw(data: ReportData) -> Iterator[Picture]:
     for of in data.shown.get(NAME, ()):
-        yield interactions(of.samples, name=f"interactions-{of.arm}", arm=of.arm)
+        yield interactions(of.samples, name=style.file_name(NAME, of.arm), arm=of.arm)
 
 
 PART = FigurePart("feedback", _draw, place=80)

@@ -8,17 +8,17 @@ import numpy as np
 import seaborn
 from numpy.typing import NDArray
 
-from imil_sim.report import tables
 from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
 from imil_sim.report.parts import FigurePart, ReportData
+from imil_sim.report.tables import feedback
 
 MOST_NUMBERED = 10
 """With more oracles than this a field is too small for its number."""
 
 
 def _draw(data: ReportData) -> Iterator[Picture]:
-    found = tables.overlap(data.analysis)
+    found = feedback.overlap(data.analysis)
     if found is not None:
         yield overlap(found.dice, found.readers, name="overlap", questions=found.images)
 
@@ -54,6 +54,7 @@ def overlap(
         )  # fmt: skip
         axes.tick_params(length=0)
         axes.tick_params(axis="x", rotation=90)
+        axes.tick_params(axis="y", rotation=0)
         style.scale(figure, axes, 0, 1, "mean Dice coefficient")
         named = [f"{oracles[a]} and {oracles[b]}" for a, b in pairs]
         return style.picture_of(

@@ -20,6 +20,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from numpy.typing import NDArray
@@ -46,9 +47,6 @@ DARK, MIDDLE, LIGHT, PALE = "#000000", "#666666", "#b0b0b0", "#e4e4e4"
 """Grays: of text and marks, of what stands behind them, of guides, of bands."""
 ACCENT, CONTRAST = "#0072b2", "#f0a04b"
 """What a figure is about, and what stands against it; they differ in gray too."""
-PALETTE = (ACCENT, "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of several lines in a panel; by Okabe and Ito (2008)."""
-MARKERS = "osD^vP"
 
 _SETTINGS: dict[Any, Any] = {
     "text.parse_math": False,  # a name with two dollar signs is a name
@@ -84,10 +82,11 @@ def png_of(figure: Figure, *, exact: bool = True) -> bytes:
 
     Unless ``exact``, in 256 colours of its own, which a drawing does not show and which weigh a third; images keep all.
     """
-    content, pixels = io.BytesIO(), io.BytesIO()
+    content = io.BytesIO()
+    canvas = FigureCanvasAgg(figure)
     with own_settings():
-        figure.savefig(pixels, format="rgba", dpi=figure.dpi)
-    drawn = Image.frombytes("RGBA", figure.canvas.get_width_height(), pixels.getvalue()).convert("RGB")
+        canvas.draw()  # not savefig, which would lay everything out twice
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     shown = drawn if exact else drawn.quantize(256, method=Image.Quantize.MEDIANCUT)
     shown.save(content, format="png", optimize=True, dpi=(figure.dpi, figure.dpi))
     return content.getvalue()
@@ -106,7 +105,9 @@ def picture_of(
     figure: Figure, *, name: str, caption: str, alt: str, table: Table | None = None, vector: bool = True
 ) -> Picture:
     """The drawn figure as a `Picture`; ``vector``: as SVG too, which is right for anything but images."""
-    return Picture(name, caption, alt, png_of(figure, exact=not vector), svg_of(figure) if vector else None, table)
+    png = png_of(figure, exact=not vector)
+    figure.set_layout_engine("none")  # everything has its place now
+    return Picture(name, caption, alt, png, svg_of(figure) if vector else None, table)
 
 
 # ------------------------------------------------------------------------------------------------------------ layout
@@ -114,9 +115,7 @@ def picture_of(
 
 def blank(height: float, width: float = WIDTH) -> Figure:
     """An empty white figure of so many inches, in constrained layout."""
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
 
 
 def panels(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
@@ -131,12 +130,13 @@ def panels(count: int, columns: int, height: float, **shared: Any) -> tuple[Figu
     return figure, every[:count]
 
 
-def scale(figure: Figure, axes: Any, low: float, high: float, label: str, **more: Any) -> None:
+def scale(figure: Figure, axes: Any, low: float, high: float, label: str, **more: Any) -> Colorbar:
     """The scale of `COLOURS` beside these axes, or below with ``location="bottom"``."""
     colours = ScalarMappable(matplotlib.colors.Normalize(low, high), matplotlib.colormaps[COLOURS])
     bar = figure.colorbar(colours, ax=axes, **{"shrink": 0.6, "aspect": 30, "pad": 0.02, **more})
     bar.set_label(label)
     bar.outline.set_visible(False)
+    return bar
 
 
 def sides(axes: Axes, of: Metric, reference: str) -> None:
@@ -241,6 +241,11 @@ def wrapped(text: str, width: int, lines: int = 2) -> str:
             shown = f"{shown[: most - most // 2 - 1]}…{shown[len(shown) - most // 2 :]}"
         found = [shown[at : at + width] for at in range(0, len(shown), width)]
     return "\n".join(found)
+
+
+def file_name(*parts: str) -> str:
+    """The name of a picture, made of names of a study: a-z, 0-9 and hyphens."""
+    return "-".join(part.replace("_", "--") for part in parts)
 
 
 def signed(value: float, digits: int = 3) -> str:

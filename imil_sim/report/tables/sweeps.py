@@ -1,97 +1,104 @@
-"""Sweeps: whether the primary metric and the others rise or fall with the field that was moved."""
+"""Exploratory: what every factor of the sweeps does, the best settings, and the comparisons that were not planned."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
-from imil_sim.report.analysis import Analysis, SetAnalysis, SweepTrend
-from imil_sim.report.document import Cell, Column, Table
+from imil_sim.report.analysis import Analysis, SetAnalysis
+from imil_sim.report.document import Column, Table
+from imil_sim.report.parts import ReportData, TablePart
+from imil_sim.report.tables.differences import exploratory
 from imil_sim.report.tables.text import (
-    METRIC_NAMES,
-    absences,
-    anchor,
-    grouped,
+    DIGITS,
+    METRIC,
+    frame_of,
     inference_columns,
+    interval,
+    interval_notes,
     intervals,
-    on_set,
+    metric_label,
     p_column,
+    table_of,
 )
-from imil_sim.stats import Inferences, benjamini_hochberg
+from imil_sim.stats import PRIMARY
 
 SLOPE_DIGITS = 4
 """A slope per unit of a field that goes up to 90 is small."""
 
 
-def trends_table(analysis: Analysis, of: SetAnalysis) -> Table | None:
-    """The slope of every metric over every sweep of a number; None where the study has no such sweep.
+def build(data: ReportData) -> Iterator[Table]:
+    """The effect of every factor in every metric, the best settings, and every arm that no plan compares."""
+    if data.main:
+        yield from _effects(data.main)
+        yield from _best(data.analysis, data.main)
+        yield from exploratory(data.analysis, data.main)
 
-    Its p values are adjusted after Benjamini and Hochberg, metric by metric, for all slopes of the test set.
-    """
-    adjusted = _adjusted(of)
-    rows: list[tuple[Cell, ...]] = []
-    told: list[tuple[str, Inferences]] = []
-    untested: list[tuple[str, str]] = []
-    for number, trend in enumerate(of.trends):
-        name = f"{trend.base} by {trend.field}"
-        for metric, three in trend.slopes.items():
-            p = _p(three)
-            row = f"{name}, {METRIC_NAMES[metric]}"
-            told.append((row, three))
-            if math.isnan(p):
-                untested.append((row, "No p: there is no primary interval to take it from"))
-            rows.append(
-                (
-                    name, trend.sweep, _levels(trend), METRIC_NAMES[metric], f"a {trend.per}",
-                    three.a.value,
-                    *intervals(three, signed=True, digits=SLOPE_DIGITS), p, adjusted[number, metric],
-                )
-            )  # fmt: skip
-    if not rows:
-        return None
+
+def _effects(of: SetAnalysis) -> Iterator[Table]:
     columns = (
         Column("Arm and field"),
+        METRIC,
         Column("Sweep"),
+        Column("Contrast", explained="slope for one more, or twice as much, of the field; or one level minus another"),
         Column("Levels"),
-        Column("Metric"),
-        Column("Slope for", explained="one more of the field, or twice as much of it"),
-        Column("Slope", SLOPE_DIGITS, signed=True, explained="least squares, the mean over seeds"),
+        Column("Arms", explained="that vary the field and so entered, whatever their other fields are"),
+        Column("Left out", explained="arms of the sweep without a partner that differs in this field alone"),
+        Column("Effect", SLOPE_DIGITS, signed=True, explained="mean over these arms and the seeds"),
         *inference_columns(of, signed=True),
-        p_column("p", "two-sided, of no trend, from the primary inference"),
-        p_column("BH p", "adjusted for all slopes of this metric"),
+        p_column("p", "two-sided, of no effect, from the primary interval"),
+        p_column("BH p", "Benjamini-Hochberg, for all effects in the metric"),
     )
-    points = (
-        "A slope over named points is per unit of the number in brackets behind each; consultations count as one each, "
-        "however many questions they hold.",
+    effects = [
+        (f"{result.base} by {factor.field}", result, factor, effect)
+        for result in of.sweeps
+        for factor in result.factors
+        for effect in factor.effects
+    ]
+    rows = [
+        (
+            name, metric_label(result.metric), result.sweep, effect.label,
+            ", ".join(level.label for level in factor.levels), len(factor.arms), len(factor.left_out),
+            effect.primary.value,
+            *intervals(effect.estimate, signed=True, digits=SLOPE_DIGITS), effect.p, effect.p_adjusted,
+        )
+        for name, result, factor, effect in effects
+    ]  # fmt: skip
+    if rows:
+        notes = (
+            "A slope asks for a straight line; the figure shows whether there is one.",
+            *interval_notes([(name, result.metric, effect.estimate) for name, result, _, effect in effects]),
+        )
+        yield table_of(
+            "effects", "Main effects of the swept fields", columns, frame_of(rows, columns), notes,
+            dash="no such interval, and no p without the primary one",
+        )  # fmt: skip
+
+
+def _best(analysis: Analysis, of: SetAnalysis) -> Iterator[Table]:
+    """The best setting of every sweep in the primary metric, against each control there is."""
+    columns = (
+        Column("Sweep"),
+        Column("Varied arm"),
+        Column("Best setting"),
+        Column("Chosen among", explained="arms of the sweep"),
+        Column("Minus"),
+        Column("Difference", DIGITS, signed=True),
+        Column("95% CI", explained="the primary one"),
     )
-    notes = (
-        "Exploratory. A slope asks for a straight line; the figure shows whether there is one. Each level against the "
-        "reference stands among the exploratory comparisons. The p values are adjusted after Benjamini and Hochberg "
-        "(false discovery rate), metric by metric, for all slopes of this table.",
-        *(points if any(trend.labels and trend.slopes for trend in of.trends) else ()),
-        *absences(told),
-        *grouped(untested, len(rows)),
-    )
-    return Table(anchor("trends", of.name), f"Trends over the sweeps{on_set(of.name)}", columns, tuple(rows), notes)
+    rows = [
+        (
+            result.sweep, result.base, result.best.arm, result.best.chosen_among, analysis.arms[one.reference],
+            one.primary.value, interval(one.primary, signed=True),
+        )
+        for result in of.sweeps
+        if result.best and result.metric == PRIMARY
+        for one in result.best.against.values()
+    ]  # fmt: skip
+    if rows:
+        yield table_of(
+            "best-settings", f"The best settings in {metric_label(PRIMARY)}", columns, frame_of(rows, columns),
+            ("The best of many flatters itself: expect less of it on new images.",), dash="no such interval",
+        )  # fmt: skip
 
 
-def _levels(trend: SweepTrend) -> str:
-    """``5, 10, 20``; of named points ``one-of-20 (1), two-of-10 (2)``."""
-    shown = [f"{level:g}" for level in trend.levels]
-    if not trend.labels:
-        return ", ".join(shown)
-    return ", ".join(f"{label} ({level})" for label, level in zip(trend.labels, shown, strict=True))
-
-
-def _p(of: Inferences) -> float:
-    """That of the primary inference: A, or B where every seed has its own split."""
-    return (of.b if of.b.random_factors == "seeds and splits" else of.a).p
-
-
-def _adjusted(of: SetAnalysis) -> dict[tuple[int, str], float]:
-    """The adjusted p of every slope, by the place of its trend and its metric."""
-    found: dict[tuple[int, str], float] = {}
-    for metric in dict.fromkeys(metric for trend in of.trends for metric in trend.slopes):
-        places = [(number, metric) for number, trend in enumerate(of.trends) if metric in trend.slopes]
-        p = benjamini_hochberg([_p(of.trends[number].slopes[metric]) for number, _ in places])
-        found |= dict(zip(places, p.tolist(), strict=True))
-    return found
+PART = TablePart("comparisons", build, place=70)
