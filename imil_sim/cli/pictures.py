@@ -27,7 +27,7 @@ from imil_sim.report.figures.interactions import Sample, Sheet
 from imil_sim.study.record import Answer, Predictions
 from imil_sim.study.spec import AugmentationSpec
 from imil_sim.study.study import Study
-from imil_sim.training.augment import augment_batch, augment_pixels
+from imil_sim.training.augment import Draw, augmentation
 
 MOST_SHEETS = 6
 """Sheets of interactions; a page with one for every arm of a large study would be too heavy to open."""
@@ -53,7 +53,7 @@ def shown_images(
         library: its images.
         arms: those with CAMs of their own; others have been left out of figures with a panel an arm.
     """
-    found = {
+    found: dict[str, list[Any]] = {
         augmented_images.NAME: [side_by_side(study, results, library)],
         heat_maps.NAME: [cam_rows(results, library, arms)],
         sheets.NAME: list(interaction_sheets(study, results, library)),
@@ -220,10 +220,9 @@ def augmented(
 def _draw(
     spec: AugmentationSpec, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int, seed: int, epoch: int
 ) -> NDArray[np.uint8]:
-    draw = {"seed": seed, "epoch": epoch, "batch": 0}
-    pixels = augment_pixels(spec, torch.from_numpy(images), **draw)
-    inputs = pixels.float().unsqueeze(1).expand(-1, 3, -1, -1)
-    mixed, _ = augment_batch(spec, inputs, torch.from_numpy(np.array(labels)), classes, **draw)
+    draw, augment = Draw(seed, epoch, 0), augmentation(spec)
+    inputs = augment.pixels(torch.from_numpy(images), draw).float().unsqueeze(1).expand(-1, 3, -1, -1)
+    mixed, _ = augment.images(inputs, torch.from_numpy(np.array(labels)), classes, draw)
     return np.round(mixed[:, 0].numpy()).astype(np.uint8)
 
 

@@ -243,15 +243,15 @@ def unlike_environments(records: Iterable[RunRecord]) -> str:
     Versions and hardware of the records of all runs that are done; empty where they are the same throughout.
     """
     environments = [record.environment for record in records if record.status == "done"]
-    told = []
+    found = []
     for name in sorted({name for environment in environments for name in environment}):
         counts = Counter(environment.get(name, "unknown") for environment in environments)
         if len(counts) > 1:
-            told.append(
+            found.append(
                 f"{name} "
                 + ", ".join(f"{value} ({count} run{'s' * (count != 1)})" for value, count in sorted(counts.items()))
             )
-    return "; ".join(told)
+    return "; ".join(found)
 
 
 # --------------------------------------------------------------------------- runs that were tested on the same images

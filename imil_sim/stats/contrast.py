@@ -97,15 +97,15 @@ def complete_seeds(of: Components, arms: Sequence[int]) -> Complete:
     """Which seeds have a run of every one of the arms, and what the reader must know of these runs."""
     check_arms(of, arms)
     known = np.asarray(~np.isnan(of.values[list(arms)]).any(axis=0))
-    told = []
+    warnings = []
     missing = int((~known).sum())
     undefined = bool(of.why_no_parts) and of.resplit is None and not known.any()  # in all runs alike: none is missing
     if missing and not undefined:
-        told.append(f"{missing} of {known.size} seeds {'is' if missing == 1 else 'are'} left out: a run is missing")
+        warnings.append(f"{missing} of {known.size} seeds {'is' if missing == 1 else 'are'} left out: a run is missing")
     flat = int(flat_runs(of, arms)[0][:, known].sum())
     if flat:
-        told.append(no_spread(flat, len(arms) * int(known.sum()), of.metric))
-    return Complete(known, tuple(told))
+        warnings.append(no_spread(flat, len(arms) * int(known.sum()), of.metric))
+    return Complete(known, tuple(warnings))
 
 
 def check_arms(of: Components, arms: Sequence[int]) -> None:

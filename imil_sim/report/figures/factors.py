@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import seaborn
@@ -118,7 +119,7 @@ def _slope(axes: Axes, of: FactorEffect) -> None:
     axes.set_xticks(places, [style.wrapped(level.label, 10) for level in of.levels])
     axes.set_xticks((), minor=True)
     axes.margins(x=0.1)
-    axes.set_xlabel(f"{effect.label} {style.with_interval(effect.primary, 4)}")
+    axes.set_xlabel(f"{effect.label}\n{style.with_interval(effect.primary, 4)}")
 
 
 def _differences(axes: Axes, of: FactorEffect) -> None:
@@ -132,7 +133,14 @@ def _differences(axes: Axes, of: FactorEffect) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-_LOOK = {"color": style.ACCENT, "marker": "o", "markersize": 5, "linewidth": 1.4, "elinewidth": 1.2, "linestyle": "-"}
+_LOOK: dict[str, Any] = {
+    "color": style.ACCENT,
+    "marker": "o",
+    "markersize": 5,
+    "linewidth": 1.4,
+    "elinewidth": 1.2,
+    "linestyle": "-",
+}
 
 
 def _reach(of: list[Estimate]) -> list[list[float]]:

@@ -143,7 +143,9 @@ def _legend(figure: Figure, of: Comparison, placebo: Estimate | None, margin: fl
     if placebo is not None:
         entries.append((Patch(facecolor=style.PALE), "placebo"))
     if margin is not None:
-        entries.append((Patch(facecolor="none", edgecolor=style.LIGHT, hatch="////", linewidth=0.5), f"±{margin:g}"))
+        entries.append(
+            (Patch(facecolor="none", edgecolor=style.LIGHT, hatch="////", linewidth=0.5), f"equivalent: ±{margin:g}")
+        )
     handles, texts = zip(*entries, strict=True)
     figure.legend(handles, texts, loc="outside lower center", ncols=3, handlelength=1.8, columnspacing=1.4)
 

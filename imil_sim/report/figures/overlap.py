@@ -55,7 +55,7 @@ def overlap(
         axes.tick_params(length=0)
         axes.tick_params(axis="x", rotation=90)
         axes.tick_params(axis="y", rotation=0)
-        style.scale(figure, axes, 0, 1, "mean Dice coefficient")
+        style.scale(figure, axes, 0, 1, "mean Dice")
         named = [f"{oracles[a]} and {oracles[b]}" for a, b in pairs]
         return style.picture_of(
             figure, name=name,

@@ -9,7 +9,6 @@ from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.differences import exploratory
 from imil_sim.report.tables.text import (
-    DIGITS,
     METRIC,
     frame_of,
     inference_columns,
@@ -17,10 +16,12 @@ from imil_sim.report.tables.text import (
     interval_notes,
     intervals,
     metric_label,
+    named,
     p_column,
     table_of,
 )
 from imil_sim.stats import PRIMARY
+from imil_sim.text import DIGITS
 
 SLOPE_DIGITS = 4
 """A slope per unit of a field that goes up to 90 is small."""
@@ -64,8 +65,12 @@ def _effects(of: SetAnalysis) -> Iterator[Table]:
         for name, result, factor, effect in effects
     ]  # fmt: skip
     if rows:
+        left_out = {
+            name: named(factor.left_out, len(result.arms)) for name, result, factor, _ in effects if factor.left_out
+        }
         notes = (
             "A slope asks for a straight line; the figure shows whether there is one.",
+            *(f"Left out of {name}: {arms}." for name, arms in left_out.items()),
             *interval_notes([(name, result.metric, effect.estimate) for name, result, _, effect in effects]),
         )
         yield table_of(
