@@ -26,7 +26,7 @@ def _draw(data: ReportData) -> Iterator[Picture]:
                 yield strongest(result, result.strongest, name=name)
 
 
-PART = FigurePart("comparisons", _draw, place=20)
+PART = FigurePart("comparisons", _draw, place=20, lead=True)
 
 
 def factors(result: SweepResult, *, name: str) -> Picture:
@@ -125,7 +125,7 @@ def _slope(axes: Axes, of: FactorEffect) -> None:
 def _differences(axes: Axes, of: FactorEffect) -> None:
     """The difference of every two levels, a row each."""
     found = [effect.primary for effect in of.effects]
-    axes.errorbar([e.value for e in found], range(len(found)), None, _reach(found), **{**_LOOK, "linestyle": ""})
+    axes.errorbar([e.value for e in found], range(len(found)), None, _reach(found), linestyle="", **_LOOK)
     axes.axvline(0, color=style.DARK, linewidth=0.8, zorder=0.5)
     axes.set_yticks(range(len(found)), [style.wrapped(effect.label, 20) for effect in of.effects])
     axes.set_ylim(len(found) - 0.5, -0.5)
@@ -133,14 +133,7 @@ def _differences(axes: Axes, of: FactorEffect) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-_LOOK: dict[str, Any] = {
-    "color": style.ACCENT,
-    "marker": "o",
-    "markersize": 5,
-    "linewidth": 1.4,
-    "elinewidth": 1.2,
-    "linestyle": "-",
-}
+_LOOK: dict[str, Any] = {"color": style.ACCENT, "marker": "o", "markersize": 5, "linewidth": 1.4, "elinewidth": 1.2}
 
 
 def _reach(of: list[Estimate]) -> list[list[float]]:

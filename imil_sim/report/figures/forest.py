@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +17,8 @@ from imil_sim.report.parts import FigurePart, ReportData
 from imil_sim.stats import PRIMARY, Comparison, Estimate, metric_named
 
 ALPHA = 0.05
-DASHES = (0, (2.5, 1.5))
+Dashes = Literal["-"] | tuple[float, tuple[float, ...]]
+DASHES: Dashes = (0, (2.5, 1.5))
 
 
 def _draw(data: ReportData) -> Iterator[Picture]:
@@ -98,7 +100,8 @@ def forest(
 
 def _row(axes: Axes, place: int, of: Comparison, *, decided: bool) -> None:
     """Intervals below one another, so that a narrow one is never hidden behind a wide one."""
-    for estimate, lower, dashes in ((of.b, 0.2, "-"), (of.c, 0.32, DASHES)):
+    beside: tuple[tuple[Estimate, float, Dashes], ...] = ((of.b, 0.2, "-"), (of.c, 0.32, DASHES))
+    for estimate, lower, dashes in beside:
         if estimate is not of.primary and not math.isnan(estimate.low):
             at = place + lower
             axes.hlines(at, estimate.low, estimate.high, colors=style.MIDDLE, linewidths=0.9, linestyles=dashes)
@@ -143,9 +146,8 @@ def _legend(figure: Figure, of: Comparison, placebo: Estimate | None, margin: fl
     if placebo is not None:
         entries.append((Patch(facecolor=style.PALE), "placebo"))
     if margin is not None:
-        entries.append(
-            (Patch(facecolor="none", edgecolor=style.LIGHT, hatch="////", linewidth=0.5), f"equivalent: ±{margin:g}")
-        )
+        hatched = Patch(facecolor="none", edgecolor=style.LIGHT, hatch="////", linewidth=0.5)
+        entries.append((hatched, f"equivalent: ±{margin:g}"))
     handles, texts = zip(*entries, strict=True)
     figure.legend(handles, texts, loc="outside lower center", ncols=3, handlelength=1.8, columnspacing=1.4)
 

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -83,7 +83,7 @@ def png_of(figure: Figure, *, exact: bool = True) -> bytes:
     Unless ``exact``, in 256 colours of its own, which a drawing does not show and which weigh a third; images keep all.
     """
     content = io.BytesIO()
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     with own_settings():
         canvas.draw()  # not savefig, which would lay everything out twice
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
@@ -148,7 +148,7 @@ def sides(axes: Axes, of: Metric, reference: str) -> None:
     axes.set_title(f"{right} →", loc="right", color=MIDDLE)
 
 
-def room(axes: Axes, values: Iterable[float], axis: str = "x") -> None:
+def room(axes: Axes, values: Iterable[float], axis: Literal["x", "y"] = "x") -> None:
     """Set the limits of an axis so that all known values are inside."""
     seen = np.array(list(values), np.float64)
     known = seen[np.isfinite(seen)] if np.isfinite(seen).any() else np.zeros(1)
