@@ -88,7 +88,7 @@ def write_report(
     files["table1.tex"] = render_latex(table_1(analysis)).encode()
     files["report.md"] = render_markdown(document, tables_folder="tables").encode()
     files |= {f"tables/{name}": content for name, content in csv_tables(document).items()}
-    files["report.html"] = render_html(document)
+    files["report.html"] = render_html(document, tables_folder="tables")
     _clear(out, keep={*tables, *files})
     for name, frame in tables.items():
         write_csv(frame, out / name)
