@@ -92,6 +92,11 @@ class AwaitsAnswers(RunError):
 
     exit_code = 3
 
+    def __init__(self, message: str, questions: str = "") -> None:
+        super().__init__(message)
+        self.questions = questions
+        """Entry of the store that holds them, ``questions/KEY``; empty while nobody has put them there."""
+
 
 class StoreError(ImilSimError):
     """The store cannot be read or written."""

@@ -1,0 +1,245 @@
+"""Everything the command line does, as functions: ``import imil_sim as im``.
+
+A study is a path, the name of a shipped study, a dictionary like a parsed study file, or a `Study`. The functions that
+look at results train nothing: they read the store, and say which command or function fills it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imil_sim.engine.study_run import (
+    Execution,
+    Progress,
+    StudyPlan,
+    load_images_of,
+    plan_study,
+    run_study,
+    stored_results,
+)
+from imil_sim.errors import OracleError, UsageError
+from imil_sim.feedback import make_oracle
+from imil_sim.report.analysis import analyse
+from imil_sim.report.baseline import write_baseline
+from imil_sim.report.compare import StudyComparison, compare_studies
+from imil_sim.report.gate import judge
+from imil_sim.report.verdict import Verdict
+from imil_sim.results.check import measure, usable_baseline
+from imil_sim.results.report import StudyResults, check_place, reported
+from imil_sim.results.report import write_report as write_report_of
+from imil_sim.study.study import Study, find_study, parse_study, read_study
+
+AnyStudy = str | Path | Mapping[str, Any] | Study
+
+STORE = Path("runs")
+"""Where runs are kept unless a store is named."""
+
+QUIET = Progress()
+
+
+def load_study(study: AnyStudy, *, seeds: int | None = None) -> Study:
+    """The study of a file, a shipped name or a dictionary, checked; everything that is wrong with it is told at once.
+
+    Args:
+        study: path, name, dictionary (relative paths in it are beside the current folder), or a `Study` as it is.
+        seeds: how many of its seeds to keep, the first ones; None: all.
+
+    Raises:
+        StudyError: there is none, or it is wrong.
+        UsageError: more seeds are asked for than the study declares.
+    """
+    if isinstance(study, Mapping):
+        loaded = parse_study(study, beside=Path.cwd(), oracle_problem=_oracle_problem)
+    else:
+        loaded = study if isinstance(study, Study) else read_study(find_study(str(study)), _oracle_problem)
+    if seeds is None:
+        return loaded
+    if seeds > len(loaded.seeds):
+        raise UsageError(f"--seeds {seeds}: study {loaded.name} declares {len(loaded.seeds)}; raise seeds in the file")
+    return replace(loaded, seeds=loaded.seeds[:seeds])
+
+
+def plan(study: AnyStudy, *, store: str | Path = STORE, device: str = "cpu", progress: Progress = QUIET) -> StudyPlan:
+    """What a study would train: stages, epochs with and without sharing, what the store holds, how long the rest takes.
+
+    Raises:
+        ImilSimError: the study cannot be run.
+    """
+    return plan_study(load_study(study), Path(store), device, progress)
+
+
+def run(
+    study: AnyStudy,
+    *,
+    store: str | Path = STORE,
+    workers: int | None = 0,
+    device: str = "cpu",
+    progress: Progress = QUIET,
+    **where: Any,
+) -> StudyResults:
+    """Run a study; what the store holds already is not trained again.
+
+    Args:
+        study: see `load_study`.
+        store: folder of stages and records; made where it is missing.
+        workers: processes to train with; 0: this process; None: one a core. A script that starts processes needs the
+            usual ``if __name__ == "__main__":``.
+        device: ``cpu`` or ``cuda``.
+        progress: is told how it gets on; shows nothing by default.
+        **where: further fields of `Execution`: ``sharing``, ``scheduler``, ``security``, ``workers_per_gpu``.
+
+    Raises:
+        ImilSimError: the study, its images, or the store cannot be used. A run that fails is in the results.
+    """
+    loaded = load_study(study)
+    execution = Execution(Path(store), device, workers, **where)
+    library = load_images_of(loaded, execution.store, progress)
+    return StudyResults.of(loaded, run_study(loaded, execution, library, progress), library)
+
+
+def stored(
+    study: AnyStudy, *, store: str | Path = STORE, device: str = "cpu", progress: Progress = QUIET
+) -> StudyResults:
+    """What a store holds of a study; nothing is trained.
+
+    Raises:
+        ImilSimError: the images cannot be used, there is no such store, or it holds no run of the study.
+    """
+    if isinstance(study, StudyResults):
+        return study
+    loaded = load_study(study)
+    found, library = stored_results(loaded, Path(store), device, progress)
+    return StudyResults.of(loaded, found, library)
+
+
+def results(study: AnyStudy | StudyResults, *, store: str | Path = STORE, device: str = "cpu") -> pd.DataFrame:
+    """A row for every expected run and test set: arm, seed, test set, metrics, counts, every swept field.
+
+    Raises:
+        ImilSimError: as `stored`.
+    """
+    return _of(study, store, device).table()
+
+
+def predictions(study: AnyStudy | StudyResults, *, store: str | Path = STORE, device: str = "cpu") -> pd.DataFrame:
+    """A row for every run and test image: arm, seed, test set, image id, label, prediction, probability of each class.
+
+    Raises:
+        ImilSimError: as `stored`.
+    """
+    return _of(study, store, device).predictions()
+
+
+def differences(study: AnyStudy | StudyResults, *, store: str | Path = STORE, device: str = "cpu") -> pd.DataFrame:
+    """A row for every difference between two arms that the study asks for, in every metric, with intervals A, B, C.
+
+    Raises:
+        ImilSimError: as `stored`.
+    """
+    return _of(study, store, device).differences()
+
+
+def write_report(
+    study: AnyStudy | StudyResults,
+    folder: str | Path,
+    *,
+    store: str | Path = STORE,
+    device: str = "cpu",
+    images: bool = True,
+) -> Path:
+    """The page of a study's report, written to ``folder`` with its tables and figures.
+
+    Args:
+        study: see `load_study`, or what `run` gave.
+        folder: where to; made where it is missing. Files of an earlier report there are replaced, others stay.
+        store: that holds the runs.
+        device: on which they were trained.
+        images: whether figures may show images of the set.
+
+    Raises:
+        ImilSimError: as `stored`; or the folder cannot be written.
+    """
+    check_place(Path(folder))
+    return write_report_of(_of(study, store, device), Path(folder), images=images)
+
+
+def compare(
+    first: AnyStudy | StudyResults,
+    second: AnyStudy | StudyResults,
+    *,
+    store: str | Path = STORE,
+    second_store: str | Path | None = None,
+    device: str = "cpu",
+) -> StudyComparison:
+    """What the second study gained or lost beside the first, by matched arms and seeds; nothing is trained.
+
+    Raises:
+        ImilSimError: as `stored`; or the two have nothing in common.
+    """
+    one, other = _of(first, store, device), _of(second, second_store or store, device)
+    return compare_studies(*(analyse(of.study, reported(of.study, of.runs)) for of in (one, other)))
+
+
+def check(
+    study: AnyStudy,
+    baseline: str | Path,
+    *,
+    update: bool = False,
+    store: str | Path | None = None,
+    workers: int | None = 0,
+    device: str = "cpu",
+    progress: Progress = QUIET,
+) -> Verdict:
+    """Run a study and hold it against its baseline: whether anything moved that must not.
+
+    Args:
+        study: see `load_study`.
+        baseline: the file, or where to write it.
+        update: whether the baseline is written instead; it is not where the verdict failed.
+        store: whose runs are taken as they are; None: a new store, gone afterwards.
+        workers: as in `run`.
+        device: as in `run`.
+        progress: as in `run`.
+
+    Raises:
+        ImilSimError: the study, its images, or the store cannot be used; or the baseline is missing or another's.
+    """
+    loaded, path = load_study(study), Path(baseline)
+    asked = study if isinstance(study, str | Path) else loaded.name
+    remedy = (
+        "Write one from code that is known to be good, and keep it with the code: "
+        f"imil-sim check {asked} --baseline {baseline} --update"
+    )
+    known = None if update else usable_baseline(loaded, path, remedy, device)
+    with ExitStack() as stack:
+        if store is None:  # in an old one lies what older code made
+            try:
+                store = stack.enter_context(tempfile.TemporaryDirectory(prefix="imil-sim-check-"))
+            except OSError as error:
+                place = tempfile.gettempdir()
+                raise UsageError(f"no store can be made in {place}: {error}; name one with --store") from error
+        measured = measure(loaded, Execution(Path(store), device, workers), progress)
+    verdict = judge(loaded, known, measured.findings, measured.notes)
+    if update and verdict.passed:
+        write_baseline(measured.findings, path)
+    return verdict
+
+
+def _of(study: AnyStudy | StudyResults, store: str | Path, device: str) -> StudyResults:
+    return study if isinstance(study, StudyResults) else stored(study, store=store, device=device)
+
+
+def _oracle_problem(name: str, options: Mapping[str, Any]) -> str:
+    """What is wrong with an oracle and its options; empty where nothing is."""
+    try:
+        make_oracle(name, options)
+    except OracleError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,212 @@
+"""The results of a study: as tables, and as a report in a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from imil_sim.engine.data import ImageLibrary
+from imil_sim.engine.results import RunResult
+from imil_sim.errors import UsageError
+from imil_sim.report.analysis import Analysis, ReportedRun, analyse
+from imil_sim.report.assemble import assemble
+from imil_sim.report.differences import differences_table
+from imil_sim.report.document import Picture
+from imil_sim.report.figures import contact_sheet
+from imil_sim.report.files import write_whole
+from imil_sim.report.page import render_html, render_latex, render_markdown
+from imil_sim.report.pictures import arms_shown, pictures_of
+from imil_sim.report.results import (
+    Value,
+    results_table,
+    run_row,
+    timings_row,
+    write_csv,
+)
+from imil_sim.report.tables import paper_table
+from imil_sim.results.pictures import image_pictures
+from imil_sim.results.sessions import replayed_runs
+from imil_sim.study.record import Predictions
+from imil_sim.study.study import Study
+
+MANIFEST = ".files"
+"""Names the files of a report, so that the next one knows which are its own."""
+
+OF_A_REPORT = re.compile(r"(figures/)?[a-z0-9][a-z0-9_-]*\.(csv|html|md|png|svg|tex)")
+"""What a line of the manifest may name."""
+
+
+PREDICTION_COLUMNS = ["arm", "seed", "test_set", "image_id", "label", "predicted"]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResults:
+    """The runs of a study that are there, with every number a report shows."""
+
+    study: Study
+    runs: tuple[RunResult, ...]
+    """Those with a record, in the order of the study."""
+    library: ImageLibrary
+    analysis: Analysis
+    frames: Mapping[str, pd.DataFrame]
+    """By test set, a row for every expected run, whatever became of it: results.csv."""
+
+    @classmethod
+    def of(cls, study: Study, results: Sequence[RunResult], library: ImageLibrary) -> StudyResults:
+        """Of a study as its file stands and the results there are; runs without one are missing."""
+        runs = reported(study, results)
+        analysis = analyse(study, runs)
+        frames = {name: _frame(runs, name) for name in analysis.sets or ["main"]}
+        return cls(study, tuple(results), library, analysis, frames)
+
+    @property
+    def statuses(self) -> frozenset[str]:
+        """Of the runs that are there: done, failed, waiting."""
+        return frozenset(result.record.status for result in self.runs)
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Entries of the store with the questions that runs wait for, each once."""
+        return tuple(dict.fromkeys(result.record.questions for result in self.runs if result.record.questions))
+
+    def table(self) -> pd.DataFrame:
+        """A row for every expected run and test set: ``test_set``, then the columns of results.csv."""
+        parts = [frame.assign(test_set=name) for name, frame in self.frames.items()]
+        whole = pd.concat(parts, ignore_index=True)
+        return whole[["test_set", *whole.columns.drop("test_set")]]
+
+    def differences(self) -> pd.DataFrame:
+        """A row for every difference between two arms that the study asks for: differences.csv."""
+        return differences_table(self.analysis)
+
+    def predictions(self) -> pd.DataFrame:
+        """A row for every run, test set and test image.
+
+        Columns: arm, seed, test_set, image_id, label, predicted (class names), and ``p_CLASS``, the probability of each
+        class, in [0, 1].
+        """
+        parts = [
+            _predictions(result, name, shown)
+            for result in self.runs
+            for name in result.record.n_test
+            if (shown := result.predictions(name)) is not None
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=PREDICTION_COLUMNS)
+
+
+def _predictions(result: RunResult, test_set: str, shown: Predictions) -> pd.DataFrame:
+    names = np.array(result.record.class_names, dtype=object)
+    about = {
+        "arm": result.arm,
+        "seed": result.seed,
+        "test_set": test_set,
+        "image_id": shown.ids,
+        "label": names[shown.labels],
+        "predicted": names[shown.probabilities.argmax(axis=1)],
+    }
+    return pd.DataFrame(about | {f"p_{name}": shown.probabilities[:, c] for c, name in enumerate(names)})
+
+
+def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
+    """The page of the report that is written to the folder ``out``, with everything that lies beside it.
+
+    report.html, report.md, results.csv (one more for each further test set), differences.csv, table1.tex, timings.csv,
+    and the figures by themselves. Files of an earlier report that this one does not have are removed. Without
+    ``images`` no figure shows an image of the set, for a report that goes to people who may not see it.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    analysis, frames, results = of.analysis, of.frames, of.runs
+    pictures = pictures_of(analysis, frames)
+    shown = image_pictures(of.study, results, of.library, arms_shown(analysis)) if images else {}
+    for section, drawn in shown.items():
+        pictures[section] = [*pictures.get(section, []), *drawn]
+    document = assemble(analysis, frames, pictures, replayed_runs(results))
+    tables = {f"results{'' if name == 'main' else f'-{name}'}.csv": frame for name, frame in frames.items()}
+    tables["differences.csv"] = differences_table(analysis)
+    tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
+    files = _drawn(document.pictures)
+    files["table1.tex"] = render_latex(paper_table(analysis)).encode()
+    files["report.md"] = render_markdown(document).encode()
+    files["report.html"] = render_html(document)
+    _clear(out, keep={*tables, *files})
+    for name, frame in tables.items():
+        write_csv(frame, out / name)
+    for name, content in files.items():
+        write_whole(out / name, content)
+    return out / "report.html"
+
+
+def _drawn(pictures: Sequence[Picture]) -> dict[str, bytes]:
+    """The files of all figures, by their path in the folder."""
+    files = {f"figures/{picture.name}.png": picture.png for picture in pictures}
+    files |= {f"figures/{picture.name}.svg": picture.svg for picture in pictures if picture.svg is not None}
+    if pictures:
+        sheets = [picture for picture in pictures if picture.name.startswith("interactions-")]
+        unlike = [picture for picture in pictures if picture not in sheets[1:]]  # they look alike when they are small
+        files["figures/contact-sheet.png"] = contact_sheet(unlike)
+    return files
+
+
+def _clear(out: Path, keep: Collection[str]) -> None:
+    """Remove what an earlier report left in the folder and this one does not have; nothing that others put there."""
+    manifest = out / MANIFEST
+    try:
+        before = manifest.read_text(encoding="utf-8").splitlines() if manifest.is_file() else []
+    except (OSError, ValueError):
+        before = []
+    for name in before:
+        if name not in keep and OF_A_REPORT.fullmatch(name):
+            with suppress(OSError):
+                (out / name).unlink()
+    write_whole(manifest, "".join(f"{name}\n" for name in sorted(keep)).encode())
+
+
+def reported(study: Study, results: Sequence[RunResult]) -> list[ReportedRun]:
+    """Every expected run of the study, with what is there of it."""
+    found = {(result.arm, result.seed): result for result in results}
+    places = ((arm, run.seed) for arm, run in study.runs())
+    return [reported_run(found[place]) if place in found else ReportedRun(*place) for place in places]
+
+
+def reported_run(result: RunResult) -> ReportedRun:
+    """A run with what there is of it, as the report takes it."""
+    shown = {name: result.predictions(name) for name in result.record.n_test}
+    predictions = {name: of for name, of in shown.items() if of is not None}
+    return ReportedRun(result.arm, result.seed, result.record, predictions or None, result.training())
+
+
+def _frame(runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
+    """A row for every expected run, whatever became of it."""
+    return results_table([_row(run, test_set) for run in runs])
+
+
+def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:
+    row: dict[str, Value] = {"arm": run.arm, "seed": run.seed, "status": run.status}
+    if run.record is None:
+        return row
+    predictions = (run.predictions or {}).get(test_set)
+    if run.status == "done" and predictions is None:  # an arm with other test sets
+        return {**row, "run_key": run.record.run_key, "notes": f"not tested on {test_set}"}
+    return run_row(run.arm, run.record, predictions)
+
+
+def check_place(out: Path) -> None:
+    """Nothing, if the results can be written to ``out``; better known before training than after.
+
+    Raises:
+        UsageError: a file stands in the way, or the folder that is there cannot be written.
+    """
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise UsageError(f"the results cannot go to {out}: {there} is a file; name a folder with --out")
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"the results cannot go to {out}: {there} cannot be written; name another folder with --out")
