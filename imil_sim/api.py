@@ -7,8 +7,8 @@ look at results train nothing: they read the store, and say which command or fun
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,24 @@ from imil_sim.engine.study_run import (
 )
 from imil_sim.errors import OracleError, UsageError
 from imil_sim.feedback import make_oracle
-from imil_sim.report.analysis import analyse
-from imil_sim.report.baseline import write_baseline
+from imil_sim.io import readable_by
+from imil_sim.output.report import StudyResults, check_place, surroundings
+from imil_sim.output.report import write_report as write_report_of
+from imil_sim.output.sessions import write_sessions as recorded_sessions
+from imil_sim.report.baseline import changes, check_of_study, read_baseline, write_baseline
 from imil_sim.report.compare import StudyComparison, compare_studies
-from imil_sim.report.gate import judge
-from imil_sim.report.verdict import Verdict
-from imil_sim.results.check import measure, usable_baseline
-from imil_sim.results.report import StudyResults, check_place, reported
-from imil_sim.results.report import write_report as write_report_of
+from imil_sim.report.files import write_whole
+from imil_sim.report.gate import check_margins, judge
+from imil_sim.report.page import render_html, render_markdown
+from imil_sim.report.results import arm_summary, write_csv
+from imil_sim.report.verdict import Verdict, document_of, junit_of, lines_of
 from imil_sim.study.study import Study, find_study, parse_study, read_study
+
+__all__ = [
+    "AnyStudy", "Execution", "Progress", "Study", "StudyComparison", "StudyPlan", "StudyResults", "Verdict",
+    "arm_summary", "check", "check_place", "compare", "differences", "lines_of", "load_study", "plan", "predictions",
+    "results", "run", "stored", "write_comparison", "write_report", "write_sessions", "write_verdict",
+]  # fmt: skip
 
 AnyStudy = str | Path | Mapping[str, Any] | Study
 
@@ -100,8 +109,10 @@ def run(
     """
     loaded = load_study(study)
     execution = Execution(Path(store), device, workers, **where)
+    there = {entry.name for entry in (execution.store / "runs").glob("*")}
     library = load_images_of(loaded, execution.store, progress)
-    return StudyResults.of(loaded, run_study(loaded, execution, library, progress), library)
+    done = run_study(loaded, execution, library, progress)
+    return StudyResults.of(loaded, done, library, device, sum(result.record.run_key in there for result in done))
 
 
 def stored(
@@ -112,11 +123,9 @@ def stored(
     Raises:
         ImilSimError: the images cannot be used, there is no such store, or it holds no run of the study.
     """
-    if isinstance(study, StudyResults):
-        return study
     loaded = load_study(study)
     found, library = stored_results(loaded, Path(store), device, progress)
-    return StudyResults.of(loaded, found, library)
+    return StudyResults.of(loaded, found, library, device, len(found))
 
 
 def results(study: AnyStudy | StudyResults, *, store: str | Path = STORE, device: str = "cpu") -> pd.DataFrame:
@@ -125,7 +134,7 @@ def results(study: AnyStudy | StudyResults, *, store: str | Path = STORE, device
     Raises:
         ImilSimError: as `stored`.
     """
-    return _of(study, store, device).table()
+    return _of(study, store, device).results
 
 
 def predictions(study: AnyStudy | StudyResults, *, store: str | Path = STORE, device: str = "cpu") -> pd.DataFrame:
@@ -134,7 +143,7 @@ def predictions(study: AnyStudy | StudyResults, *, store: str | Path = STORE, de
     Raises:
         ImilSimError: as `stored`.
     """
-    return _of(study, store, device).predictions()
+    return _of(study, store, device).predictions
 
 
 def differences(study: AnyStudy | StudyResults, *, store: str | Path = STORE, device: str = "cpu") -> pd.DataFrame:
@@ -143,7 +152,7 @@ def differences(study: AnyStudy | StudyResults, *, store: str | Path = STORE, de
     Raises:
         ImilSimError: as `stored`.
     """
-    return _of(study, store, device).differences()
+    return _of(study, store, device).differences
 
 
 def write_report(
@@ -184,11 +193,11 @@ def compare(
         ImilSimError: as `stored`; or the two have nothing in common.
     """
     one, other = _of(first, store, device), _of(second, second_store or store, device)
-    return compare_studies(*(analyse(of.study, reported(of.study, of.runs)) for of in (one, other)))
+    return compare_studies(one.analysis, other.analysis)
 
 
 def check(
-    study: AnyStudy,
+    study: AnyStudy | StudyResults,
     baseline: str | Path,
     *,
     update: bool = False,
@@ -196,40 +205,96 @@ def check(
     workers: int | None = 0,
     device: str = "cpu",
     progress: Progress = QUIET,
+    remedy: str = "Write one from code that is known to be good, with update=True, and keep it with the code",
 ) -> Verdict:
-    """Run a study and hold it against its baseline: whether anything moved that must not.
+    """Hold a study against its baseline: whether anything moved that must not.
 
     Args:
-        study: see `load_study`.
+        study: see `load_study`; it is run. Or what `run` gave.
         baseline: the file, or where to write it.
         update: whether the baseline is written instead; it is not where the verdict failed.
         store: whose runs are taken as they are; None: a new store, gone afterwards.
         workers: as in `run`.
         device: as in `run`.
         progress: as in `run`.
+        remedy: what to do where the baseline cannot be used; ends the message of the error.
 
     Raises:
-        ImilSimError: the study, its images, or the store cannot be used; or the baseline is missing or another's.
+        ImilSimError: the study, its images, or the store cannot be used; the baseline is missing, damaged or another's;
+            or the environment is another one and the study has no margin.
     """
-    loaded, path = load_study(study), Path(baseline)
-    asked = study if isinstance(study, str | Path) else loaded.name
-    remedy = (
-        "Write one from code that is known to be good, and keep it with the code: "
-        f"imil-sim check {asked} --baseline {baseline} --update"
-    )
-    known = None if update else usable_baseline(loaded, path, remedy, device)
-    with ExitStack() as stack:
-        if store is None:  # in an old one lies what older code made
-            try:
-                store = stack.enter_context(tempfile.TemporaryDirectory(prefix="imil-sim-check-"))
-            except OSError as error:
-                place = tempfile.gettempdir()
-                raise UsageError(f"no store can be made in {place}: {error}; name one with --store") from error
-        measured = measure(loaded, Execution(Path(store), device, workers), progress)
-    verdict = judge(loaded, known, measured.findings, measured.notes)
+    given = study if isinstance(study, StudyResults) else None
+    loaded = given.study if given else load_study(study)  # type: ignore[arg-type]  # mypy does not see that it is one
+    known = None
+    if not update:
+        known = read_baseline(Path(baseline), remedy)
+        check_of_study(loaded, known, remedy)
+        check_margins(loaded, changes(known.environment, surroundings(device)))
+    notes = []
+    if given is None:
+        with _store(store) as root:
+            given = run(loaded, store=root, workers=workers, device=device, progress=progress)
+            findings = given.findings
+        if given.reused:
+            notes = [
+                f"{given.reused} of {len(given.stored)} runs were in the store already: the code that is checked did "
+                "not make them."
+            ]
+    else:
+        findings = given.findings
+    verdict = judge(loaded, known, findings, notes)
     if update and verdict.passed:
-        write_baseline(measured.findings, path)
+        write_baseline(findings, Path(baseline))
     return verdict
+
+
+@contextmanager
+def _store(store: str | Path | None) -> Iterator[Path]:
+    """The store: a new one, gone afterwards, unless one is named; in an old one lies what older code made."""
+    if store is not None:
+        yield Path(store)
+        return
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="imil-sim-check-")
+    except OSError as error:
+        raise UsageError(f"no store can be made in {tempfile.gettempdir()}: {error}; name one with --store") from error
+    with folder as name:
+        yield Path(name)
+
+
+def write_comparison(found: StudyComparison, folder: str | Path) -> Path:
+    """The page of a comparison, written to ``folder`` as HTML, Markdown and CSV.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    place = Path(folder)
+    write_csv(found.rows, place / "comparison.csv")
+    write_whole(place / "comparison.md", render_markdown(found.document).encode())
+    write_whole(place / "comparison.html", render_html(found.document))
+    return place / "comparison.html"
+
+
+def write_verdict(verdict: Verdict, *, junit: str | Path | None = None, summary: str | Path | None = None) -> None:
+    """Write a verdict as JUnit XML, as Markdown, or both, for everybody: the server that ran the check shows them.
+
+    Raises:
+        UsageError: a place cannot be written.
+    """
+    with readable_by("everybody"):
+        if junit is not None:
+            write_whole(Path(junit), junit_of(verdict))
+        if summary is not None:
+            write_whole(Path(summary), render_markdown(document_of(verdict)).encode())
+
+
+def write_sessions(of: StudyResults, folder: str | Path) -> list[Path]:
+    """One session of recorded answers for every run that is done and consulted, to be replayed: ``ARM-seedN.jsonl``.
+
+    Raises:
+        SessionError: some cannot be written; all of them are named, and the others are there.
+    """
+    return recorded_sessions(of.study, of.stored, of.library, Path(folder))
 
 
 def _of(study: AnyStudy | StudyResults, store: str | Path, device: str) -> StudyResults:

@@ -162,7 +162,7 @@ def several(count: int, one: str, many: str = "") -> str:
     >>> several(1, "image"), several(2, "image"), several(0, "image is", "images are")
     ('1 image', '2 images', '0 images are')
     """
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def listed(problems: Iterable[str]) -> str:

@@ -21,14 +21,14 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = (
     "errors", "seeds", "io", "registry", "study", "feedback", "images", "sessions", "training",
-    "engine", "stats", "report", "annotate", "cli",
+    "engine", "stats", "report", "output", "api", "annotate", "cli",
 )  # fmt: skip
 """From the ground up; a room may import its own modules and those that stand before it."""
 LEVEL = {room: level for level, room in enumerate(ROOMS)} | {
     "testing": ROOMS.index("cli"),
     "pytest_plugin": len(ROOMS),  # a second rim beside cli, which it stands on
 }
-STRANGERS = {"report": {"engine", "training"}, "annotate": {"images", "training", "engine", "report"}}
+STRANGERS = {"report": {"engine", "training"}, "annotate": {"images", "training", "engine", "report", "output", "api"}}
 """Rooms that stand lower and are closed all the same: a report reads records, it trains nothing; a person is shown
 questions, and writes a session."""
 WITHOUT_TORCH = ("study", "feedback", "images", "sessions", "stats", "report", "annotate")

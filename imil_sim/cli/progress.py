@@ -50,7 +50,7 @@ class TerminalProgress(Progress):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.bars.stop()
 
-    # --------------------------------------------------------------------------------------------- what the engine calls
+    # -------------------------------------------------------------------------------------------- what the engine calls
 
     def count(self, what: str, done: int, total: int) -> None:
         """Move the bar of ``what``."""

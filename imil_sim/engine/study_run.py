@@ -20,6 +20,7 @@ from imil_sim.engine.results import RunResult, keep, recorded, recorded_segments
 from imil_sim.engine.stages import Lineage, run_key
 from imil_sim.engine.steps import Done, Step, StepRunner, Watch
 from imil_sim.engine.store import Store
+from imil_sim.engine.tree import Tree, trees_of
 from imil_sim.engine.upkeep import NotedRun, note_study
 from imil_sim.errors import DataError, MissingData, StoreError, UsageError
 from imil_sim.images.listing import counted
@@ -130,6 +131,10 @@ class StudyPlan:
     estimate: Estimate | None
     processes: int
     """That would train here, unless told otherwise."""
+
+    def trees(self) -> list[Tree]:
+        """Trunks with their branches, as `imil-sim plan` draws them; those of seeds alike once."""
+        return trees_of(self.plan, self.arms, self.runs)
 
     def summary(self) -> dict[str, object]:
         """The numbers of ``imil-sim plan --json``."""

@@ -14,7 +14,7 @@ from imil_sim.errors import listed
 from imil_sim.report import controls
 from imil_sim.report.aligned import MAIN, AlignedPredictions, Done, Run, tested
 from imil_sim.report.results import unlike_environments
-from imil_sim.report.sweeps import Line, lines
+from imil_sim.report.sweeps import Line, SweepResult, lines, sweep_results
 from imil_sim.stats import (
     ArmSummary,
     Comparison,
@@ -94,6 +94,8 @@ class SetAnalysis:
     exploratory: Mapping[str, tuple[Comparison, ...]]
     """Every other arm against the reference, Benjamini-Hochberg within the metric: the levels of the sweeps."""
     trends: tuple[SweepTrend, ...]
+    sweeps: tuple[SweepResult, ...]
+    """Sweep by sweep and base arm by base arm within each metric, the metrics in their order."""
     incomparable: Mapping[str, str]
     """By arm: why runs of it that are done are NaN here, such as other test images than the reference's."""
 
@@ -205,6 +207,7 @@ def _of_set(name: str, study: Study, of: AlignedPredictions, metrics: Sequence[s
         exploratory={
             metric: compare(known, exploratory, adjustment="benjamini-hochberg") for metric, known in components.items()
         },
+        sweeps=sweep_results(study, components, {arm for arm, _ in of.runs}),
         trends=tuple(_trend(line, place, components) for line in lines(study, {arm for arm, _ in of.runs})),
         incomparable=of.incomparable,
     )

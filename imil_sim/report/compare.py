@@ -15,8 +15,8 @@ from imil_sim.errors import UsageError, listed, several
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Document, Section, Statement, Table, Tone
 from imil_sim.report.results import unlike_environments
-from imil_sim.report.tables.differences import comparison_cells, comparison_columns, comparison_notes
-from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, anchor, capital, number, on_set, ranges
+from imil_sim.report.tables.differences import comparison_cells, comparison_columns
+from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, anchor, capital, interval_notes, number, on_set, ranges
 from imil_sim.stats import Comparison, Components, compare, metric_named
 from imil_sim.study.record import Predictions
 from imil_sim.study.spec import ArmSpec, Source
@@ -446,7 +446,10 @@ def _differences(of: SetAnalysis, metric: str, compared: _Compared, rows: Sequen
         f"{capital(METRIC_NAMES[metric])}: the second minus the first{on_set(of.name)}",
         columns,
         tuple((arm, own[arm].first, own[arm].second, *comparison_cells(c), own[arm].n_equal) for arm, c in named),
-        (f"{better.capitalize()} 0 the second is the better one.", *comparison_notes(named, metric)),
+        (
+            f"{better.capitalize()} 0 the second is the better one.",
+            *interval_notes([(arm, metric, one) for arm, one in named]),
+        ),
     )
 
 

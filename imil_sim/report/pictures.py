@@ -15,7 +15,7 @@ from imil_sim.report.document import Picture
 from imil_sim.report.figures import DoseLine
 from imil_sim.report.planned import has_runs_to_come
 from imil_sim.report.sweeps import CONSULTATIONS, POINT, point_names
-from imil_sim.report.tables import overlap
+from imil_sim.report.tables.feedback import overlap
 from imil_sim.stats import PRIMARY, Estimate, compare
 
 DRAWN: tuple[str, ...] = ("auroc", "accuracy")

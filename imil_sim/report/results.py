@@ -185,15 +185,22 @@ def unlike_environments(records: Iterable[RunRecord]) -> str:
 # ---------------------------------------------------------------------------------------------------------- tables
 
 
-def results_table(rows: Iterable[Mapping[str, Value]]) -> pd.DataFrame:
+def results_table(
+    rows: Iterable[Mapping[str, Value]], swept: Mapping[str, Mapping[str, str | float]] | None = None
+) -> pd.DataFrame:
     """All rows as one table: `COLUMNS` first, further metrics, then the columns of the attribute groups, sorted.
+
+    At the end stands a column for every swept field, under its dotted name.
 
     Texts are text, counts whole numbers with ``<NA>`` for none, all else float with NaN for none.
     """
     given = [dict(row) for row in rows]
     first = (*COLUMNS, *(name for name in metric_names(compared=False) if name not in COLUMNS))
     extra = sorted({column for row in given for column in row} - set(first))
-    return pd.DataFrame({name: _column(name, [row.get(name) for row in given]) for name in (*first, *extra)})
+    columns = {name: _column(name, [row.get(name) for row in given]) for name in (*first, *extra)}
+    for field, values in (swept or {}).items():
+        columns[field] = _settings([values.get(str(row["arm"])) for row in given])
+    return pd.DataFrame(columns)
 
 
 def _column(name: str, values: list[Value]) -> pd.Series[Any]:
@@ -202,6 +209,15 @@ def _column(name: str, values: list[Value]) -> pd.Series[Any]:
     if name in COUNTS or (name not in COLUMNS and name.startswith("n_")):
         return pd.Series([pd.NA if v is None else v for v in values], dtype="Int64")
     return pd.Series([math.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def _settings(values: list[str | float | None]) -> pd.Series[Any]:
+    """What runs have in a swept field: whole numbers, numbers or text; missing where the arm has no such field."""
+    if any(isinstance(value, str) for value in values):
+        return pd.Series(["" if value is None else value for value in values], dtype=object)
+    numbers = [pd.NA if value is None else value for value in values]
+    whole = all(value is None or float(value).is_integer() for value in values)
+    return pd.Series(numbers, dtype="Int64") if whole else pd.Series(numbers, dtype="Float64")
 
 
 def arm_summary(

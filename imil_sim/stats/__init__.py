@@ -25,6 +25,7 @@ from imil_sim.stats.comparison import (
 from imil_sim.stats.components import Components, Resplit, components_of
 from imil_sim.stats.contrast import Inferences
 from imil_sim.stats.estimate import Estimate
+from imil_sim.stats.factorial import difference_weights, slope_weights, weighted
 from imil_sim.stats.margins import equivalence, non_inferiority
 from imil_sim.stats.metric import PRIMARY, Metric, jackknifed, metric_named, metric_names
 from imil_sim.stats.mrmc import Covariances, Spread, minimum_detectable_effect
@@ -47,6 +48,7 @@ __all__ = [
     "benjamini_hochberg",
     "compare",
     "components_of",
+    "difference_weights",
     "equivalence",
     "holm",
     "iqm",
@@ -58,8 +60,10 @@ __all__ = [
     "non_inferiority",
     "null_ece",
     "over_seeds",
+    "slope_weights",
     "summarise",
     "superiority",
     "trend",
+    "weighted",
     "wilson",
 ]

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from imil_sim.cli.pictures import varied
 from imil_sim.feedback.grid import Grid
+from imil_sim.output.pictures import varied
 from imil_sim.report.figures.interactions import Sample
 
 

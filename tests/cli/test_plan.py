@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from imil_sim.cli import plan as module
+from imil_sim.cli import plan
+from imil_sim.engine import study_run as module
 from imil_sim.study.study import parse_study
 
 RUN = ("run", "tiny.toml", "--workers", "0")
@@ -142,7 +143,7 @@ def test_too_many_models_are_not_timed(here: Path, call: Any) -> None:
 
 
 def test_the_examples_in_the_module_are_true() -> None:
-    results = doctest.testmod(module)
+    results = doctest.testmod(plan)
     assert (results.failed, results.attempted) == (0, 1)
 
 

@@ -1,73 +1,64 @@
-"""The arms, each by itself: what a metric comes to over its seeds."""
+"""The arms, each by itself: every metric over the seeds, and the primary one run by run."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import pandas as pd
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Column, Table
+from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.text import (
     DIGITS,
+    METRIC,
     METRIC_NAMES,
-    absences,
     anchor,
     capital,
-    caveats,
-    grouped,
+    frame_of,
     inference_columns,
+    interval_notes,
     intervals,
     mean_sd,
+    metric_label,
+    of_images,
     on_set,
+    table_of,
 )
-from imil_sim.stats import ArmSummary, Inferences, metric_named
 
 
-def arms_overview(analysis: Analysis, of: SetAnalysis) -> Table:
+def build(data: ReportData) -> Iterator[Table]:
+    """Of every test set all metrics; of the study's own also their intervals, and every run."""
+    for of in data.analysis.sets.values():
+        yield overview(data.analysis, of)
+        if of is data.main:
+            yield _intervals(data.analysis, of)
+            yield _seeds(data.analysis, of)
+
+
+def overview(analysis: Analysis, of: SetAnalysis) -> Table:
     """Every arm in every metric: mean and standard deviation over seeds."""
-    expected = len(analysis.seeds)
-    rows, told = [], []
-    for place, arm in enumerate(analysis.arms):
-        values = [components.values[place] for components in of.components.values()]
-        done = sum(analysis.runs[arm, seed].status == "done" for seed in analysis.seeds)
-        rows.append((arm, f"{done} of {expected}", *(mean_sd(of_metric) for of_metric in values)))
-        told += [(arm, why) for why in _why_no_mean(of, arm, place, done)]
-    headings = [Column(METRIC_NAMES[metric], explained=_direction(metric)) for metric in of.components]
-    notes = (
-        f"Mean over seeds, in brackets the standard deviation over seeds; {of_images(of)}.",
-        *([] if expected > 1 else ["One seed says nothing about chance: there is no standard deviation."]),
-        *grouped(told, len(rows)),
-    )
-    return Table(
-        anchor("arms", of.name), f"The arms in every metric{on_set(of.name)}",
-        (Column("Arm"), Column("Runs", explained="done, of those expected"), *headings), tuple(rows), notes,
-    )  # fmt: skip
+    done = [sum(analysis.runs[arm, seed].status == "done" for seed in analysis.seeds) for arm in analysis.arms]
+    frame = pd.DataFrame({"Arm": analysis.arms, "Runs": [f"{count} of {len(analysis.seeds)}" for count in done]})
+    for metric, components in of.components.items():
+        frame[metric_label(metric)] = pd.Series([mean_sd(values) for values in components.values], dtype=object)
+    columns = (Column("Arm"), Column("Runs", explained="done, of those expected"), *map(Column, frame.columns[2:]))
+    notes = [
+        f"Mean over seeds (standard deviation); {of_images(of)}.",
+        *(f"No {METRIC_NAMES[m]}: {c.why_no_parts}." for m, c in of.components.items()
+          if c.why_no_parts and np.isnan(c.values).all()),
+    ]  # fmt: skip
+    dash = "no run of the arm is done, or its runs cannot be used; they are listed with the reasons"
+    return table_of(anchor("arms", of.name), f"The arms in every metric{on_set(of.name)}", columns, frame, notes, dash)
 
 
-def arms_by_metric(analysis: Analysis, of: SetAnalysis) -> tuple[Table, ...]:
-    """A table a metric, the primary one first: mean, spread and the three intervals of the mean of every arm."""
-    return tuple(_of_metric(analysis, of, metric, summaries) for metric, summaries in of.arms.items())
-
-
-def of_images(of: SetAnalysis) -> str:
-    """``tested on 200 images``, or that every seed has its own."""
-    if of.ids:
-        return f"tested on {len(of.ids)} images, the same for every run"
-    sizes = sorted({components.n_images for components in of.components.values()} - {0})
-    return f"every seed has test images of its own, {' or '.join(map(str, sizes)) or 'an unknown number'} of them"
-
-
-def _of_metric(analysis: Analysis, of: SetAnalysis, metric: str, summaries: tuple[ArmSummary, ...]) -> Table:
-    inferences = [Inferences(summary.a, summary.b, summary.c) for summary in summaries]
-    names = [analysis.arms[summary.arm] for summary in summaries]
-    rows = tuple(
-        (
-            name, summary.n_seeds, summary.mean, summary.sd, summary.iqm, summary.lowest, summary.highest,
-            *intervals(three),
-        )
-        for name, summary, three in zip(names, summaries, inferences, strict=True)
-    )  # fmt: skip
+def _intervals(analysis: Analysis, of: SetAnalysis) -> Table:
+    """Spread over seeds and the three intervals of the mean, metric by metric, the primary one first."""
+    every = [summary for summaries in of.arms.values() for summary in summaries]
     columns = (
         Column("Arm"),
+        METRIC,
         Column("Seeds", explained="with a run that is done"),
         Column("Mean", DIGITS),
         Column("sd", DIGITS, explained="over seeds, n - 1"),
@@ -76,31 +67,36 @@ def _of_metric(analysis: Analysis, of: SetAnalysis, metric: str, summaries: tupl
         Column("Highest", DIGITS),
         *inference_columns(of, signed=False),
     )
-    lone = [(n, "No standard deviation: of one seed there is none") for n, s in zip(names, summaries, strict=True)
-            if s.n_seeds == 1]  # fmt: skip
+    rows = [
+        (
+            analysis.arms[s.arm], metric_label(s.metric), s.n_seeds, s.mean, s.sd, s.iqm, s.lowest, s.highest,
+            *intervals(s),
+        )
+        for s in every
+    ]  # fmt: skip
     notes = (
-        f"{capital(_direction(metric))}; {of_images(of)}.",
-        *caveats(metric, inferences),
-        *grouped(lone, len(rows)),
-        *absences(list(zip(names, inferences, strict=True))),
+        "Arms are paired: whether they differ is said by their differences, not by overlapping intervals.",
+        *interval_notes([(analysis.arms[s.arm], s.metric, s) for s in every]),
     )
-    base = f"arms-{metric.replace('_', '-')}"
-    caption = f"{capital(METRIC_NAMES[metric])} of the arms{on_set(of.name)}"
-    return Table(anchor(base, of.name), caption, columns, rows, notes)
+    return table_of(
+        "arm-intervals", "The arms with their intervals", columns, frame_of(rows, columns), notes,
+        dash="no run is done, or no such interval; of one seed there is no sd",
+    )  # fmt: skip
 
 
-def _direction(metric: str) -> str:
-    return f"{metric_named(metric).better_side} is better"
+def _seeds(analysis: Analysis, of: SetAnalysis) -> Table:
+    """The primary metric of every run, arms as rows and seeds as columns; the status of a run that is not done."""
+    metric, components = next(iter(of.components.items()))
+    frame = pd.DataFrame(components.values, analysis.arms, analysis.seeds).astype(object)
+    for (arm, seed), run in analysis.runs.items():
+        if run.status != "done":
+            frame.loc[arm, seed] = run.status
+    columns = (Column("Arm"), *(Column(f"seed {seed}", DIGITS) for seed in analysis.seeds))
+    return table_of(
+        "seeds", f"{capital(METRIC_NAMES[metric])} of every run", columns, frame.reset_index(),
+        ("Runs of one seed share split, initial weights and batch order: compare within a column.",),
+        dash=components.why_no_parts or "the run is done and cannot be used; the reason is listed",
+    )  # fmt: skip
 
 
-def _why_no_mean(of: SetAnalysis, arm: str, place: int, done: int) -> list[str]:
-    """Why metrics of an arm are missing altogether."""
-    if not done:
-        return ["No metrics: no run is done"]
-    if arm in of.incomparable and all(np.isnan(c.values[place]).all() for c in of.components.values()):
-        return [f"No metrics: {of.incomparable[arm]}"]
-    return [
-        f"No {METRIC_NAMES[metric]}: {components.why_no_parts or 'the predictions of its runs are not numbers'}"
-        for metric, components in of.components.items()
-        if np.isnan(components.values[place]).all()
-    ]
+PART = TablePart("arms", build)

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
 import pandas as pd
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.tables.text import anchor, grouped, mean_sd, named, on_set
+from imil_sim.report.parts import ReportData, TablePart
+from imil_sim.report.tables.text import DIGITS, anchor, named, on_set, over_seeds, table_of
 from imil_sim.stats.subsets import MINIMUM_GROUP, UNKNOWN, mean_known
 
 LEFT_OVER = 0.5
 """Share of the AUROC above 0.5 that must be left with the lungs blacked out before the table remarks on it."""
 
+MEAN = "Mean over seeds (standard deviation)."
 
-def attention_table(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) -> Table:
-    """The CAM's share in the lung, the pointing game, and the AUROC with and without lungs, of every arm.
 
-    Args:
-        analysis: the study.
-        of: one of its test sets.
-        frame: the `results_table` of that set.
-    """
-    rows: list[tuple[Cell, ...]] = []
-    told: list[tuple[str, str]] = []
-    suspects = []
-    for arm in analysis.arms:
-        own = frame[(frame["arm"] == arm) & (frame["status"] == "done")]
-        rows.append(
-            (
-                arm,
-                mean_sd(own["attention_ratio"], digits=2), _count(own["n_attention"]),
-                mean_sd(own["pointing"], digits=2), _count(own["n_pointing"]),
-                mean_sd(own["auroc"]), mean_sd(own["auroc_lungs_hidden"]), mean_sd(own["auroc_lungs_only"]),
-                _count(own["n_lungs"]),
-            )
-        )  # fmt: skip
-        told += [(arm, why) for why in _why_absent(own)]
-        whole, hidden = mean_known(own["auroc"]).value, mean_known(own["auroc_lungs_hidden"]).value
-        if whole > 0.5 and hidden - 0.5 > LEFT_OVER * (whole - 0.5):
-            suspects.append(arm)
+def build(data: ReportData) -> Iterator[Table]:
+    """Of every test set the attention and the worst groups; of the study's own all groups."""
+    for name, of in data.analysis.sets.items():
+        frame, values = data.frames[name], _attributes(data.analysis, of)
+        yield _attention(data.analysis, of, frame)
+        yield from _worst(data.analysis, of, frame, values)
+        if of is data.main:
+            yield from _groups(data.analysis, frame, values)
+
+
+def _attention(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) -> Table:
+    """The CAM's share in the lung, the pointing game, and the AUROC with and without lungs, of every arm."""
     columns = (
         Column("Arm"),
         Column("CAM in the lung", explained="its share of the CAM over its share of the image; 1 is a map without aim"),
@@ -52,41 +41,39 @@ def attention_table(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) ->
         Column("lungs only", explained="AUROC with all but the lungs blacked out"),
         Column("n, hidden", explained="test images with a lung mask"),
     )
-    notes = [
-        "Mean over seeds, in brackets the standard deviation over seeds. An image with something blacked out is none "
-        "the "
-        "model has seen in training, so a low AUROC of such images alone proves little; a high one without lungs does."
-    ]
-    if suspects:
+    shown = {
+        "attention_ratio": 2, "pointing": 2, "auroc": DIGITS, "auroc_lungs_hidden": DIGITS, "auroc_lungs_only": DIGITS
+    }  # fmt: skip
+    table = over_seeds(frame, analysis.arms, shown)
+    for place, count in ((2, "n_attention"), (4, "n_pointing"), (8, "n_lungs")):
+        table.insert(place, count, _counts(analysis, frame, count))
+    notes = [f"{MEAN} Training had no blacked-out images: only a high AUROC without lungs proves something."]
+    if suspects := [arm for arm in analysis.arms if _without_lungs(frame[frame["arm"] == arm])]:
         notes.append(
             "Right for the wrong reason, perhaps: with the lungs blacked out more than half of what the AUROC has "
-            f"above 0.5 is left ({named(suspects, len(rows))})."
+            f"above 0.5 is left ({named(suspects, len(analysis.arms))})."
         )
     if len(estimated := frame["n_lungs_estimated"].dropna()) and int(estimated.max()):
         notes.append(f"Up to {int(estimated.max())} lung masks a run were estimated from the image.")
-    return Table(
-        anchor("attention", of.name), f"Where the models look{on_set(of.name)}", columns, tuple(rows),
-        (*notes, *grouped(told, len(rows))),
+    return table_of(
+        anchor("attention", of.name), f"Where the models look{on_set(of.name)}", columns, table, notes,
+        dash="no run of the arm is done, or no test image has the masks, or images of one class only have them",
     )  # fmt: skip
 
 
-def worst_groups_table(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) -> Table | None:
-    """The accuracy and the AUROC of the worst group of every attribute; None where no image has one with few values."""
-    attributes = [name for name in _attributes(analysis, of) if f"worst_accuracy_{name}" in frame]
-    if not attributes:
-        return None
-    rows: list[tuple[Cell, ...]] = []
-    told: list[tuple[str, str]] = []
-    for attribute in attributes:
-        for arm in analysis.arms:
-            own = frame[frame["arm"] == arm]
-            accuracy, auroc = (mean_sd(own[f"worst_{metric}_{attribute}"]) for metric in ("accuracy", "auroc"))
-            rows.append((arm, attribute, mean_sd(own["accuracy"]), accuracy, mean_sd(own["auroc"]), auroc))
-            if not (own["status"] == "done").any():
-                told.append((arm, "No numbers: no run is done"))
-            else:
-                lost = [name for name, value in (("accuracy", accuracy), ("AUROC", auroc)) if value is None]
-                told += [(attribute, f"No worst {name}: no group is large enough and has one") for name in lost]
+def _without_lungs(own: pd.DataFrame) -> bool:
+    whole, hidden = mean_known(own["auroc"]).value, mean_known(own["auroc_lungs_hidden"]).value
+    return whole > 0.5 and hidden - 0.5 > LEFT_OVER * (whole - 0.5)
+
+
+def _worst(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame, values: dict[str, list[str]]) -> Iterator[Table]:
+    """The accuracy and the AUROC of the worst group of every attribute; nothing where no image has one."""
+    parts = []
+    for attribute in (name for name in values if f"worst_accuracy_{name}" in frame):
+        names = ["accuracy", f"worst_accuracy_{attribute}", "auroc", f"worst_auroc_{attribute}"]
+        part = over_seeds(frame, analysis.arms, dict.fromkeys(names, DIGITS)).set_axis(range(5), axis=1)
+        part.insert(1, "attribute", attribute)
+        parts.append(part)
     columns = (
         Column("Arm"),
         Column("Attribute"),
@@ -95,35 +82,28 @@ def worst_groups_table(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame)
         Column("AUROC", explained="of all test images"),
         Column("worst group's AUROC"),
     )
-    notes = (
-        "Mean over seeds, in brackets the standard deviation over seeds, of the worst group of each run: which one it "
-        f"is may differ from seed to seed. Groups of fewer than {MINIMUM_GROUP} images and of unknown value do not "
-        "count. The worst of several is low by chance too.",
-        *grouped(told, len(rows)),
-    )
-    return Table(
-        anchor("worst-groups", of.name), f"The worst group by attribute{on_set(of.name)}", columns, tuple(rows), notes,
-    )  # fmt: skip
+    if parts:
+        yield table_of(
+            anchor("worst-groups", of.name), f"The worst group by attribute{on_set(of.name)}", columns,
+            pd.concat(parts),
+            (f"{MEAN} Groups of fewer than {MINIMUM_GROUP} images and of unknown value do not count. The worst of "
+             "several is low by chance too.",),
+            dash="no run of the arm is done, or no group is large enough, or none has both classes",
+        )  # fmt: skip
 
 
-def groups_table(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) -> Table | None:
-    """Accuracy and AUROC of every group of the test images; None where no image has an attribute with few values."""
-    rows: list[tuple[Cell, ...]] = []
-    told: list[tuple[str, str]] = []
-    for attribute, values in _attributes(analysis, of).items():
-        for value in values:
-            if f"accuracy_{attribute}_{value}" not in frame:
-                continue
-            for arm in analysis.arms:
-                own = frame[frame["arm"] == arm]
-                accuracy, auroc = (mean_sd(own[f"{metric}_{attribute}_{value}"]) for metric in ("accuracy", "auroc"))
-                rows.append((arm, attribute, value, _count(own[f"n_{attribute}_{value}"]), accuracy, auroc))
-                if accuracy is None:
-                    told.append((arm, "No numbers: no run is done, or none with this group"))
-                elif auroc is None:
-                    told.append((f"{attribute} {value}", "No AUROC: a class has no image in the group"))
-    if not rows:
-        return None
+def _groups(analysis: Analysis, frame: pd.DataFrame, values: dict[str, list[str]]) -> Iterator[Table]:
+    """Accuracy and AUROC of every group of the test images; nothing where no image has an attribute with few values."""
+    parts = []
+    for attribute, value in ((name, value) for name, of in values.items() for value in of):
+        group = f"{attribute}_{value}"
+        if f"accuracy_{group}" in frame:
+            names = (f"accuracy_{group}", f"auroc_{group}")
+            part = over_seeds(frame, analysis.arms, dict.fromkeys(names, DIGITS)).set_axis(range(3), axis=1)
+            part.insert(1, "attribute", attribute)
+            part.insert(2, "value", value)
+            part.insert(3, "n", _counts(analysis, frame, f"n_{group}"))
+            parts.append(part)
     columns = (
         Column("Arm"),
         Column("Attribute"),
@@ -132,42 +112,34 @@ def groups_table(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) -> Ta
         Column("Accuracy"),
         Column("AUROC"),
     )
-    notes = (
-        "Mean over seeds, in brackets the standard deviation over seeds. Groups are not compared with each other by a "
-        "test; a group may be harder than another for reasons that lie in its images.",
-        *grouped(told, len(rows)),
-    )
-    return Table(anchor("groups", of.name), f"By group of test images{on_set(of.name)}", columns, tuple(rows), notes)
+    if parts:
+        yield table_of(
+            "groups", "By group of test images", columns, pd.concat(parts),
+            (f"{MEAN} Groups are not compared by a test: one may be harder than another for what its images show.",),
+            dash="no run of the arm is done with this group, or a class has no image in it",
+        )  # fmt: skip
 
 
 def _attributes(analysis: Analysis, of: SetAnalysis) -> dict[str, list[str]]:
     """Every attribute that the runs' test images have, sorted, with its values, sorted."""
-    runs = analysis.runs.values()
-    shown = [told for run in runs if run.predictions and (told := run.predictions.get(of.name))]
+    shown = [own for run in analysis.runs.values() if (own := (run.predictions or {}).get(of.name))]
     found: dict[str, set[str]] = {}
-    for predictions in shown[: 1 if of.ids else None]:  # where all have the same images, one run tells
+    for predictions in shown[: 1 if of.ids else None]:  # where all have the same images, one run has them all
         for name, values in predictions.attributes.items():
             found.setdefault(name, set()).update(value or UNKNOWN for value in values)
     return {name: sorted(values) for name, values in sorted(found.items())}
 
 
-def _count(values: pd.Series[int]) -> Cell:
-    """How many images: one number, or from fewest to most where runs have different ones."""
-    known = values.dropna()
+def _counts(analysis: Analysis, frame: pd.DataFrame, column: str) -> pd.Series:
+    """How many images, an arm: one number, or from fewest to most where runs have different ones."""
+    return pd.Series([_count(frame.loc[frame["arm"] == arm, column].dropna()) for arm in analysis.arms], dtype=object)
+
+
+def _count(known: pd.Series) -> Cell:
     if not len(known):
         return None
     few, most = int(known.min()), int(known.max())
     return few if few == most else f"{few} to {most}"
 
 
-def _why_absent(own: pd.DataFrame) -> list[str]:
-    if own.empty:
-        return ["No numbers: no run is done"]
-    needs = {
-        "auroc": "No AUROC: a class has no test image, or the predictions are not numbers",
-        "attention_ratio": "No CAM in the lung: no test image has a CAM and a lung mask",
-        "pointing": "No pointing game: no test image has a CAM and a lesion mask",
-        "auroc_lungs_hidden": "No AUROC with lungs hidden or alone: no test image has a lung mask, or only "
-        "images of one class have",
-    }
-    return [why for column, why in needs.items() if math.isnan(mean_known(own[column]).value)]
+PART = TablePart("attention", build)

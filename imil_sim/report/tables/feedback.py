@@ -1,53 +1,53 @@
-"""What the oracles were asked, what they answered, and how far they agree."""
+"""What the oracles were asked, what they answered, how far they agree, and how far replayed sessions apply."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis
-from imil_sim.report.document import Cell, Column, Table
+from imil_sim.report.document import Column, Table
+from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.readers import ReaderAgreement, components, reader_agreement
-from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, capital, grouped, made_by_sweeps, named, number
-from imil_sim.study.record import Answer, Consultation, RunRecord
+from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, frame_of, grouped, made_by_sweeps, number, table_of
+from imil_sim.sessions.divergence import Divergence
+from imil_sim.study.record import Consultation, RunRecord
 
 MOST_COMPARED = 12
 """Arms of feedback that are compared cell by cell: where there are more, first the levels of sweeps are left out."""
 
 
-def feedback_table(analysis: Analysis) -> Table | None:
-    """What every arm of feedback was asked and what became of it, a run on average; None without such an arm."""
-    arms = _consulting(analysis)
-    if not arms:
-        return None
-    rows: list[tuple[Cell, ...]] = []
-    told: list[tuple[str, str]] = []
-    for arm in arms:
-        records = _records(analysis, arm)
-        each = [record.consultations for record in records]
-        counts = (
-            _mean([sum(c.n_mispredictions for c in of) for of in each]),
-            _mean([sum(c.n_asked for c in of) for of in each]),
-            _mean([sum(c.n_filled_up for c in of) for of in each]),
-            _mean([sum(c.shortage for c in of) for of in each]),
-            _mean([sum(c.n_asked - c.n_abstained for c in of) for of in each]),
-            _mean([sum(c.n_abstained for c in of) for of in each]),
-            _mean([sum(c.n_nothing for c in of) for of in each]),
-            _mean([sum(c.n_everything for c in of) for of in each]),
-            _mean([sum(c.n_replaced for c in of) for of in each]),
-        )
-        shares = [_share(a, c) for of in each for c in of for a in c.answers if a.cells is not None]
-        seconds = [record.seconds["consult"] for record in records if record.seconds.get("consult")]
-        rows.append((arm, len(records), *counts, _mean(shares), _mean(seconds)))
-        if not records:
-            told.append((arm, "No numbers: no run of it is done"))
-        elif not shares:
-            told.append((arm, "No share of cells: no question was answered"))
-        if records and not seconds:
-            told.append((arm, "No seconds: its answers were in the store, or another run had asked the same"))
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A run whose oracle, or one that it asks, replayed a session, and how far its questions are the recorded ones."""
+
+    arm: str
+    seed: int
+    reader: str
+    """Whose session it is."""
+    divergence: Divergence
+
+
+def build(data: ReportData) -> Iterator[Table]:
+    """Nothing of a study without feedback."""
+    if arms := _consulting(data.analysis):
+        answers = _answers(data.analysis, arms)
+        yield _counts(data.analysis, arms, answers)
+        if len(answers):
+            yield _by_class(data.analysis, arms, answers)
+        if found := overlap(data.analysis):
+            yield _agreement(data.analysis, found)
+    if data.replayed:
+        yield _replayed(data.replayed)
+
+
+def _counts(analysis: Analysis, arms: list[str], answers: pd.DataFrame) -> Table:
+    """What every arm of feedback was asked and what became of it, a run on average."""
     columns = (
         Column("Arm"),
         Column("Runs", explained="that are done"),
@@ -61,44 +61,56 @@ def feedback_table(analysis: Analysis) -> Table | None:
         Column("Everything", 1, explained="answers that chose every cell; the image stays"),
         Column("Replaced", 1, explained="answers that changed the training set"),
         Column("Cells", DIGITS, explained="share of the grid chosen, mean over answers"),
-        Column("Seconds", 2, explained="wall time of the consultations, where the run asked itself"),
+        Column("Seconds", 2, explained="wall time, of the runs that asked; equal questions are asked once in a study"),
     )
-    notes = (
-        "Counts are means a run, several consultations of a run added up. Abstaining, choosing nothing and choosing "
-        "everything are three answers and leave the image as it was.",
-        "Seconds are those of the runs that put the questions themselves: equal questions are asked once in a study.",
-        *grouped(told, len(rows)),
-    )
-    return Table("feedback", "Consultations: asked, answered, replaced", columns, tuple(rows), notes)
+    rows = [(arm, *_of_run(record)) for arm in arms for record in _records(analysis, arm)]
+    headings = [column.heading for column in columns]
+    runs = pd.DataFrame(rows, columns=["Arm", *headings[2:-2], "Seconds"]).set_index("Arm").astype(float)
+    shown = runs.groupby(level=0).mean().reindex(arms)
+    shown["Runs"] = [len(_records(analysis, arm)) for arm in arms]
+    shown["Cells"] = answers.groupby("arm")["share"].mean().reindex(arms)
+    return table_of(
+        "feedback", "Consultations: asked, answered, replaced", columns, shown.reset_index()[headings],
+        ("Means over runs, the consultations of a run added up.",),
+        dash="no run is done, no question was answered, or the answers were in the store",
+    )  # fmt: skip
 
 
-def feedback_by_class(analysis: Analysis) -> Table | None:
-    """The same by what was mistaken for what: a normal image called TB has no lesion to point at, a missed TB has."""
-    arms = _consulting(analysis)
-    if not arms:
-        return None
-    rows: list[tuple[Cell, ...]] = []
-    silent = []
+def _of_run(record: RunRecord) -> tuple[float, ...]:
+    """The counts of a run and its seconds, in the order of the columns; NaN seconds where it did not ask itself."""
+    of = record.consultations
+    return (
+        sum(c.n_mispredictions for c in of),
+        sum(c.n_asked for c in of),
+        sum(c.n_filled_up for c in of),
+        sum(c.shortage for c in of),
+        sum(c.n_asked - c.n_abstained for c in of),
+        sum(c.n_abstained for c in of),
+        sum(c.n_nothing for c in of),
+        sum(c.n_everything for c in of),
+        sum(c.n_replaced for c in of),
+        record.seconds.get("consult") or math.nan,
+    )
+
+
+def _answers(analysis: Analysis, arms: list[str]) -> pd.DataFrame:
+    """A row an answer, arms in their order: of whom, about what, and what became of it."""
+    rows = []
     for arm in arms:
-        records = _records(analysis, arm)
-        groups: dict[tuple[int, int, bool], list[tuple[Answer, Consultation]]] = {}
-        for answer, of in _answers(records):
-            groups.setdefault((answer.label, answer.predicted, answer.mispredicted), []).append((answer, of))
-        for (label, predicted, wrong), found in sorted(groups.items()):
-            names = records[0].class_names
-            shares = [_share(answer, of) for answer, of in found if answer.cells is not None]
-            confidence = _mean([answer.confidence for answer, _ in found])
-            abstained = sum(answer.cells is None for answer, _ in found)
-            replaced = sum(answer.effect != "none" for answer, _ in found)
-            rows.append(
-                (
-                    arm, _class(names, label), _class(names, predicted) if wrong else "the same",
-                    len(found) / len(records), abstained / len(records), replaced / len(records), _mean(shares),
-                    confidence,
-                )
-            )  # fmt: skip
-        if not groups:
-            silent.append(arm)
+        for record in _records(analysis, arm):
+            for consultation in record.consultations:
+                size = consultation.grid[0] * consultation.grid[1]
+                for a in consultation.answers:
+                    share = math.nan if a.cells is None else len(a.cells) / size
+                    called = _class(record, a.predicted) if a.mispredicted else "the same"
+                    of_class = (a.label, a.predicted, a.mispredicted, _class(record, a.label), called)
+                    rows.append((arm, *of_class, a.cells is None, a.effect != "none", share, a.confidence))
+    names = ["label", "predicted", "wrong", "true", "called", "abstained", "replaced", "share", "confidence"]
+    return pd.DataFrame(rows, columns=["arm", *names]).astype({"share": float})
+
+
+def _by_class(analysis: Analysis, arms: list[str], answers: pd.DataFrame) -> Table:
+    """The same by what was mistaken for what: a normal image called TB has no lesion to point at, a missed TB has."""
     columns = (
         Column("Arm"),
         Column("True class"),
@@ -109,34 +121,37 @@ def feedback_by_class(analysis: Analysis) -> Table | None:
         Column("Cells", DIGITS, explained="share of the grid chosen, mean over answers"),
         Column("Confidence", DIGITS, explained="of the model in what it predicted, mean over questions"),
     )
-    notes = [
-        "Counts are means a run. An image of the normal class holds no lesion: an oracle that points at lesions falls "
-        "back to something else there, or abstains."
-    ]
-    if silent:
-        notes.append(f"Without a question in any run that is done: {named(silent, len(arms))}.")
-    if any(row[6] is None for row in rows):
-        notes.append("A dash among the cells: the oracle answered none of these questions.")
-    return Table("feedback-classes", "Consultations by class", columns, tuple(rows), tuple(notes))
+    ordered = answers.assign(arm=pd.Categorical(answers["arm"], arms), asked=1)
+    groups = ordered.groupby(["arm", "label", "predicted", "wrong", "true", "called"], observed=True)
+    counts = groups[["asked", "abstained", "replaced"]].sum().astype(float)
+    shown = counts.join(groups[["share", "confidence"]].mean()).reset_index()
+    runs = shown["arm"].map(lambda arm: len(_records(analysis, arm))).astype(int)
+    shown[list(counts.columns)] = shown[list(counts.columns)].div(runs, axis=0)
+    return table_of(
+        "feedback-classes", "Consultations by class", columns, shown.drop(columns=["label", "predicted", "wrong"]),
+        ("Means over runs. A normal image holds no lesion: an oracle that points at lesions falls back to something "
+         "else there, or abstains.",),
+        dash="the oracle answered none of these questions",
+    )  # fmt: skip
+
+
+def _class(record: RunRecord, number: int) -> str:
+    return record.class_names[number] if number < len(record.class_names) else f"class {number}"
 
 
 def overlap(analysis: Analysis) -> ReaderAgreement | None:
     """How far any two arms of feedback agree; None where fewer than two ever answered."""
-    arms = [arm for arm in _compared(analysis) if _answered(analysis, arm)]
-    if len(arms) < 2:
-        return None
-    return reader_agreement({arm: [_consultations(analysis, arm, seed) for seed in analysis.seeds] for arm in arms})
+    arms = _consulting(analysis)
+    if len(arms) > MOST_COMPARED:
+        arms = [arm for arm in arms if arm not in made_by_sweeps(analysis)][:MOST_COMPARED]
+    answers = _answers(analysis, arms)
+    answered = set(answers.loc[~answers["abstained"].astype(bool), "arm"])
+    found = {arm: [_consultations(analysis, arm, seed) for seed in analysis.seeds] for arm in arms if arm in answered}
+    return reader_agreement(found) if len(found) > 1 else None
 
 
-def agreement_table(analysis: Analysis, of: ReaderAgreement | None) -> Table | None:
-    """Every two arms of feedback as two readers, and how far readers and seeds move the result; None without two."""
-    if of is None:
-        return None
-    rows = tuple(
-        (of.readers[j], of.readers[i], int(of.images[i, j]), *(_known(m[i, j]) for m in (of.dice, of.kappa)))
-        for i in range(len(of.readers))
-        for j in range(i)
-    )
+def _agreement(analysis: Analysis, of: ReaderAgreement) -> Table:
+    """Every two arms of feedback as two readers, and how far readers and seeds move the result."""
     columns = (
         Column("Reader"),
         Column("Other reader"),
@@ -144,49 +159,74 @@ def agreement_table(analysis: Analysis, of: ReaderAgreement | None) -> Table | N
         Column("Dice", 2, explained="of the chosen cells, mean over these questions"),
         Column("Cohen's kappa", 2, explained="over all cells of these questions; 0 is what chance makes of it"),
     )
+    pairs = [(j, i) for i in range(len(of.readers)) for j in range(i)]
+    rows = [(of.readers[j], of.readers[i], int(of.images[i, j]), of.dice[i, j], of.kappa[i, j]) for j, i in pairs]
     notes = [
-        "A reader is an arm of feedback. After the first consultation the arms are different models and have fewer "
-        "questions in common.",
+        "A reader is an arm of feedback; after the first consultation the arms are different models.",
         f"All {len(of.readers)} readers on the {several(of.answered_by_all, 'question')} that every one answered: "
         f"Fleiss' kappa {'unknown' if math.isnan(of.fleiss) else number(of.fleiss, digits=2)}.",
         *_readers_and_seeds(analysis, of),
     ]
     if (left := len(_consulting(analysis)) - len(of.readers)) > 0:
-        notes.append(f"{several(left, 'more arm')} of feedback {'is' if left == 1 else 'are'} not compared here.")
-    if any(None in row for row in rows):
-        notes.append("A dash: no question in common, or nothing in which the two could have differed.")
-    return Table("agreement", "Agreement between readers", columns, rows, tuple(notes))
+        notes.append(f"Not compared: {several(left, 'more arm')} of feedback.")
+    return table_of(
+        "agreement", "Agreement between readers", columns, frame_of(rows, columns), notes,
+        dash="no question in common, or nothing in which the two could have differed",
+    )  # fmt: skip
 
 
-def _readers_and_seeds(analysis: Analysis, of: ReaderAgreement) -> list[str]:
+def _readers_and_seeds(analysis: Analysis, of: ReaderAgreement) -> Iterator[str]:
     """What another reader moves, beside what another seed does."""
-    main = analysis.sets.get("main")
-    if main is None:
-        return []
+    if not (main := analysis.sets.get("main")):
+        return
     metric, found = next(iter(main.components.items()))
     values = found.values[[analysis.place(arm) for arm in of.readers]]
     values = values[:, ~np.isnan(values).any(axis=0)]
-    if values.shape[1] < 2:
-        return ["Readers and seeds cannot be told apart: fewer than two seeds have a run of every reader."]
-    parts = components(values)
-    sd = {name: number(math.sqrt(getattr(parts, name)), digits=DIGITS) for name in ("reader", "seed", "residual")}
-    return [
-        f"{capital(METRIC_NAMES[metric])} over {values.shape[1]} seeds: standard deviation {sd['reader']} between "
-        f"readers, {sd['seed']} between seeds, {sd['residual']} of what is left."
-    ]
+    if values.shape[1] > 1:
+        parts = components(values)
+        sd = {name: number(math.sqrt(getattr(parts, name))) for name in ("reader", "seed", "residual")}
+        yield (
+            f"Standard deviation in {METRIC_NAMES[metric]}: {sd['reader']} between readers, {sd['seed']} between "
+            f"seeds, {sd['residual']} residual ({values.shape[1]} seeds)."
+        )
 
 
-# --------------------------------------------------------------------------------------------------------- the answers
+def _replayed(runs: Sequence[Replayed]) -> Table:
+    """One row a run and session: coverage of its questions by it, and divergence from it."""
+    columns = (
+        Column("Run"),
+        Column("Reader", explained="whose session was replayed"),
+        Column("Asked", explained="images that the run asked about"),
+        Column("Recorded", explained="images that the session has an answer about, abstentions included"),
+        Column("Shared", explained="images that are both"),
+        Column("Coverage", 2, explained="share of the images asked about that the session answers"),
+        Column("Overlap", 2, explained="shared images over all images asked about or recorded (Jaccard)"),
+        Column("Rank correlation", 2, explained="of the order of asking, there and here, over the shared images"),
+    )
+    rows, missing = [], []
+    for run in runs:
+        of, name = run.divergence, f"{run.arm}, seed {run.seed}"
+        rows.append(
+            (name, run.reader, of.n_asked, of.n_recorded, of.n_shared, of.coverage, of.overlap, of.rank_correlation)
+        )
+        if of.no_rank_correlation:
+            missing.append((f"{name}, {run.reader}", f"No rank correlation: {of.no_rank_correlation}"))
+    notes = (
+        "Of an imported session the images are those that somebody marked, of a recorded one those that its model "
+        "asked about: coverage falls where another model errs elsewhere.",
+        *grouped(missing, len(rows)),
+    )
+    return table_of(
+        "replayed", "Replayed sessions: coverage and divergence", columns, frame_of(rows, columns), notes,
+        dash="nothing was asked or recorded, or too few images are shared",
+    )  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------- the records
 
 
 def _consulting(analysis: Analysis) -> list[str]:
     return [arm for arm in analysis.arms if analysis.study.arms[arm].feedback]
-
-
-def _compared(analysis: Analysis) -> list[str]:
-    arms = _consulting(analysis)
-    swept = made_by_sweeps(analysis)
-    return arms if len(arms) <= MOST_COMPARED else [arm for arm in arms if arm not in swept][:MOST_COMPARED]
 
 
 def _records(analysis: Analysis, arm: str) -> list[RunRecord]:
@@ -194,33 +234,9 @@ def _records(analysis: Analysis, arm: str) -> list[RunRecord]:
     return [run.record for run in runs if run.record and run.status == "done"]
 
 
-def _answers(records: Sequence[RunRecord]) -> Iterator[tuple[Answer, Consultation]]:
-    for record in records:
-        for consultation in record.consultations:
-            for answer in consultation.answers:
-                yield answer, consultation
-
-
-def _answered(analysis: Analysis, arm: str) -> bool:
-    return any(answer.cells is not None for answer, _ in _answers(_records(analysis, arm)))
-
-
 def _consultations(analysis: Analysis, arm: str, seed: int) -> tuple[Consultation, ...]:
     record = analysis.runs[arm, seed].record
     return record.consultations if record and record.status == "done" else ()
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _share(answer: Answer, of: Consultation) -> float:
-    return len(answer.cells or ()) / (of.grid[0] * of.grid[1])
-
-
-def _class(names: Sequence[str], number: int) -> str:
-    return names[number] if number < len(names) else f"class {number}"
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if len(values) else None
+PART = TablePart("feedback", build)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from imil_sim.errors import several
 from imil_sim.report.analysis import Analysis
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.tables.replayed import Replayed
-from imil_sim.report.tables.text import joined, made_by_sweeps, mean_sd
+from imil_sim.report.parts import ReportData, TablePart
+from imil_sim.report.tables.feedback import Replayed
+from imil_sim.report.tables.text import capital, frame_of, joined, made_by_sweeps, mean_sd, table_of
 from imil_sim.study.spec import ArmSpec
 
 
@@ -44,66 +46,85 @@ CONFIGURATION: dict[str, object] = {
 PAPER_TEST_IMAGES = 132
 
 FLAGS = (
-    "The paper's numbers are of one run a method, without intervals: a gain of 4.2 points for the best of three "
-    "residents is within reach of chance (5 to 25% under no effect, depending on how the seeds correlate).",
-    "None of the paper's seven accuracies is k/132 for a whole number k, so they are not plain fractions of its 132 "
-    "test images: they are nothing to test for equality with.",
-    "The paper's ECE of the baseline and of the residents lies above 1 - accuracy, which the ECE of the confidence in "
-    "the predicted class cannot reach where a model is overconfident: its convention is unknown, so both of ours "
-    "stand here.",
-    "The paper's text gives MixUp's ECE as 0.179, its table 0.161, which stands here.",
-    "With 132 test images even a perfectly calibrated model shows an ECE of about 0.07.",
+    "The paper's numbers are of one run a method: a gain of 4.2 points for the best of three residents is within reach "
+    "of chance (5 to 25% under no effect, depending on how the seeds correlate).",
+    "None of the paper's seven accuracies is k/132 for a whole number k: they are no fractions of its test images.",
+    "The paper's ECE of the baseline and the residents lies above 1 - accuracy, which the ECE of the top label cannot "
+    "reach where a model is overconfident: its convention is unknown, so both of ours stand here.",
 )
 
-OURS: tuple[str, ...] = ("accuracy", "auroc", "ece_top_label", "ece_positive")
+OURS: Mapping[str, str] = {
+    "accuracy": "accuracy",
+    "auroc": "AUROC",
+    "ece_top_label": "ECE, top label",
+    "ece_positive": "ECE, positive class",
+}
 
 
-def paper_table(analysis: Analysis, replayed: Sequence[Replayed] = ()) -> Table:
-    """The paper's methods with its numbers, and beside each our arm that does the same.
+def build(data: ReportData) -> Iterator[Table]:
+    """Nothing where the study is not of the paper's images."""
+    if of_the_papers_set(data.analysis):
+        yield table_1(data.analysis, data.replayed)
+
+
+def of_the_papers_set(analysis: Analysis) -> bool:
+    """Whether the study's own images are those of the paper."""
+    return any(arm.images.source == CONFIGURATION["images.source"] for arm in analysis.study.arms.values())
+
+
+def table_1(analysis: Analysis, replayed: Sequence[Replayed] = ()) -> Table:
+    """Our arms in the paper's metrics; in a study of the paper's images beside its Table 1.
 
     Our arms of feedback follow the residents: an oracle simulates a clinician and is none of the three. Arms that only
-    a sweep made, and arms that combine feedback with an augmentation, have no counterpart and are left out.
+    a sweep made are left out; beside the paper so are arms that combine feedback with an augmentation.
 
     Args:
         analysis: the study with the numbers of all its runs.
         replayed: the runs whose oracle replayed a session; the readers of these sessions are named.
     """
     named = {name: analysis.study.arms[name] for name in analysis.arms if name not in made_by_sweeps(analysis)}
-    rows, left = [], []
-    for of in TABLE_1:
-        same = [n for n, arm in named.items() if not arm.feedback and arm.augmentation.name == of.augmentation]
-        first = _first(same, analysis.study.reference)
-        left += [name for name in same if name != first]
-        rows.append((of.method, of.accuracy, of.auroc, of.ece, first, *_ours(analysis, first)))
-    for name, arm in named.items():
-        if arm.feedback and arm.augmentation.name == "none":
-            readers = dict.fromkeys(run.reader for run in replayed if run.arm == name)
-            session = (
-                f", {'session' if len(readers) == 1 else 'sessions'} of {joined(list(readers))}" if readers else ""
-            )
-            asked = f"IMIL, oracle {arm.feedback.oracle}{session}"
-            method = "Placebo, nothing replaced" if name == analysis.placebo else asked
-            rows.append((method, None, None, None, name, *_ours(analysis, name)))
-        elif arm.feedback:
-            left.append(name)
+    if not of_the_papers_set(analysis):
+        columns = (Column("Arm"), *(Column(capital(heading)) for heading in OURS.values()))
+        rows = [(name, *_ours(analysis, name)) for name in named]
+        return table_of("paper", "The arms", columns, frame_of(rows, columns), (_seeds(analysis),), DASH)
     columns = (
         Column("Method"),
         Column("Paper: accuracy", 3),
         Column("Paper: AUROC", 3),
         Column("Paper: ECE", 3, explained="15 bins, convention unknown"),
         Column("Our arm"),
-        Column("Ours: accuracy"),
-        Column("Ours: AUROC"),
-        Column("Ours: ECE, top label"),
-        Column("Ours: ECE, positive class"),
+        *(Column(f"Ours: {heading}") for heading in OURS.values()),
     )
-    return Table(
-        "paper", "Table 1 of Rao et al. (2024) beside ours", columns, tuple(rows), _notes(analysis, named, rows, left)
+    rows, left = [], []
+    for of in TABLE_1:
+        same = [n for n, arm in named.items() if not arm.feedback and arm.augmentation.name == of.augmentation]
+        first = analysis.study.reference if analysis.study.reference in same else next(iter(same), None)
+        left += [name for name in same if name != first]
+        rows.append((of.method, of.accuracy, of.auroc, of.ece, first, *_ours(analysis, first)))
+    for name, arm in named.items():
+        if arm.feedback and arm.augmentation.name == "none":
+            readers = list(dict.fromkeys(run.reader for run in replayed if run.arm == name))
+            session = f", session{'s' if readers[1:] else ''} of {joined(readers)}" if readers else ""
+            asked = f"IMIL, oracle {arm.feedback.oracle}{session}"
+            method = "Placebo, nothing replaced" if name == analysis.placebo else asked
+            rows.append((method, None, None, None, name, *_ours(analysis, name)))
+        elif arm.feedback:
+            left.append(name)
+    notes = [_seeds(analysis)]
+    if unlike := list(_unlike(analysis, list(named.values()))):
+        notes.append(f"Not comparable number by number, since ours differs in: {'; '.join(unlike)}.")
+    if left:
+        notes.append(f"Without a place in the paper's table: {', '.join(left)}.")
+    return table_of(
+        "paper", "Table 1 of Rao et al. (2024) beside ours", columns, frame_of(rows, columns), (*notes, *FLAGS), DASH
     )
 
 
-def _first(names: Sequence[str], reference: str) -> str | None:
-    return reference if reference in names else next(iter(names), None)
+DASH = "no such arm or number, or no run of it is done"
+
+
+def _seeds(analysis: Analysis) -> str:
+    return f"Ours: mean over {several(len(analysis.seeds), 'seed')} (standard deviation)."
 
 
 def _ours(analysis: Analysis, arm: str | None) -> tuple[Cell, ...]:
@@ -114,40 +135,23 @@ def _ours(analysis: Analysis, arm: str | None) -> tuple[Cell, ...]:
     return tuple(mean_sd(main.components[m].values[place]) if m in main.components else None for m in OURS)
 
 
-def _notes(
-    analysis: Analysis, named: dict[str, ArmSpec], rows: Sequence[tuple[Cell, ...]], left: Sequence[str]
-) -> tuple[str, ...]:
-    seeds = len(analysis.seeds)
-    notes = [
-        f"Ours: mean over {seeds} seeds, in brackets the standard deviation over seeds; a dash where the study has no "
-        "such arm or no run of it is done. No oracle is one of the paper's residents."
-        if seeds > 1
-        else "Ours: one seed, which says nothing about chance; a dash where the study has no such arm or no run of it."
-    ]
-    if unlike := list(_unlike(analysis, list(named.values()))):
-        notes.append(f"Not comparable number by number, since ours differs in: {'; '.join(unlike)}.")
-    main = analysis.sets.get("main")
-    if main and len(main.class_names) != 2:
-        notes.append(f"No ECE of the positive class: of {len(main.class_names)} classes none is the positive one.")
-    if left:
-        notes.append(f"Without a place in the paper's table: {', '.join(left)}.")
-    return (*notes, *FLAGS)
-
-
 def _unlike(analysis: Analysis, arms: Sequence[ArmSpec]) -> Iterator[str]:
     """In what our study differs from what the paper states."""
     for field, paper in CONFIGURATION.items():
         part, name = field.split(".")
         holders = [holder for arm in arms if (holder := getattr(arm, part)) is not None]
-        ours = dict.fromkeys(_told(getattr(holder, name)) for holder in holders)
-        if list(ours) not in ([], [_told(paper)]):
-            yield f"{field} {' or '.join(ours)} (paper: {_told(paper)})"
+        ours = dict.fromkeys(_shown(getattr(holder, name)) for holder in holders)
+        if list(ours) not in ([], [_shown(paper)]):
+            yield f"{field} {' or '.join(ours)} (paper: {_shown(paper)})"
     main = analysis.sets.get("main")
     if main and main.ids and len(main.ids) != PAPER_TEST_IMAGES:
         yield f"{len(main.ids)} test images (paper: {PAPER_TEST_IMAGES})"
 
 
-def _told(value: object) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+PART = TablePart("comparisons", build, place=80)

@@ -1,19 +1,22 @@
-"""What was studied: the study, where its numbers come from, its arms, and what is estimated."""
+"""Provenance: the study, the runs that are not in its numbers, what each arm is, and what is estimated."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+import numpy as np
+
 from imil_sim.errors import several
-from imil_sim.report.analysis import Analysis, Status
+from imil_sim.report.analysis import Analysis, ReportedRun, Status
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.tables.text import METRIC_NAMES, MINUS, grouped, ranges, told_random
+from imil_sim.report.parts import ReportData, TablePart
+from imil_sim.report.tables.text import MINUS, frame_of, ranges, table_of, told_random
 from imil_sim.study.record import RunRecord
-from imil_sim.study.spec import ArmSpec, Spec
+from imil_sim.study.spec import FeedbackSpec, Spec
 
 STATUSES: tuple[Status, ...] = ("done", "failed", "waiting", "missing")
 
@@ -27,68 +30,87 @@ SHOWN_DIGITS = 16
 """Of a fingerprint; the records have all of it."""
 
 
-def study_table(analysis: Analysis) -> Table:
-    """The study and its provenance: what its file says, which runs are there, on what and with what they were made."""
+def build(data: ReportData) -> Iterator[Table]:
+    """Where the numbers come from, the runs that are not in them, what each arm is, and what is estimated."""
+    yield _study(data.analysis)
+    yield from _runs(data.analysis)
+    yield _arms(data.analysis)
+    yield _terms(data.analysis)
+
+
+def _study(analysis: Analysis) -> Table:
+    """What the study file says, which runs are there, on what and with what they were made."""
     study, specs = analysis.study, list(analysis.study.arms.values())
     records = [run.record for run in analysis.runs.values() if run.record and run.status == "done"]
     consulting = [arm.feedback for arm in specs if arm.feedback]
-    rows: list[tuple[str, Cell]] = [
-        ("Study", study.name),
-        ("Title", study.title or None),
-        ("Images", _in_common([arm.images for arm in specs])),
-        *[(f"Test set {name}", told) for name, told in _test_sets(specs).items()],
-        ("Images by part", _sizes(records)),
-        ("Classes", _one_or_several([", ".join(record.class_names) for record in records if record.class_names])),
-        ("Split", _in_common([arm.split for arm in specs])),
-        ("Model", _in_common([arm.model for arm in specs])),
-        ("Recipe of training", _in_common([arm.training for arm in specs])),
-        ("Augmentation", _one_or_several([arm.augmentation.name for arm in specs])),
-        ("Feedback", f"in {len(consulting)} of {len(specs)} arms: {_in_common(consulting)}" if consulting else None),
-        ("Seeds", f"{len(study.seeds)}: {ranges(study.seeds)}"),
-        ("Reference arm", study.reference),
-        (
-            "Planned comparisons",
-            "; ".join(f"{arm} {MINUS} {reference}" for arm, reference in study.comparisons) or None,
-        ),
-        (
-            "Sweeps (exploratory)",
-            "; ".join(f"{s.name} ({several(len(s.levels), 'level')})" for s in study.sweeps) or None,
-        ),
-        ("Runs", _statuses(analysis)),
-        ("Epochs", _epochs(records)),
-        ("Versions", _environment(records, hardware=False)),
-        ("Hardware", _environment(records, hardware=True)),
-        ("Fingerprints of the data", _fingerprints(records)),
-    ]
-    return Table(
-        "study",
-        "The study and where its numbers come from",
-        (Column("What"), Column("As it is")),
-        tuple(rows),
-        _study_notes(analysis, rows),
-    )
+    test_sets = dict.fromkeys(name for arm in specs for name in arm.test_sets)
+    counts = Counter(run.status for run in analysis.runs.values())
+    what: dict[str, str | None] = {
+        "Study": f"{study.name}: {study.title}" if study.title else study.name,
+        "Images": _in_common([arm.images for arm in specs]),
+        **{f"Test set {name}": _in_common([arm.test_sets[name] for arm in specs if name in arm.test_sets])
+           for name in test_sets},
+        "Images by part": _alternatives(map(_sizes, records)),
+        "Classes": _alternatives(", ".join(record.class_names) for record in records if record.class_names),
+        "Split": _in_common([arm.split for arm in specs]),
+        "Model": _in_common([arm.model for arm in specs]),
+        "Training": _in_common([arm.training for arm in specs]),
+        "Augmentation": _alternatives(arm.augmentation.name for arm in specs),
+        "Feedback": f"in {len(consulting)} of {len(specs)} arms: {_in_common(consulting)}" if consulting else None,
+        "Seeds": f"{len(study.seeds)}: {ranges(study.seeds)}",
+        "Reference arm": study.reference,
+        "Planned comparisons": "; ".join(f"{arm} {MINUS} {reference}" for arm, reference in study.comparisons),
+        "Sweeps": "; ".join(f"{s.name} ({several(len(s.levels), 'level')})" for s in study.sweeps),
+        "Runs": f"{len(analysis.runs)} expected: {', '.join(f'{counts[status]} {status}' for status in STATUSES)}",
+        "Epochs": _epochs(records) if records else None,
+        "Versions": _environment(records, hardware=False),
+        "Hardware": _environment(records, hardware=True),
+        "Data fingerprints": _fingerprints(records),
+    }  # fmt: skip
+    columns = (Column("What"), Column("Value"))
+    notes = []
+    if analysis.environments:
+        notes.append(f"The runs were made in different environments, which may move numbers: {analysis.environments}.")
+    frame = frame_of([row for row in what.items() if row[1]], columns)
+    return table_of("study", "The study and where its numbers come from", columns, frame, notes)
 
 
-def arm_definitions(analysis: Analysis) -> Table:
+def _runs(analysis: Analysis) -> Iterator[Table]:
+    """Failed, waiting and missing runs with their reasons, and done ones that cannot be used; equal ones in a row."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for (arm, seed), run in analysis.runs.items():
+        for reason in [_why_not_done(run)] if run.status != "done" else _why_unused(analysis, run):
+            found.setdefault((arm, run.status, reason), []).append(seed)
+    order = sorted(found, key=lambda key: STATUSES.index(key[1]) or len(STATUSES))  # the unusable ones last
+    columns = (Column("Arm"), Column("Status"), Column("Seeds"), Column("Runs"), Column("Reason"))
+    rows = [(arm, status, ranges(of := found[arm, status, why]), len(of), why) for arm, status, why in order]
+    if rows:
+        caption = "Runs that failed, wait, are missing, or cannot be used"
+        yield table_of("runs", caption, columns, frame_of(rows, columns))
+
+
+def _why_not_done(run: ReportedRun) -> str:
+    if run.record is None:
+        return "there is no record of it: it was not run, or not to its end"
+    return run.record.reason or "no reason is on record"
+
+
+def _why_unused(analysis: Analysis, run: ReportedRun) -> Iterator[str]:
+    """Why a run that is done is not in the numbers of a test set; nothing where it is."""
+    for name, of in (run.predictions or {}).items():
+        where = "" if name == "main" else f"on the test set {name} "
+        broken = int((~np.isfinite(of.probabilities).all(axis=1)).sum())
+        found = analysis.sets.get(name)
+        if broken:
+            yield f"{where}the predictions of {broken} of {len(of.ids)} images are not numbers"
+        elif found and run.arm in found.incomparable:
+            place = analysis.place(run.arm), analysis.seeds.index(run.seed)
+            if all(np.isnan(components.values[place]) for components in found.components.values()):
+                yield f"{where}not comparable: {found.incomparable[run.arm]}"
+
+
+def _arms(analysis: Analysis) -> Table:
     """What each arm is: its augmentation, its oracle, and when and about what the oracle is asked."""
-    rows = []
-    for name in analysis.arms:
-        arm = analysis.study.arms[name]
-        feedback = arm.feedback
-        asked: tuple[Cell, ...] = (None,) * 6
-        if feedback:
-            fields = type(feedback).model_fields
-            rest = {key: getattr(feedback, key) for key in fields if key not in OWN_COLUMN}
-            other = {key: value for key, value in rest.items() if value != fields[key].default}
-            asked = (
-                feedback.oracle,
-                _told(feedback.options) if feedback.options else None,
-                feedback.num_outliers,
-                ", ".join(map(str, feedback.imil_epoch)),
-                f"{feedback.grid_size[0]} x {feedback.grid_size[1]}",
-                ", ".join(f"{key} {_told(value)}" for key, value in other.items()) or None,
-            )
-        rows.append((name, arm.augmentation.name, *asked, _role(analysis, name)))
     columns = (
         Column("Arm"),
         Column("Augmentation"),
@@ -100,94 +122,83 @@ def arm_definitions(analysis: Analysis) -> Table:
         Column("Else", explained="what is not as by default"),
         Column("Part in the study"),
     )
-    notes = ["A dash: the arm has no feedback, or nothing else than by default."]
-    if odd := _beside_feedback(list(analysis.study.arms.values())):
-        notes.append(f"The arms differ in {odd} as well; their specs stand in every run's record.")
-    return Table("arm-definitions", "The arms", columns, tuple(rows), tuple(notes))
+    specs = analysis.study.arms
+    rows = [
+        (name, specs[name].augmentation.name, *_asked(specs[name].feedback), _role(analysis, name))
+        for name in analysis.arms
+    ]
+    unlike = [
+        part for part in ("images", "test_sets", "split", "model", "training")
+        if len({str(getattr(arm, part)) for arm in specs.values()}) > 1
+    ]  # fmt: skip
+    notes = [f"The arms differ in {', '.join(unlike)} as well; see the records of the runs."] if unlike else []
+    return table_of(
+        "arm-definitions", "The arms", columns, frame_of(rows, columns), notes,
+        dash="no feedback, or nothing else than by default",
+    )  # fmt: skip
 
 
-def estimand(analysis: Analysis) -> Table:
-    """What the numbers estimate, and what the letters A, B and C mean, in plain words."""
+def _asked(feedback: FeedbackSpec | None) -> tuple[Cell, ...]:
+    if not feedback:
+        return (None,) * 6
+    fields = type(feedback).model_fields
+    other = {
+        key: value for key, field in fields.items()
+        if key not in OWN_COLUMN and (value := getattr(feedback, key)) != field.default
+    }  # fmt: skip
+    return (
+        feedback.oracle,
+        _shown(feedback.options) if feedback.options else None,
+        feedback.num_outliers,
+        ", ".join(map(str, feedback.imil_epoch)),
+        f"{feedback.grid_size[0]} x {feedback.grid_size[1]}",
+        ", ".join(f"{key} {_shown(value)}" for key, value in other.items()) or None,
+    )
+
+
+def _role(analysis: Analysis, arm: str) -> Cell:
+    swept = [s.name for s in analysis.study.sweeps if any(lv.arm == arm and lv.arm != lv.base for lv in s.levels)]
+    roles = {
+        "reference": arm == analysis.study.reference,
+        "placebo: the noise floor of a fork": arm == analysis.placebo,
+        told_random(analysis, arm) if arm in analysis.random_cells.values() else "": True,
+        f"level of the sweep {', '.join(swept)}": bool(swept),
+    }
+    return "; ".join(role for role, played in roles.items() if role and played) or None
+
+
+def _terms(analysis: Analysis) -> Table:
+    """What the numbers estimate, and what the letters A, B and C mean."""
     resplit = any(c.resplit for one in analysis.sets.values() for c in one.components.values())
-    new_seeds = "New seeds, and again this test set: would training again show the same on these very images? Paired t."
-    if resplit:
-        new_seeds = (
-            "New seeds with splits of their own: would training again on another split show the same? Paired t with "
-            "the variance corrected for splits that share training images (Nadeau and Bengio 2003)."
-        )
-    resplit_note = " Not available: every seed has its own test images." if resplit else ""
-    rows: tuple[tuple[Cell, ...], ...] = (
-        (
-            "What is estimated",
-            "The mean over seeds of an arm's metric minus that of the arm it is compared with, the two runs of a seed "
-            "being a pair.",
-        ),
-        (
-            "Why in pairs",
-            "All arms of one seed share split, initial weights and batch order, and all runs are tested on the same "
-            "images: what they have in common cancels in the difference.",
-        ),
-        (
-            "A" if resplit else "A (primary)",
-            "New seeds and new patients: would somebody who trains again and tests on other patients of the same kind "
-            "find it too? Obuchowski-Rockette with seeds as readers, degrees of freedom of Hillis. Needs at least five "
-            f"seeds.{resplit_note}",
-        ),
-        ("B (primary)" if resplit else "B", new_seeds),
-        (
-            "C",
-            "New patients, and again these trained models: would these very models show the same on other patients? "
-            "Obuchowski-Rockette with fixed seeds; of one seed DeLong (AUROC) or the exact McNemar (accuracy)."
-            f"{resplit_note}",
-        ),
-        ("Metrics", _metrics(analysis)),
-        (
-            "p and Holm p",
-            "Two-sided, of no difference, from the primary inference; Holm's is adjusted for all planned comparisons "
-            "within the metric. Exploratory comparisons are adjusted after Benjamini and Hochberg and only suggest.",
-        ),
-        (
-            "P(better)",
-            "P(A > B) of the arm against the one it is compared with: the share of seeds in which it is the better of "
-            "the two, ties counting one half.",
-        ),
-        (
-            "MDE",
-            "Minimum detectable effect: the smallest true difference that inference A would have told from 0 with 80% "
-            "power, given the spread found here, before the correction for several comparisons; the first sentences "
-            "of the report give it after that correction.",
-        ),
-        ("sd", "Standard deviation over seeds, with n − 1; of one seed there is none."),
-        ("IQM", "Interquartile mean over seeds: the mean of the middle half."),
+    unavailable = " Not available: every seed has its own test images." if resplit else ""
+    new_seeds = (
+        "New seeds with splits of their own: would training again on another split show the same? Paired t, corrected "
+        "for splits that share training images (Nadeau and Bengio 2003)."
+        if resplit
+        else "New seeds, this test set: would training again show the same on these very images? Paired t."
     )
-    return Table(
-        "estimand",
-        "What is estimated, and what the intervals are about",
-        (Column("Term"), Column("Meaning")),
-        rows,
-        ("All intervals are 95% intervals. An interval that cannot be known is absent, with the reason; never zero.",),
-    )
+    terms = {
+        "Difference": "Mean over seeds of an arm's metric minus that of the arm it is compared with. The two runs of a "
+        "seed are a pair: they share split, initial weights, batch order and test images.",
+        "A" if resplit else "A (primary)": "New seeds and new patients: would training again and testing on other "
+        "patients of the same kind show the same? Obuchowski-Rockette with seeds as readers, degrees of freedom of "
+        f"Hillis; needs five seeds.{unavailable}",
+        "B (primary)" if resplit else "B": new_seeds,
+        "C": "New patients, these trained models: would these very models show the same on other patients? "
+        f"Obuchowski-Rockette with fixed seeds; of one seed DeLong (AUROC) or McNemar (accuracy).{unavailable}",
+        "p, Holm p, BH p": "Two-sided, of no difference, from the primary interval; Holm's is adjusted for all planned "
+        "comparisons within the metric, Benjamini and Hochberg's for the exploratory ones.",
+        "P(better)": "Share of seeds in which the arm is the better of the two, ties counting one half.",
+        "MDE": "Minimum detectable effect: the true difference that A would detect with 80% power, given the spread "
+        "found here, before the correction for several comparisons.",
+        "sd, IQM": "Standard deviation over seeds (n − 1); mean of the middle half of the seeds.",
+    }
+    columns = (Column("Term"), Column("Meaning"))
+    notes = ("An interval that cannot be known is absent, with the reason; never zero.",)
+    return table_of("estimand", "What is estimated", columns, frame_of(list(terms.items()), columns), notes)
 
 
 # ------------------------------------------------------------------------------------------------------------ values
-
-
-def statuses(analysis: Analysis) -> dict[Status, int]:
-    """How many expected runs there are of each status, those without any included."""
-    counts = Counter(run.status for run in analysis.runs.values())
-    return {status: counts[status] for status in STATUSES}
-
-
-def _statuses(analysis: Analysis) -> str:
-    told = ", ".join(f"{count} {status}" for status, count in statuses(analysis).items())
-    return f"{len(analysis.runs)} expected: {told}"
-
-
-def _metrics(analysis: Analysis) -> str:
-    """The primary metric and the others, as they were worked out."""
-    worked_out = [list(of.components) for of in analysis.sets.values()] or [list(METRIC_NAMES)]
-    primary, *others = (METRIC_NAMES[metric] for metric in worked_out[0])
-    return f"Primary {primary}" + (f"; secondary {'; '.join(others)}." if others else ".")
 
 
 def _in_common(parts: Sequence[Spec]) -> str | None:
@@ -199,108 +210,62 @@ def _in_common(parts: Sequence[Spec]) -> str | None:
     for part in parts:
         for key, value in part.model_dump(mode="json", exclude={"options"}).items():
             if value is not None and value != {}:
-                found.setdefault(key, {})[_told(value, " x " if key == "grid_size" else ", ")] = None
-    told = [f"{key} {' or '.join(values)}{' (by arm)' if len(values) > 1 else ''}" for key, values in found.items()]
-    return "; ".join(told) or None
+                found.setdefault(key, {})[_shown(value, " x " if key == "grid_size" else ", ")] = None
+    shown = [f"{key} {' or '.join(values)}{' (by arm)' if len(values) > 1 else ''}" for key, values in found.items()]
+    return "; ".join(shown) or None
 
 
-def _told(value: Any, between: str = ", ") -> str:
+def _shown(value: Any, between: str = ", ") -> str:
     """A value of a spec as text; of an absolute path only the last part, since the rest is the machine's."""
     value = _placeless(value)
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list | tuple) and all(isinstance(v, int | str) for v in value):
         return between.join(map(str, value))
-    return str(value) if isinstance(value, str | int) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    plain = isinstance(value, str | int) and not isinstance(value, bool)
+    return str(value) if plain else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _placeless(value: Any) -> Any:
     if isinstance(value, str):
-        for flavour in (PurePosixPath, PureWindowsPath):
-            if flavour(value).is_absolute():
-                return flavour(value).name
-        return value
+        absolute = [path for flavour in (PurePosixPath, PureWindowsPath) if (path := flavour(value)).is_absolute()]
+        return absolute[0].name if absolute else value
     if isinstance(value, Mapping):
         return {key: _placeless(inner) for key, inner in value.items()}
     return [_placeless(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _test_sets(arms: Sequence[ArmSpec]) -> dict[str, str | None]:
-    """The further test sets by name."""
-    sources: dict[str, list[Spec]] = {}
-    for arm in arms:
-        for name, source in arm.test_sets.items():
-            sources.setdefault(name, []).append(source)
-    return {name: _in_common(found) for name, found in sources.items()}
+def _alternatives(texts: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(texts))
 
 
-def _sizes(records: Sequence[RunRecord]) -> str | None:
-    told = []
-    for record in records:
-        tests = ", ".join(f"{n} of the test set {name}" for name, n in record.n_test.items())
-        told.append(f"{record.n_train} for training, {tests}")
-    return _one_or_several(told)
+def _sizes(record: RunRecord) -> str:
+    tests = ", ".join(f"{n} of the test set {name}" for name, n in record.n_test.items())
+    return f"{record.n_train} for training, {tests}"
 
 
-def _one_or_several(texts: Iterable[str]) -> str | None:
-    return " or ".join(dict.fromkeys(texts)) or None
-
-
-def _epochs(records: Sequence[RunRecord]) -> str | None:
-    if not records:
-        return None
+def _epochs(records: Sequence[RunRecord]) -> str:
     epochs = sum(record.spec.arm.training.epochs for record in records)
     states = len({key for record in records for key in record.stages})
-    return f"{epochs} in the runs that are done, which went through {states} different states of training between them"
+    return f"{epochs} in the runs that are done, which share {states} states of training"
 
 
-def _environment(records: Sequence[RunRecord], *, hardware: bool) -> str | None:
-    names = {name for record in records for name in record.environment}
-    wanted = [n for n in HARDWARE if n in names] if hardware else sorted(names - set(HARDWARE))
-    told = []
-    for name in wanted:
+def _environment(records: Sequence[RunRecord], *, hardware: bool) -> str:
+    shown = []
+    for name in sorted({name for record in records for name in record.environment if (name in HARDWARE) == hardware}):
         counts = Counter(record.environment.get(name, "unknown") for record in records)
         values = ", ".join(f"{v} ({several(n, 'run')})" if len(counts) > 1 else v for v, n in sorted(counts.items()))
-        told.append(f"{name} {values}")
-    return "; ".join(told) or None
+        shown.append(f"{name} {values}")
+    return "; ".join(shown)
 
 
-def _fingerprints(records: Sequence[RunRecord]) -> str | None:
-    told = []
+def _fingerprints(records: Sequence[RunRecord]) -> str:
+    """The first digits of the hash of images and labels, by part."""
+    shown = []
     for name in dict.fromkeys(name for record in records for name in sorted(record.data)):
-        values = sorted({record.data[name] for record in records if name in record.data})
-        told.append(f"{name} {values[0][:SHOWN_DIGITS]}" if len(values) == 1 else f"{name}: {len(values)} different")
-    return "; ".join(told) or None
+        values = {record.data[name] for record in records if name in record.data}
+        shown.append(f"{name}: {len(values)} different" if len(values) > 1 else f"{name} {values.pop()[:SHOWN_DIGITS]}")
+    return "; ".join(shown)
 
 
-def _role(analysis: Analysis, arm: str) -> Cell:
-    roles = []
-    if arm == analysis.study.reference:
-        roles.append("reference")
-    if arm == analysis.placebo:
-        roles.append("placebo: the noise floor of a fork")
-    if arm in analysis.random_cells.values():
-        roles.append(told_random(analysis, arm))
-    swept = [s.name for s in analysis.study.sweeps if any(lv.arm == arm and lv.arm != lv.base for lv in s.levels)]
-    if swept:
-        roles.append(f"level of the sweep {', '.join(swept)}")
-    return "; ".join(roles) or None
-
-
-def _beside_feedback(arms: Sequence[ArmSpec]) -> str:
-    """The parts of the spec, besides augmentation and feedback, in which the arms are not all alike."""
-    names = ("images", "test_sets", "split", "model", "training")
-    unlike = [name for name in names if any(getattr(arm, name) != getattr(arms[0], name) for arm in arms)]
-    return ", ".join(unlike)
-
-
-def _study_notes(analysis: Analysis, rows: Sequence[tuple[str, Cell]]) -> tuple[str, ...]:
-    notes = [f"A fingerprint is a hash of images and labels, of which the first {SHOWN_DIGITS} digits are shown."]
-    if absent := [what for what, value in rows if value is None]:
-        why = "no run is done yet, or the study has none" if not analysis.sets else "the study has none"
-        notes += grouped([(what, f"A dash: {why}") for what in absent], len(rows))
-    if analysis.environments:
-        notes.append(f"The runs were made in different environments, which may move numbers: {analysis.environments}.")
-    return tuple(notes)
+PART = TablePart("provenance", build, place=10)

@@ -1,20 +1,22 @@
-"""Sweeps: whether the primary metric and the others rise or fall with the field that was moved."""
+"""Exploratory: trends over the swept fields, and the comparisons that were not planned."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
-from imil_sim.report.analysis import Analysis, SetAnalysis, SweepTrend
-from imil_sim.report.document import Cell, Column, Table
+from imil_sim.report.analysis import SetAnalysis, SweepTrend
+from imil_sim.report.document import Column, Table
+from imil_sim.report.parts import ReportData, TablePart
+from imil_sim.report.tables.differences import exploratory
 from imil_sim.report.tables.text import (
-    METRIC_NAMES,
-    absences,
-    anchor,
-    grouped,
+    METRIC,
+    frame_of,
     inference_columns,
+    interval_notes,
     intervals,
-    on_set,
+    metric_label,
     p_column,
+    table_of,
 )
 from imil_sim.stats import Inferences, benjamini_hochberg
 
@@ -22,56 +24,49 @@ SLOPE_DIGITS = 4
 """A slope per unit of a field that goes up to 90 is small."""
 
 
-def trends_table(analysis: Analysis, of: SetAnalysis) -> Table | None:
-    """The slope of every metric over every sweep of a number; None where the study has no such sweep.
+def build(data: ReportData) -> Iterator[Table]:
+    """The slope of every metric over every sweep of a number, and every arm that no plan compares."""
+    if data.main:
+        yield from _trends(data.main)
+        yield from exploratory(data.analysis, data.main)
 
-    Its p values are adjusted after Benjamini and Hochberg, metric by metric, for all slopes of the test set.
-    """
-    adjusted = _adjusted(of)
-    rows: list[tuple[Cell, ...]] = []
-    told: list[tuple[str, Inferences]] = []
-    untested: list[tuple[str, str]] = []
-    for number, trend in enumerate(of.trends):
-        name = f"{trend.base} by {trend.field}"
-        for metric, three in trend.slopes.items():
-            p = _p(three)
-            row = f"{name}, {METRIC_NAMES[metric]}"
-            told.append((row, three))
-            if math.isnan(p):
-                untested.append((row, "No p: there is no primary interval to take it from"))
-            rows.append(
-                (
-                    name, trend.sweep, _levels(trend), METRIC_NAMES[metric], f"a {trend.per}",
-                    three.a.value,
-                    *intervals(three, signed=True, digits=SLOPE_DIGITS), p, adjusted[number, metric],
-                )
-            )  # fmt: skip
-    if not rows:
-        return None
+
+def _trends(of: SetAnalysis) -> Iterator[Table]:
     columns = (
         Column("Arm and field"),
+        METRIC,
         Column("Sweep"),
         Column("Levels"),
-        Column("Metric"),
         Column("Slope for", explained="one more of the field, or twice as much of it"),
         Column("Slope", SLOPE_DIGITS, signed=True, explained="least squares, the mean over seeds"),
         *inference_columns(of, signed=True),
-        p_column("p", "two-sided, of no trend, from the primary inference"),
-        p_column("BH p", "adjusted for all slopes of this metric"),
+        p_column("p", "two-sided, of no trend, from the primary interval"),
+        p_column("BH p", "Benjamini-Hochberg, for all slopes of the metric"),
     )
-    points = (
-        "A slope over named points is per unit of the number in brackets behind each; consultations count as one each, "
-        "however many questions they hold.",
-    )
-    notes = (
-        "Exploratory. A slope asks for a straight line; the figure shows whether there is one. Each level against the "
-        "reference stands among the exploratory comparisons. The p values are adjusted after Benjamini and Hochberg "
-        "(false discovery rate), metric by metric, for all slopes of this table.",
-        *(points if any(trend.labels and trend.slopes for trend in of.trends) else ()),
-        *absences(told),
-        *grouped(untested, len(rows)),
-    )
-    return Table(anchor("trends", of.name), f"Trends over the sweeps{on_set(of.name)}", columns, tuple(rows), notes)
+    rows, known = [], []
+    for metric in dict.fromkeys(metric for trend in of.trends for metric in trend.slopes):
+        trends = [trend for trend in of.trends if metric in trend.slopes]
+        p = [_p(trend.slopes[metric]) for trend in trends]
+        for trend, own, adjusted in zip(trends, p, benjamini_hochberg(p).tolist(), strict=True):
+            three, name = trend.slopes[metric], f"{trend.base} by {trend.field}"
+            rows.append(
+                (
+                    name, metric_label(metric), trend.sweep, _levels(trend), f"a {trend.per}", three.a.value,
+                    *intervals(three, signed=True, digits=SLOPE_DIGITS), own, adjusted,
+                )
+            )  # fmt: skip
+            known.append((name, metric, three))
+    if rows:
+        notes = [
+            "A slope asks for a straight line; the figure shows whether there is one.",
+            *(["Over named points it is per unit of the number in brackets."]
+              if any(trend.labels and trend.slopes for trend in of.trends) else []),
+            *interval_notes(known),
+        ]  # fmt: skip
+        yield table_of(
+            "trends", "Trends over the sweeps", columns, frame_of(rows, columns), notes,
+            dash="no such interval, and no p without the primary one",
+        )  # fmt: skip
 
 
 def _levels(trend: SweepTrend) -> str:
@@ -87,11 +82,4 @@ def _p(of: Inferences) -> float:
     return (of.b if of.b.random_factors == "seeds and splits" else of.a).p
 
 
-def _adjusted(of: SetAnalysis) -> dict[tuple[int, str], float]:
-    """The adjusted p of every slope, by the place of its trend and its metric."""
-    found: dict[tuple[int, str], float] = {}
-    for metric in dict.fromkeys(metric for trend in of.trends for metric in trend.slopes):
-        places = [(number, metric) for number, trend in enumerate(of.trends) if metric in trend.slopes]
-        p = benjamini_hochberg([_p(of.trends[number].slopes[metric]) for number, _ in places])
-        found |= dict(zip(places, p.tolist(), strict=True))
-    return found
+PART = TablePart("comparisons", build, place=70)

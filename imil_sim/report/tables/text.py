@@ -1,17 +1,19 @@
-"""Words and number formats that the tables have in common."""
+"""What the tables have in common: from a frame to a `Table`, columns, notes, and the format of numbers."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.controls import number_of, same_number
-from imil_sim.report.document import Cell, Column
-from imil_sim.stats import Estimate, Inferences, metric_named, metric_names
+from imil_sim.report.document import Cell, Column, Table
+from imil_sim.stats import ArmSummary, Comparison, Inferences, metric_named, metric_names
 
 
 class _Labels(Mapping[str, str]):
@@ -41,31 +43,86 @@ MOST_NAMED = 6
 MINUS = "−"
 
 
+def metric_label(metric: str) -> str:
+    """``AUROC ↑``: what a reader calls it, and which way it is better."""
+    return f"{capital(METRIC_NAMES[metric])} {'↑' if metric_named(metric).higher_is_better else '↓'}"
+
+
+METRIC = Column("Metric", explained="↑ higher is better, ↓ lower is better")
+
+
+def table_of(
+    name: str, caption: str, columns: Sequence[Column], frame: pd.DataFrame, notes: Iterable[str] = (), dash: str = ""
+) -> Table:
+    """A frame as a table of the report.
+
+    Args:
+        name: of its anchor and file.
+        caption: what it shows.
+        columns: one for each column of the frame, in its order.
+        frame: the rows; NaN and None are shown as a dash.
+        notes: what changes the reading.
+        dash: why a cell may be missing; said where one is.
+    """
+    rows = tuple(tuple(_cell(value) for value in row) for row in frame.itertuples(index=False, name=None))
+    if dash and any(cell is None for row in rows for cell in row):
+        notes = (*notes, f"A dash: {dash}.")
+    return Table(name, caption, tuple(columns), rows, tuple(notes))
+
+
+def frame_of(rows: Iterable[Sequence[Cell]], columns: Sequence[Column]) -> pd.DataFrame:
+    """Rows written one by one as a frame, whole numbers left whole."""
+    return pd.DataFrame(list(rows), columns=[column.heading for column in columns], dtype=object)
+
+
+def over_seeds(
+    frame: pd.DataFrame, arms: Sequence[str], shown: Mapping[str, int], signed: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Mean and standard deviation over seeds, ``0.812 (0.032)``: a row an arm, its name first.
+
+    Args:
+        frame: a row a run, with the arm's name in ``arm``.
+        arms: the rows.
+        shown: which of its columns, and with how many digits.
+        signed: those whose positive means show their plus.
+    """
+    of_arm = {arm: frame[frame["arm"] == arm] for arm in arms}
+    means = {
+        column: [mean_sd(of_arm[arm][column], signed=column in signed, digits=digits) for arm in arms]
+        for column, digits in shown.items()
+    }
+    return pd.DataFrame({"arm": list(arms), **means}, dtype=object)
+
+
+def _cell(value: Any) -> Cell:
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if plain is None or plain != plain else plain
+
+
 def inference_columns(of: SetAnalysis, signed: bool) -> tuple[Column, Column, Column]:
     """The columns of the three intervals, each saying what is random in it."""
     split = any(components.resplit for components in of.components.values())
-    both, again = "new seeds and new patients; the primary one", "new seeds, this test set"
-    if split:
-        both = "new seeds and new patients"
-        again = "new seeds with splits of their own (Nadeau-Bengio); the primary one"
+    primary = "; the primary one"
+    both = f"new seeds and new patients{'' if split else primary}"
+    again = f"new seeds with splits of their own (Nadeau-Bengio){primary}" if split else "new seeds, this test set"
     return (
-        Column("A: 95% interval", signed=signed, explained=both),
-        Column("B: 95% interval", signed=signed, explained=again),
-        Column("C: 95% interval", signed=signed, explained="new patients, these trained models"),
+        Column("A: 95% CI", signed=signed, explained=both),
+        Column("B: 95% CI", signed=signed, explained=again),
+        Column("C: 95% CI", signed=signed, explained="new patients, these trained models"),
     )
 
 
-def interval(of: Estimate, *, signed: bool = False, digits: int = DIGITS) -> Cell:
-    """``0.812 to 0.934``; None where there is no interval."""
-    if of.why_absent:
-        return None
-    return f"{number(of.low, signed=signed, digits=digits)} to {number(of.high, signed=signed, digits=digits)}"
+_Three = Comparison | ArmSummary | Inferences
+"""What has the three inferences."""
 
 
-def intervals(of: Inferences, *, signed: bool = False, digits: int = DIGITS) -> tuple[Cell, Cell, Cell]:
-    """The three intervals as cells."""
-    a, b, c = (interval(estimate, signed=signed, digits=digits) for estimate in of)
-    return a, b, c
+def intervals(of: _Three, *, signed: bool = False, digits: int = DIGITS) -> tuple[Cell, ...]:
+    """The three intervals as ``0.812 to 0.934``; None where there is none."""
+    return tuple(
+        None if e.why_absent else f"{number(e.low, signed=signed, digits=digits)} to "
+        f"{number(e.high, signed=signed, digits=digits)}"
+        for e in (of.a, of.b, of.c)
+    )  # fmt: skip
 
 
 def p_column(heading: str, explained: str) -> Column:
@@ -83,10 +140,10 @@ def number(value: float, *, signed: bool = False, digits: int = DIGITS) -> str:
     return shown.replace("-", MINUS) if float(shown) else f"{0:.{digits}f}"
 
 
-def joined(names: Sequence[str]) -> str:
+def joined(names: Sequence[str], word: str = "and") -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 def mean_sd(values: ArrayLike, *, signed: bool = False, digits: int = DIGITS) -> Cell:
@@ -143,30 +200,25 @@ def grouped(told: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
     return tuple(f"{text} ({named(list(of), total)})." for text, of in rows.items())
 
 
-def caveats(metric: str, estimates: Iterable[Inferences]) -> tuple[str, ...]:
-    """What to know of the intervals of a metric, where there are any it is about."""
-    caveat = metric_named(metric).caveat
-    return (caveat,) if caveat and any(not of.c.why_absent for of in estimates) else ()
+def interval_notes(rows: Sequence[tuple[str, str, _Three]]) -> tuple[str, ...]:
+    """What to know of the intervals of these rows: what spoils those of a metric, and why some are absent.
 
-
-def absences(rows: Sequence[tuple[str, Inferences]]) -> tuple[str, ...]:
-    """Notes on intervals that are absent, and on what must be known before believing those that are there."""
-    told: list[tuple[str, str]] = []
-    for row, of in rows:
+    Args:
+        rows: what each is called, its metric, and its intervals.
+    """
+    known = dict.fromkeys(metric for _, metric, of in rows if not of.c.why_absent)
+    notes: list[tuple[str, str]] = []
+    for row, _, of in rows:
         whys: dict[str, list[str]] = {}
-        for letter, estimate in zip("ABC", of, strict=True):
+        estimates = {"A": of.a, "B": of.b, "C": of.c}
+        for letter, estimate in estimates.items():
             if estimate.why_absent:
                 whys.setdefault(estimate.why_absent, []).append(letter)
-        told += [(row, f"No interval {_either(letters)}: {why}") for why, letters in whys.items()]
-        warnings = dict.fromkeys(warning for estimate in of for warning in estimate.warnings)
-        told += [(row, capital(warning)) for warning in warnings]
-    return grouped(told, len(rows))
-
-
-def _either(letters: Sequence[str]) -> str:
-    """``A``, ``A or C``, ``A, B or C``."""
-    *others, last = letters
-    return f"{', '.join(others)} or {last}" if others else last
+        notes += [(row, f"No interval {joined(letters, 'or')}: {why}") for why, letters in whys.items()]
+        warnings = dict.fromkeys(warning for estimate in estimates.values() for warning in estimate.warnings)
+        notes += [(row, capital(warning)) for warning in warnings]
+    caveats = dict.fromkeys(caveat for metric in known if (caveat := metric_named(metric).caveat))
+    return (*caveats, *grouped(notes, len({row for row, *_ in rows})))
 
 
 def anchor(base: str, test_set: str) -> str:
@@ -186,6 +238,14 @@ def capital(text: str) -> str:
 def on_set(test_set: str) -> str:
     """The end of a caption."""
     return "" if test_set == "main" else f", on the test set {test_set}"
+
+
+def of_images(of: SetAnalysis) -> str:
+    """``tested on 200 images``, or that every seed has its own."""
+    if of.ids:
+        return f"tested on {len(of.ids)} images, the same for every run"
+    sizes = sorted({components.n_images for components in of.components.values()} - {0})
+    return f"every seed has test images of its own, {' or '.join(map(str, sizes)) or 'an unknown number'} of them"
 
 
 def made_by_sweeps(analysis: Analysis) -> frozenset[str]:

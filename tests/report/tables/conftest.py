@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import ArrayLike
 
 from imil_sim.report.analysis import Analysis, ReportedRun, analyse
+from imil_sim.report.document import Table
+from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.results import results_table, run_row
+from imil_sim.report.tables.feedback import Replayed
 from imil_sim.study.record import Consultation, Predictions, RunRecord, TrainingPredictions
 from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import parse_study
@@ -101,12 +103,12 @@ def hand_made() -> HandMade:
     return HandMade()
 
 
-class Frames:
-    """Makes the results table of every test set."""
+class Made:
+    """Makes the tables of a part."""
 
-    def __call__(self, analysis: Analysis) -> dict[str, pd.DataFrame]:
-        """By test set, a row a run that has a record."""
-        return {
+    def __call__(self, part: TablePart, analysis: Analysis, replayed: Sequence[Replayed] = ()) -> dict[str, Table]:
+        """By name, in their order."""
+        frames = {
             name: results_table(
                 run_row(run.arm, run.record, (run.predictions or {}).get(name))
                 for run in analysis.runs.values()
@@ -114,9 +116,11 @@ class Frames:
             )
             for name in analysis.sets
         }
+        tables = part.build(ReportData(analysis, frames, replayed=replayed))
+        return {table.name: table for table in tables if table is not None}
 
 
 @pytest.fixture(scope="session")
-def frames() -> Frames:
-    """Makes the results table of every test set; see `Frames.__call__`."""
-    return Frames()
+def made() -> Made:
+    """Makes the tables of a part; see `Made.__call__`."""
+    return Made()

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imil_sim.report.tables import calibration as module
-from imil_sim.report.tables import calibration_table, operating_table
-from imil_sim.report.tables.operating import chosen_threshold
+from imil_sim.report.tables.calibration import PART, chosen_threshold
 from imil_sim.stats import metrics, null_ece
 
 LABELS = [0, 0, 1, 1]
@@ -18,9 +17,9 @@ SCORES = [0.1, 0.4, 0.35, 0.8]
 """Confidences 0.9, 0.6, 0.65, 0.8; right, right, wrong, right."""
 
 
-def test_calibration_worked_out_by_hand(hand_made: Any, frames: Any) -> None:
+def test_calibration_worked_out_by_hand(hand_made: Any, made: Any) -> None:
     analysis = hand_made({"baseline": [SCORES], "other": [None]}, LABELS)
-    table = calibration_table(analysis, analysis.sets["main"], frames(analysis)["main"])
+    table = made(PART, analysis)["calibration"]
     arm, top, null_top, positive, null_positive, gap, nll, brier = table.rows[0]
     assert arm == "baseline"
     # Bins end at 9/15 and 10/15, so every confidence has a bin to itself: 0.1, 0.4, 0.65 and 0.2 over four images.
@@ -33,50 +32,44 @@ def test_calibration_worked_out_by_hand(hand_made: Any, frames: Any) -> None:
     assert null_top == pytest.approx(null_ece([0.9, 0.6, 0.65, 0.8]))
     assert null_positive == pytest.approx(null_ece(SCORES))
     assert table.rows[1][1:] == (None,) * 7
-    assert any(note.startswith("No numbers: ") and "(other)" in note for note in table.notes)
 
 
-def test_the_gap_of_an_overconfident_model_is_above_0(hand_made: Any, frames: Any) -> None:
+def test_the_gap_of_an_overconfident_model_is_above_0(hand_made: Any, made: Any) -> None:
     analysis = hand_made({"baseline": [[0.99, 0.01, 0.99, 0.01]]}, LABELS)
-    ((*_, gap, _, _),) = calibration_table(analysis, analysis.sets["main"], frames(analysis)["main"]).rows
+    ((*_, gap, _, _),) = made(PART, analysis)["calibration"].rows
     assert gap == "+0.490"
 
 
-def test_of_many_seeds_the_null_is_of_the_first_ones_and_says_so(
-    hand_made: Any, frames: Any, monkeypatch: pytest.MonkeyPatch
+def test_of_many_seeds_the_null_is_of_the_first_ones(
+    hand_made: Any, made: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_NULLS", 1)
     analysis = hand_made({"baseline": [SCORES, [0.5, 0.5, 0.5, 0.5]]}, LABELS)
-    table = calibration_table(analysis, analysis.sets["main"], frames(analysis)["main"])
+    table = made(PART, analysis)["calibration"]
     assert table.rows[0][2] == pytest.approx(null_ece([0.9, 0.6, 0.65, 0.8]))
-    assert any("of the first 1 seeds" in note for note in table.notes)
 
 
-def test_three_classes_have_no_positive_one(hand_made: Any, frames: Any) -> None:
+def test_three_classes_have_no_positive_one(hand_made: Any, made: Any) -> None:
     shown = [[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7]]
     analysis = hand_made({"baseline": [shown]}, [0, 1, 2, 0], classes=("a", "b", "c"))
-    main, frame = analysis.sets["main"], frames(analysis)["main"]
-    calibrated = calibration_table(analysis, main, frame)
+    tables = made(PART, analysis)
+    calibrated = tables["calibration"]
     assert calibrated.rows[0][3:5] == (None, None)
     assert calibrated.rows[0][5] == "−0.050"  # all confidences 0.7, three of four right
-    assert any("of 3 classes none is the positive one" in note for note in calibrated.notes)
-    operating = operating_table(analysis, main, frame)
-    assert operating.rows == (("baseline", None, None, None, None, None),)
-    assert operating.notes[0].startswith("No sensitivity and no specificity: of 3 classes")
+    assert list(tables) == ["calibration"]
 
 
-def test_the_operating_point_worked_out_by_hand(hand_made: Any, frames: Any) -> None:
+def test_the_operating_point_worked_out_by_hand(hand_made: Any, made: Any) -> None:
     # In training 0.2 lies below every TB image and 0.3 is one: the threshold is half-way, where the test image of 0.35
     # is found and so is the normal one of 0.4.
     training = [0, 0, 1, 1], [0.1, 0.2, 0.3, 0.9]
     analysis = hand_made({"baseline": [SCORES], "other": [None]}, LABELS, training=training)
-    table = operating_table(analysis, analysis.sets["main"], frames(analysis)["main"])
+    table = made(PART, analysis)["operating"]
     assert table.rows[0] == ("baseline", "0.500", "1.000", "0.250", "1.000", "0.500")
-    assert "No numbers: no run is done (other)." in table.notes
+    assert table.rows[1] == ("other", *[None] * 5)
     without = hand_made({"baseline": [SCORES]}, LABELS)
-    table = operating_table(without, without.sets["main"], frames(without)["main"])
+    table = made(PART, without)["operating"]
     assert table.rows[0] == ("baseline", "0.500", "1.000", None, None, None)
-    assert any(note.startswith("No threshold chosen in 1 of 1 runs") for note in table.notes)
 
 
 def test_thresholds_worked_out_by_hand() -> None:

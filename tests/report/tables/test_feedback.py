@@ -6,8 +6,9 @@ from typing import Any, Literal
 import pytest
 
 from imil_sim.report.analysis import analyse
-from imil_sim.report.tables import agreement_table, feedback_by_class, feedback_table, overlap
 from imil_sim.report.tables import feedback as module
+from imil_sim.report.tables.feedback import PART, Replayed, overlap
+from imil_sim.sessions.divergence import Divergence
 from imil_sim.study.record import Answer, Consultation
 
 SCORES = [0.1, 0.4, 0.35, 0.8]
@@ -33,15 +34,14 @@ def consultation(*answers: Answer, grid: tuple[int, int] = (2, 2), epoch: int = 
     )  # fmt: skip
 
 
-def test_what_was_asked_and_answered_worked_out_by_hand(hand_made: Any) -> None:
+def test_what_was_asked_and_answered_worked_out_by_hand(hand_made: Any, made: Any) -> None:
     first = consultation(answer("a", (1, 2)), answer("b", None), answer("c", ()), answer("d", (1, 2, 3, 4), label=0))
     second = consultation(answer("e", (3,), label=0, mispredicted=False), epoch=4)
     analysis = hand_made(
         {"baseline": [SCORES, SCORES], "one": [SCORES, SCORES], "other": [None, None]}, LABELS, arms=ARMS,
         consultations={("one", 0): [first, second], ("one", 1): [first]}, seconds={("one", 0): 3.0},
     )  # fmt: skip
-    table = feedback_table(analysis)
-    assert table is not None
+    table = made(PART, analysis)["feedback"]
     one, other = table.rows
     # Runs, then means of two runs: mistakes, asked, filled up, shortage, answered, abstained, nothing, everything,
     # replaced.
@@ -50,18 +50,16 @@ def test_what_was_asked_and_answered_worked_out_by_hand(hand_made: Any) -> None:
     assert one[11] == pytest.approx((0.5 + 0 + 1 + 0.25 + 0.5 + 0 + 1) / 7)
     assert one[12] == 3.0  # the second run did not ask itself
     assert other == ("other", 0, *[None] * 11)
-    assert "No numbers: no run of it is done (other)." in table.notes
 
 
-def test_normal_images_called_tb_stand_apart_from_missed_tb(hand_made: Any) -> None:
+def test_normal_images_called_tb_stand_apart_from_missed_tb(hand_made: Any, made: Any) -> None:
     asked = consultation(
         answer("a", (1,)), answer("b", None), answer("c", (1, 2), label=0), answer("d", (), mispredicted=False)
     )
     analysis = hand_made(
         {"baseline": [SCORES], "one": [SCORES]}, LABELS, arms=ARMS, consultations={("one", 0): [asked]}
     )
-    table = feedback_by_class(analysis)
-    assert table is not None
+    table = made(PART, analysis)["feedback-classes"]
     assert table.rows == (
         ("one", "normal", "TB", 1.0, 0.0, 1.0, 0.5, 0.75),
         ("one", "TB", "normal", 2.0, 1.0, 1.0, 0.25, 0.75),
@@ -69,7 +67,7 @@ def test_normal_images_called_tb_stand_apart_from_missed_tb(hand_made: Any) -> N
     )
 
 
-def test_agreement_counts_only_what_both_were_asked_and_answered(hand_made: Any) -> None:
+def test_agreement_counts_only_what_both_were_asked_and_answered(hand_made: Any, made: Any) -> None:
     one = [
         consultation(answer("a", (1, 2)), answer("b", ()), answer("c", None), answer("d", (1,))),
         consultation(answer("e", (1,)), epoch=4),
@@ -88,15 +86,12 @@ def test_agreement_counts_only_what_both_were_asked_and_answered(hand_made: Any)
     # Both answered about a (one cell in common of two and two: 1/2) and b (nothing and nothing) in one consultation.
     assert found.dice.tolist() == [[1.0, 0.5], [0.5, 1.0]]
     assert found.images.tolist() == [[4, 2], [2, 5]]
-    table = agreement_table(analysis, found)
-    assert table is not None
+    table = made(PART, analysis)["agreement"]
     # Of 8 cells 6 alike; each chose 2 of 8, so chance alone makes 10/16 alike: (6/8 - 10/16) / (1 - 10/16) = 1/3.
     assert table.rows == (("one", "other", 2, 0.5, pytest.approx(1 / 3)),)
-    assert "on the 2 questions that every one answered" in table.notes[1]
-    assert "fewer than two seeds" in table.notes[2]
 
 
-def test_other_grids_and_other_seeds_are_other_questions(hand_made: Any) -> None:
+def test_other_grids_and_other_seeds_are_other_questions(hand_made: Any, made: Any) -> None:
     same, finer = consultation(answer("a", (1,))), consultation(answer("a", (1,)), grid=(4, 4))
     analysis = hand_made(
         {"baseline": [SCORES] * 2, "one": [SCORES] * 2, "other": [SCORES] * 2}, LABELS, arms=ARMS,
@@ -105,19 +100,14 @@ def test_other_grids_and_other_seeds_are_other_questions(hand_made: Any) -> None
     found = overlap(analysis)
     assert found is not None
     assert math.isnan(found.dice[0, 1])
-    table = agreement_table(analysis, found)
-    assert table is not None
+    table = made(PART, analysis)["agreement"]
     assert table.rows == (("one", "other", 0, None, None),)
-    assert "A dash: no question in common, or nothing in which the two could have differed." in table.notes
-    assert "AUROC over 2 seeds: standard deviation 0.000 between readers" in " ".join(table.notes)
 
 
-def test_without_feedback_there_is_no_table(hand_made: Any) -> None:
+def test_without_feedback_there_is_no_table(hand_made: Any, made: Any) -> None:
     analysis = hand_made({"baseline": [SCORES]}, LABELS)
-    assert feedback_table(analysis) is None
-    assert feedback_by_class(analysis) is None
+    assert made(PART, analysis) == {}
     assert overlap(analysis) is None
-    assert agreement_table(analysis, None) is None
 
 
 def test_levels_of_sweeps_are_left_out_where_there_are_many(synthetic: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,3 +120,19 @@ def test_levels_of_sweeps_are_left_out_where_there_are_many(synthetic: Any, monk
     fewer = overlap(analysis)
     assert fewer is not None
     assert fewer.readers == ("lesions", "human")
+
+
+def test_coverage_and_divergence_of_every_replayed_run(hand_made: Any, made: Any) -> None:
+    why = "no model asked in the session"
+    replayed = [
+        Replayed("resident", 0, "ann", Divergence(20, 20, 15, 0.5)),
+        Replayed("resident", 1, "ann", Divergence(20, 20, 2, None, "only 2 images are shared, fewer than 3")),
+        Replayed("replay", 0, "bob", Divergence(20, 5, 5, None, why, by_model=False)),
+    ]
+    table = made(PART, hand_made({"baseline": [SCORES]}, LABELS), replayed)["replayed"]
+    assert table.rows == (
+        ("resident, seed 0", "ann", 20, 20, 15, 0.75, 15 / 25, 0.5),
+        ("resident, seed 1", "ann", 20, 20, 2, 0.1, 2 / 38, None),
+        ("replay, seed 0", "bob", 20, 5, 5, 0.25, 0.25, None),
+    )
+    assert sum("only 2 images are shared" in note or why in note for note in table.notes) == 2

@@ -14,9 +14,13 @@ import pandas as pd
 
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
+from imil_sim.engine.run import provenance
 from imil_sim.errors import UsageError
+from imil_sim.output.pictures import image_pictures
+from imil_sim.output.sessions import replayed_runs
 from imil_sim.report.analysis import Analysis, ReportedRun, analyse
 from imil_sim.report.assemble import assemble
+from imil_sim.report.baseline import Findings, findings_of
 from imil_sim.report.differences import differences_table
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import contact_sheet
@@ -28,13 +32,14 @@ from imil_sim.report.results import (
     results_table,
     run_row,
     timings_row,
+    unlike_environments,
     write_csv,
 )
-from imil_sim.report.tables import paper_table
-from imil_sim.results.pictures import image_pictures
-from imil_sim.results.sessions import replayed_runs
+from imil_sim.report.sweeps import swept_values
+from imil_sim.report.tables.paper import table_1
 from imil_sim.study.record import Predictions
 from imil_sim.study.study import Study
+from imil_sim.training.numerics import environment, find_device
 
 MANIFEST = ".files"
 """Names the files of a report, so that the next one knows which are its own."""
@@ -48,57 +53,84 @@ PREDICTION_COLUMNS = ["arm", "seed", "test_set", "image_id", "label", "predicted
 
 @dataclass(frozen=True, slots=True)
 class StudyResults:
-    """The runs of a study that are there, with every number a report shows."""
+    """A study that was run, or found in a store, with every number that a report shows."""
 
     study: Study
-    runs: tuple[RunResult, ...]
-    """Those with a record, in the order of the study."""
+    runs: tuple[ReportedRun, ...]
+    """Every expected run, with its record and predictions as far as they are there."""
+    stored: tuple[RunResult, ...]
+    """The runs that have a record, in the order of the study."""
     library: ImageLibrary
     analysis: Analysis
+    """Estimates and comparisons."""
     frames: Mapping[str, pd.DataFrame]
-    """By test set, a row for every expected run, whatever became of it: results.csv."""
+    """By test set, results.csv: a row for every expected run, whatever became of it."""
+    environment: Mapping[str, str]
+    """Versions and hardware of a run made here and now."""
+    reused: int
+    """Runs that were in the store beforehand."""
 
     @classmethod
-    def of(cls, study: Study, results: Sequence[RunResult], library: ImageLibrary) -> StudyResults:
+    def of(
+        cls, study: Study, stored: Sequence[RunResult], library: ImageLibrary, device: str, reused: int
+    ) -> StudyResults:
         """Of a study as its file stands and the results there are; runs without one are missing."""
-        runs = reported(study, results)
+        runs = reported(study, stored)
         analysis = analyse(study, runs)
-        frames = {name: _frame(runs, name) for name in analysis.sets or ["main"]}
-        return cls(study, tuple(results), library, analysis, frames)
+        frames = {name: _frame(study, runs, name) for name in analysis.sets or ["main"]}
+        return cls(study, runs, tuple(stored), library, analysis, frames, surroundings(device), reused)
 
     @property
     def statuses(self) -> frozenset[str]:
-        """Of the runs that are there: done, failed, waiting."""
-        return frozenset(result.record.status for result in self.runs)
+        """Of the runs that have a record: done, failed, waiting."""
+        return frozenset(result.record.status for result in self.stored)
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """Entries of the store with the questions that runs wait for, each once."""
-        return tuple(dict.fromkeys(result.record.questions for result in self.runs if result.record.questions))
+        """Entries of the store (``questions/KEY``) with the questions that runs wait for, each once."""
+        return tuple(dict.fromkeys(result.record.questions for result in self.stored if result.record.questions))
 
-    def table(self) -> pd.DataFrame:
-        """A row for every expected run and test set: ``test_set``, then the columns of results.csv."""
+    @property
+    def results(self) -> pd.DataFrame:
+        """A row for every expected run and test set: results.csv, with the column ``test_set`` after arm and seed."""
         parts = [frame.assign(test_set=name) for name, frame in self.frames.items()]
         whole = pd.concat(parts, ignore_index=True)
-        return whole[["test_set", *whole.columns.drop("test_set")]]
+        first = ["arm", "seed", "test_set"]
+        return whole[[*first, *whole.columns.drop(first)]]
 
+    @property
     def differences(self) -> pd.DataFrame:
-        """A row for every difference between two arms that the study asks for: differences.csv."""
+        """A row for every comparison of two arms and metric: differences.csv."""
         return differences_table(self.analysis)
 
+    @property
     def predictions(self) -> pd.DataFrame:
         """A row for every run, test set and test image.
 
-        Columns: arm, seed, test_set, image_id, label, predicted (class names), and ``p_CLASS``, the probability of each
-        class, in [0, 1].
+        Columns: arm, seed, test_set, image_id, label, predicted (names of classes), and ``p_CLASS``, the probability of
+        each class, in [0, 1].
         """
         parts = [
             _predictions(result, name, shown)
-            for result in self.runs
+            for result in self.stored
             for name in result.record.n_test
             if (shown := result.predictions(name)) is not None
         ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=PREDICTION_COLUMNS)
+
+    @property
+    def findings(self) -> Findings:
+        """What a baseline keeps of them."""
+        around = dict(self.environment)
+        if mixed := unlike_environments(result.record for result in self.stored):
+            around["runs"] = mixed  # not one environment, so none that a baseline could be equal to
+        return findings_of(self.study, self.runs, around)
+
+
+def surroundings(device: str) -> dict[str, str]:
+    """Versions and hardware of a run made here and now: what its record says, and what enters its keys."""
+    found = find_device(device)
+    return {**provenance(found), **environment(found)}
 
 
 def _predictions(result: RunResult, test_set: str, shown: Predictions) -> pd.DataFrame:
@@ -124,7 +156,7 @@ def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
     Raises:
         UsageError: the folder cannot be written.
     """
-    analysis, frames, results = of.analysis, of.frames, of.runs
+    analysis, frames, results = of.analysis, of.frames, of.stored
     pictures = pictures_of(analysis, frames)
     shown = image_pictures(of.study, results, of.library, arms_shown(analysis)) if images else {}
     for section, drawn in shown.items():
@@ -134,7 +166,7 @@ def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
     tables["differences.csv"] = differences_table(analysis)
     tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
     files = _drawn(document.pictures)
-    files["table1.tex"] = render_latex(paper_table(analysis)).encode()
+    files["table1.tex"] = render_latex(table_1(analysis)).encode()
     files["report.md"] = render_markdown(document).encode()
     files["report.html"] = render_html(document)
     _clear(out, keep={*tables, *files})
@@ -170,23 +202,23 @@ def _clear(out: Path, keep: Collection[str]) -> None:
     write_whole(manifest, "".join(f"{name}\n" for name in sorted(keep)).encode())
 
 
-def reported(study: Study, results: Sequence[RunResult]) -> list[ReportedRun]:
+def reported(study: Study, results: Sequence[RunResult]) -> tuple[ReportedRun, ...]:
     """Every expected run of the study, with what is there of it."""
     found = {(result.arm, result.seed): result for result in results}
     places = ((arm, run.seed) for arm, run in study.runs())
-    return [reported_run(found[place]) if place in found else ReportedRun(*place) for place in places]
+    return tuple(_reported(found[place]) if place in found else ReportedRun(*place) for place in places)
 
 
-def reported_run(result: RunResult) -> ReportedRun:
+def _reported(result: RunResult) -> ReportedRun:
     """A run with what there is of it, as the report takes it."""
     shown = {name: result.predictions(name) for name in result.record.n_test}
     predictions = {name: of for name, of in shown.items() if of is not None}
     return ReportedRun(result.arm, result.seed, result.record, predictions or None, result.training())
 
 
-def _frame(runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
+def _frame(study: Study, runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
     """A row for every expected run, whatever became of it."""
-    return results_table([_row(run, test_set) for run in runs])
+    return results_table([_row(run, test_set) for run in runs], swept_values(study))
 
 
 def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:
@@ -200,7 +232,7 @@ def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:
 
 
 def check_place(out: Path) -> None:
-    """Nothing, if the results can be written to ``out``; better known before training than after.
+    """Check that the results can be written to ``out``; better known before training than after.
 
     Raises:
         UsageError: a file stands in the way, or the folder that is there cannot be written.

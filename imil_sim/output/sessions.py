@@ -17,7 +17,7 @@ from imil_sim.feedback import (
     make_oracle,
 )
 from imil_sim.io import make_folder
-from imil_sim.report.tables import Replayed
+from imil_sim.report.tables.feedback import Replayed
 from imil_sim.sessions import Session
 from imil_sim.sessions.divergence import divergence
 from imil_sim.sessions.recorded import AttendedOracle, within

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from imil_sim.engine.consult import Filling
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
+from imil_sim.output.side_by_side import side_by_side
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import CamRow, Sample, augmentations, cam_panels, sample_of
 from imil_sim.report.figures import interactions as interactions_picture
-from imil_sim.results.side_by_side import side_by_side
 from imil_sim.study.record import Predictions
 from imil_sim.study.study import Study
 
