@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see; `__getattr__` finds 
     from imil_sim.api import check as check
     from imil_sim.api import compare as compare
     from imil_sim.api import differences as differences
+    from imil_sim.api import export as export
     from imil_sim.api import load_study as load_study
     from imil_sim.api import plan as plan
     from imil_sim.api import predictions as predictions
@@ -40,7 +41,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see; `__getattr__` finds 
 
 _WHERE = {
     "imil_sim.api": (
-        "Progress", "StudyPlan", "StudyResults", "check", "compare", "differences", "load_study", "plan",
+        "Progress", "StudyPlan", "StudyResults", "check", "compare", "differences", "export", "load_study", "plan",
         "predictions", "results", "run", "stored", "write_report",
     ),
     "imil_sim.feedback": ("Feedback", "Grid", "Oracle", "Question", "make_oracle"),

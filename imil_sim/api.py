@@ -7,7 +7,7 @@ look at results train nothing: they read the store, and say which command or fun
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +27,12 @@ from imil_sim.engine.study_run import (
 from imil_sim.errors import OracleError, UsageError
 from imil_sim.feedback import make_oracle
 from imil_sim.io import readable_by
+from imil_sim.output.export import TableFormat
+from imil_sim.output.export import export as export_files
 from imil_sim.output.report import StudyResults, check_place, surroundings
 from imil_sim.output.report import write_report as write_report_of
 from imil_sim.output.sessions import write_sessions as recorded_sessions
+from imil_sim.output.trackers import track
 from imil_sim.report.baseline import changes, check_of_study, read_baseline, write_baseline
 from imil_sim.report.compare import StudyComparison, compare_studies
 from imil_sim.report.files import write_whole
@@ -40,9 +43,10 @@ from imil_sim.report.verdict import Verdict, document_of, junit_of, lines_of
 from imil_sim.study.study import Study, find_study, parse_study, read_study
 
 __all__ = [
-    "AnyStudy", "Execution", "Progress", "Study", "StudyComparison", "StudyPlan", "StudyResults", "Verdict",
-    "arm_summary", "check", "check_place", "compare", "differences", "lines_of", "load_study", "plan", "predictions",
-    "results", "run", "stored", "write_comparison", "write_report", "write_sessions", "write_verdict",
+    "AnyStudy", "Execution", "Progress", "Study", "StudyComparison", "StudyPlan", "StudyResults",
+    "TableFormat", "Verdict",
+    "arm_summary", "check", "check_place", "compare", "differences", "export", "lines_of", "load_study", "plan",
+    "predictions", "results", "run", "stored", "write_comparison", "write_report", "write_sessions", "write_verdict",
 ]  # fmt: skip
 
 AnyStudy = str | Path | Mapping[str, Any] | Study
@@ -273,6 +277,35 @@ def write_comparison(found: StudyComparison, folder: str | Path) -> Path:
     write_whole(place / "comparison.md", render_markdown(found.document).encode())
     write_whole(place / "comparison.html", render_html(found.document))
     return place / "comparison.html"
+
+
+def export(
+    study: AnyStudy | StudyResults,
+    folder: str | Path,
+    *,
+    store: str | Path = STORE,
+    device: str = "cpu",
+    table_format: TableFormat = "csv",
+    trackers: Collection[str] = (),
+) -> list[Path]:
+    """The files of an export: predictions, curves, answers and results as tables, heat maps, weights, and a README.md.
+
+    Args:
+        study: see `load_study`, or what `run` gave.
+        folder: where to; made where it is missing.
+        store: that holds the runs.
+        device: on which they were trained.
+        table_format: ``csv``, or ``parquet`` where pyarrow is installed.
+        trackers: of ``mlflow``, ``wandb`` and ``tensorboard``, those that get a run for every run, too.
+
+    Raises:
+        ImilSimError: as `stored`; the folder cannot be written, or a package is missing.
+    """
+    given = _of(study, store, device)
+    written = export_files(given, Path(folder), table_format)
+    for name in trackers:
+        track(given, Path(folder), name)
+    return written
 
 
 def write_verdict(verdict: Verdict, *, junit: str | Path | None = None, summary: str | Path | None = None) -> None:

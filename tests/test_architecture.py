@@ -33,7 +33,7 @@ STRANGERS = {"report": {"engine", "training"}, "annotate": {"images", "training"
 questions, and writes a session."""
 WITHOUT_TORCH = ("study", "feedback", "images", "sessions", "stats", "report", "annotate")
 TORCH = {"torch", "torchvision", "captum", "torchxrayvision"}
-OPTIONAL = {"pydicom", "torchxrayvision"}
+OPTIONAL = {"pydicom", "torchxrayvision", "mlflow", "wandb", "tensorboard"}
 """The dependencies of the extras: they may be imported inside the function that needs them, on a line that says so."""
 OPEN_TO_ORACLES = {"feedback", "sessions", "errors"}
 NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "misc", "common"}

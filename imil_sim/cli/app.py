@@ -146,6 +146,31 @@ def compare(
 
 
 @app.command()
+def export(
+    study: StudyArgument,
+    to: Annotated[Path, typer.Option("--to", help="Folder to write to.")],
+    store: StoreOption = Path("runs"),
+    table_format: Annotated[
+        Literal["csv", "parquet"], typer.Option("--format", help="Of the tables; parquet needs pyarrow.")
+    ] = "csv",
+    mlflow: Annotated[bool, typer.Option("--mlflow", help="Also log every run to MLflow.")] = False,
+    wandb: Annotated[bool, typer.Option("--wandb", help="Also log every run to Weights & Biases.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard into the folder.")
+    ] = False,
+    device: DeviceOption = "cpu",
+    seeds: SeedsOption = None,
+    group_readable: GroupReadable = False,
+) -> None:
+    """Write predictions, curves, answers, heat maps and weights as files that need no imil-sim to be read."""
+    from imil_sim.cli.run import export_stored
+
+    wanted = {"mlflow": mlflow, "wandb": wandb, "tensorboard": tensorboard}
+    trackers = [name for name, asked in wanted.items() if asked]
+    export_stored(study, to, store=store, seeds=seeds, device=device, table_format=table_format, trackers=trackers)
+
+
+@app.command()
 def plan(
     study: StudyArgument,
     store: StoreOption = Path("runs"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.markup import escape
 from imil_sim import api
 from imil_sim.cli.console import console, say, table_of
 from imil_sim.cli.progress import TerminalProgress
+from imil_sim.errors import several
 
 SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "ece_top_label": "ECE"}
 """Metric to heading in the printed table."""
@@ -87,6 +89,24 @@ def compare_stored(first: str, second: str, *, stores: tuple[Path, Path], out: P
     for statement in found.document.statements:
         say(statement.text)
     say(f"\ncomparison: {page}")
+
+
+def export_stored(
+    asked: str, to: Path, *, store: Path, seeds: int | None, device: str, table_format: api.TableFormat,
+    trackers: Sequence[str],
+) -> None:  # fmt: skip
+    """Write a study's results as files that need no imil-sim to be read, from what the store holds.
+
+    Raises:
+        ImilSimError: the study or its images cannot be used, the store holds no run of it, the place cannot be written,
+            or a package is missing.
+    """
+    study = api.load_study(asked, seeds=seeds)
+    api.check_place(to)
+    with TerminalProgress() as progress:
+        results = api.stored(study, store=store, device=device, progress=progress)
+    written = api.export(results, to, table_format=table_format, trackers=trackers)
+    say(f"{several(len(written), 'file')} in {to}, explained in {written[-1]}")
 
 
 # ------------------------------------------------------------------------------------------------------ what is printed

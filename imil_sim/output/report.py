@@ -107,8 +107,9 @@ class StudyResults:
     def predictions(self) -> pd.DataFrame:
         """A row for every run, test set and test image.
 
-        Columns: arm, seed, test_set, image_id, label, predicted (names of classes), and ``p_CLASS``, the probability of
-        each class, in [0, 1].
+        Columns: arm, seed, test_set, image_id, label, predicted (names of classes), ``p_CLASS``, the probability of
+        each class, in [0, 1]; cam_in_lung, lung_share, lung_estimated and pointing as in `Predictions`, and
+        ``attribute_NAME``, what is known of the image.
         """
         parts = [
             _predictions(result, name, shown)
@@ -135,7 +136,7 @@ def surroundings(device: str) -> dict[str, str]:
 
 def _predictions(result: RunResult, test_set: str, shown: Predictions) -> pd.DataFrame:
     names = np.array(result.record.class_names, dtype=object)
-    about = {
+    about: dict[str, object] = {
         "arm": result.arm,
         "seed": result.seed,
         "test_set": test_set,
@@ -143,7 +144,9 @@ def _predictions(result: RunResult, test_set: str, shown: Predictions) -> pd.Dat
         "label": names[shown.labels],
         "predicted": names[shown.probabilities.argmax(axis=1)],
     }
-    return pd.DataFrame(about | {f"p_{name}": shown.probabilities[:, c] for c, name in enumerate(names)})
+    about |= {f"p_{name}": shown.probabilities[:, place] for place, name in enumerate(names)}
+    about |= {name: getattr(shown, name) for name in ("cam_in_lung", "lung_share", "lung_estimated", "pointing")}
+    return pd.DataFrame(about | {f"attribute_{name}": values for name, values in sorted(shown.attributes.items())})
 
 
 def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
