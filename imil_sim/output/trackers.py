@@ -97,7 +97,7 @@ def _runs(of: StudyResults) -> Iterator[tuple[RunResult, dict[str, float]]]:
     for result in of.stored:
         if result.record.status != "done":
             continue
-        metrics = {}
+        metrics: dict[str, float] = {}
         for name, frame in of.frames.items():
             (row,) = frame[(frame["arm"] == result.arm) & (frame["seed"] == result.seed)].to_dict("records")
             prefix = "" if name == "main" else f"{name}/"
