@@ -16,7 +16,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.stats import compare, components_of, null_ece, summarise, trend
+from imil_sim.stats import compare, components_of, null_ece, slope_weights, summarise, weighted
 
 SECONDS_TARGET = 20.0
 ARMS, SEEDS, IMAGES = 50, 30, 1000
@@ -38,7 +38,7 @@ def analysed(metric: str, shown: NDArray[np.float64]) -> float:
     compare(of, [(arm, 0) for arm in range(1, ARMS)])
     for arm in range(ARMS):
         summarise(of, arm)
-    trend(of, {arm: float(arm) for arm in range(ARMS)})
+    weighted(of, slope_weights([{arm: float(arm) for arm in range(ARMS)}]))
     return time.process_time() - began
 
 

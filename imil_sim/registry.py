@@ -48,6 +48,11 @@ class Part:
     target: str
     """``module:object``."""
 
+    @property
+    def guest(self) -> bool:
+        """Whether another package than imil-sim offers it."""
+        return self.distribution.partition(" ")[0] != "imil-sim"
+
 
 def parts(kind: str) -> tuple[Part, ...]:
     """Every installed part of a kind, by name; a name that two packages claim is there twice."""
@@ -69,7 +74,8 @@ def load(kind: str, name: str) -> Any:
     what = f'{KINDS[kind]} "{name}"'
     if not claims:
         known = names(kind)
-        hint = did_you_mean(name, known) if known else f"No {KINDS[kind]} is installed: install the project first."
+        look = f"Run imil-sim {kind} for their list, or install" if kind == "oracles" else "Install"
+        hint = did_you_mean(name, known, f"{look} the package that offers it.")
         raise PartError(f"{what} is not installed. {hint}", kind, name)
     if len(claims) > 1:
         packages = " and ".join(f"{_part(kind, entry).distribution} ({entry.value})" for entry in claims)

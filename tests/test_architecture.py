@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ROOMS = (
-    "errors", "seeds", "io", "registry", "study", "feedback", "images", "sessions", "training",
+    "errors", "seeds", "io", "registry", "text", "study", "feedback", "images", "sessions", "training",
     "engine", "stats", "report", "output", "api", "annotate", "cli",
 )  # fmt: skip
 """From the ground up; a room may import its own modules and those that stand before it."""

@@ -140,6 +140,6 @@ def test_a_study_with_the_guest_runs(python: Python, tmp_path: Path) -> None:
 
 def test_the_guest_is_known_nowhere_else() -> None:
     """What the tests above see comes from the package they installed, not from this checkout."""
-    code = "from imil_sim.feedback.registry import installed; print([card.name for card in installed()])"
+    code = "from imil_sim.registry import names; print(names('oracles'))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "guest-upper-zones" not in ran.stdout

@@ -15,15 +15,16 @@ from imil_sim.engine.consult import ask_all, questions
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import AwaitsAnswers, OracleError, OracleFailure, UsageError
 from imil_sim.feedback import Grid, Question, make_oracle
-from imil_sim.feedback.registry import installed, load, options_of
+from imil_sim.feedback.registry import load, options_of
 from imil_sim.feedback.selection import Selection
 from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
+from imil_sim.images.phantom import PhantomSource
+from imil_sim.registry import parts
 from imil_sim.report.figures.style import png_of
 from imil_sim.report.files import write_whole
 from imil_sim.report.gallery import GalleryRow, gallery
 from imil_sim.seeds import stream
-from imil_sim.study.spec import PhantomSource
 
 QUESTIONS = 10
 """About as many images of the last class as of the others, the former first in need of an answer."""
@@ -57,7 +58,7 @@ def write_gallery(path: Path, study: str | None, *, store: Path, only: str | Non
         load(only)
     images, grid, about = _images(study, store)
     asked = gallery_questions(images, grid)
-    rows = [_row(name, asked) for name in ([only] if only is not None else [entry.name for entry in installed()])]
+    rows = [_row(name, asked) for name in ([only] if only is not None else [entry.name for entry in parts("oracles")])]
     if only is not None and rows[0].problem:
         raise OracleError(f'oracle "{only}" cannot be drawn without options of a study: {rows[0].problem}')
     note = f"{about}; grid {grid.rows} x {grid.cols}. No model was asked: every image counts as mispredicted, and the "

@@ -16,7 +16,8 @@ from rich.table import Table
 
 from imil_sim.errors import OracleError
 from imil_sim.feedback import Oracle, OracleRecipe
-from imil_sim.feedback.registry import card, installed, load, options_of, summary
+from imil_sim.feedback.registry import card, load, options_of, summary
+from imil_sim.registry import parts
 
 HOUSE = "imil-sim"
 """The distribution whose oracles need no word about where they come from."""
@@ -28,7 +29,7 @@ MOST_COLUMNS = 90
 def show_oracles() -> None:
     """Print one line an oracle; one that cannot be imported says so instead of hiding, a guest says whose it is."""
     table = Table("oracle", "what it simulates", box=None, pad_edge=False, header_style="bold")
-    for entry in installed():
+    for entry in parts("oracles"):
         guest = "" if entry.distribution.split()[0] == HOUSE else f" (from {entry.distribution})"
         try:
             line = summary(load(entry.name)) + guest

@@ -28,7 +28,7 @@ from imil_sim.images.split import split_images
 from imil_sim.images.summary import summarise
 from imil_sim.io import current_readers
 from imil_sim.study.record import EpochRow
-from imil_sim.study.spec import PhantomSource, RunSpec
+from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import Study
 from imil_sim.training.numerics import cpu_count, environment, find_device, gpu_count
 
@@ -185,7 +185,7 @@ def plan_study(study: Study, root: Path, device_name: str, progress: Progress) -
     def images(run: RunSpec) -> int | None:
         if not unseen:
             return len(library.of_run(run).train)
-        return run.arm.images.train if isinstance(run.arm.images, PhantomSource) else None
+        return getattr(run.arm.images, "train", None)
 
     taking = estimate(plan, runs, images, lambda arm: time_steps(arm, device))
     processes = gpu_count() if device.type == "cuda" else cpu_count()

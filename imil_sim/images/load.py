@@ -14,29 +14,16 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.errors import DataError
+from imil_sim.errors import DataError, PartError
 from imil_sim.images.cache import Pictures, cached, drawing_key, entry_key
 from imil_sim.images.decode import Conversion, decode_gray, decode_mask, shrink, shrink_mask
-from imil_sim.images.folder import list_folder
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.images.listing import Entry, Listing, counted, refusal
-from imil_sim.images.manifest import list_manifest
-from imil_sim.images.montgomery import list_montgomery
-from imil_sim.images.phantom import PHANTOM_REVISION, draw, phantom
-from imil_sim.images.shenzhen import list_shenzhen
-from imil_sim.study.spec import (
-    AnySource,
-    FolderSource,
-    ManifestSource,
-    MontgomerySource,
-    PhantomSource,
-    ShenzhenSource,
-)
+from imil_sim.images.source import DrawnSource, FileSource
+from imil_sim.study.spec import Source
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is."""
-
-FileSource: TypeAlias = ShenzhenSource | MontgomerySource | FolderSource | ManifestSource
 
 MOST_THREADS = 8
 
@@ -49,7 +36,7 @@ _TOLD: dict[Conversion, str] = {
 
 
 def load_images(
-    source: AnySource, *, beside: Path | None = None, cache: Path | None = None, progress: Progress | None = None
+    source: Source, *, beside: Path | None = None, cache: Path | None = None, progress: Progress | None = None
 ) -> ImageSet:
     """The images of ``source``, all at its size, with labels, masks and what else it knows; pixels are read-only.
 
@@ -66,10 +53,9 @@ def load_images(
     Raises:
         DataError: the source is missing or something in it cannot be used; every fault is in the one message.
     """
-    if isinstance(source, PhantomSource):
-        if cache is None:
-            return phantom(source)
-        return phantom(source, cached(cache, cache_key(source), lambda: draw(source)))
+    if isinstance(source, DrawnSource):
+        drawn = source.draw() if cache is None else cached(cache, cache_key(source), source.draw)
+        return source.image_set(drawn)
     listing = list_source(source, beside)
 
     def make() -> Pictures:
@@ -84,30 +70,27 @@ def load_images(
     return _image_set(listing, cached(cache, key, make))
 
 
-def list_source(source: FileSource, beside: Path | None = None) -> Listing:
+def list_source(source: Source, beside: Path | None = None) -> Listing:
     """What ``source`` holds on disk; no picture is opened.
 
     Raises:
         DataError: the source is missing, or is not laid out as its kind must be.
+        PartError: it is a guest's that neither lists files nor draws.
     """
-    match source:
-        case ShenzhenSource():
-            return list_shenzhen(source, beside)
-        case MontgomerySource():
-            return list_montgomery(source, beside)
-        case FolderSource():
-            return list_folder(source, beside)
-        case ManifestSource():
-            return list_manifest(source, beside)
+    if not isinstance(source, FileSource):
+        raise PartError(
+            f'image source "{source.source}" is neither a FileSource nor a DrawnSource', "sources", source.source
+        )
+    return source.list_files(beside)
 
 
-def source_files(source: AnySource, beside: Path | None = None) -> tuple[Path, ...]:
+def source_files(source: Source, beside: Path | None = None) -> tuple[Path, ...]:
     """Every file that the images of ``source`` are read from; none for images that are drawn.
 
     Raises:
         DataError: as `list_source`.
     """
-    if isinstance(source, PhantomSource):
+    if isinstance(source, DrawnSource):
         return ()
     listing = list_source(source, beside)
     table = (listing.root,) if listing.root.is_file() else ()
@@ -115,15 +98,15 @@ def source_files(source: AnySource, beside: Path | None = None) -> tuple[Path, .
     return (*table, *(entry.path for entry in listing.entries), *masks)
 
 
-def cache_key(source: AnySource, beside: Path | None = None) -> str:
+def cache_key(source: Source, beside: Path | None = None) -> str:
     """The name that the pictures of ``source`` have in the cache.
 
     Raises:
         DataError: as `list_source`.
         OSError: a file has gone.
     """
-    if isinstance(source, PhantomSource):
-        return drawing_key(source, PHANTOM_REVISION)
+    if isinstance(source, DrawnSource):
+        return drawing_key(source, source.revision)
     return entry_key(source, list_source(source, beside))
 
 

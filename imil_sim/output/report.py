@@ -18,21 +18,20 @@ from imil_sim.engine.run import provenance
 from imil_sim.errors import UsageError
 from imil_sim.output.pictures import image_pictures
 from imil_sim.output.sessions import replayed_runs
-from imil_sim.report.analysis import Analysis, ReportedRun, analyse
+from imil_sim.report.analysis import Analysis, ReportedRun, analyse, unlike_environments
 from imil_sim.report.assemble import assemble
 from imil_sim.report.baseline import Findings, findings_of
-from imil_sim.report.differences import differences_table
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import contact_sheet
 from imil_sim.report.files import write_whole
-from imil_sim.report.page import render_html, render_latex, render_markdown
+from imil_sim.report.page import csv_tables, render_html, render_latex, render_markdown
 from imil_sim.report.pictures import arms_shown, pictures_of
 from imil_sim.report.results import (
     Value,
+    differences_table,
     results_table,
     run_row,
     timings_row,
-    unlike_environments,
     write_csv,
 )
 from imil_sim.report.sweeps import swept_values
@@ -44,7 +43,7 @@ from imil_sim.training.numerics import environment, find_device
 MANIFEST = ".files"
 """Names the files of a report, so that the next one knows which are its own."""
 
-OF_A_REPORT = re.compile(r"(figures/)?[a-z0-9][a-z0-9_-]*\.(csv|html|md|png|svg|tex)")
+OF_A_REPORT = re.compile(r"(figures/|tables/)?[a-z0-9][a-z0-9_-]*\.(csv|html|md|png|svg|tex)")
 """What a line of the manifest may name."""
 
 
@@ -153,8 +152,8 @@ def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
     """The page of the report that is written to the folder ``out``, with everything that lies beside it.
 
     report.html, report.md, results.csv (one more for each further test set), differences.csv, table1.tex, timings.csv,
-    and the figures by themselves. Files of an earlier report that this one does not have are removed. Without
-    ``images`` no figure shows an image of the set, for a report that goes to people who may not see it.
+    the figures by themselves, and every table as CSV in tables/. Files of an earlier report that this one does not have
+    are removed. Without ``images`` no figure shows an image of the set, for people who may not see it.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -170,7 +169,8 @@ def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
     tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
     files = _drawn(document.pictures)
     files["table1.tex"] = render_latex(table_1(analysis)).encode()
-    files["report.md"] = render_markdown(document).encode()
+    files["report.md"] = render_markdown(document, tables_folder="tables").encode()
+    files |= {f"tables/{name}": content for name, content in csv_tables(document).items()}
     files["report.html"] = render_html(document)
     _clear(out, keep={*tables, *files})
     for name, frame in tables.items():

@@ -21,7 +21,7 @@ from imil_sim.images.image_set import ImageSet
 from imil_sim.study.record import Answer
 from imil_sim.study.spec import AugmentationSpec
 from imil_sim.study.study import Study
-from imil_sim.training.augment import augment_batch, augment_pixels
+from imil_sim.training.augment import Draw, augmentation
 
 IMAGES = 3
 """Rows of the augmentations side by side."""
@@ -92,10 +92,9 @@ def augmented(
 def _draw(
     spec: AugmentationSpec, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int, seed: int, epoch: int
 ) -> NDArray[np.uint8]:
-    draw = {"seed": seed, "epoch": epoch, "batch": 0}
-    pixels = augment_pixels(spec, torch.from_numpy(images), **draw)
-    inputs = pixels.float().unsqueeze(1).expand(-1, 3, -1, -1)
-    mixed, _ = augment_batch(spec, inputs, torch.from_numpy(np.array(labels)), classes, **draw)
+    draw, augment = Draw(seed, epoch, 0), augmentation(spec)
+    inputs = augment.pixels(torch.from_numpy(images), draw).float().unsqueeze(1).expand(-1, 3, -1, -1)
+    mixed, _ = augment.images(inputs, torch.from_numpy(np.array(labels)), classes, draw)
     return np.round(mixed[:, 0].numpy()).astype(np.uint8)
 
 

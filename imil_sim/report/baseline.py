@@ -34,7 +34,7 @@ MOVES_NOTHING = frozenset({"imil-sim", "pandas", "python"})
 """Entries of an environment that cannot move a number, or are what is being tested."""
 
 SHOWN = 8
-"""Differences between two studies told at most."""
+"""So many differences between two studies are named."""
 
 
 class ImageList(Spec):
@@ -262,22 +262,22 @@ def _sound(findings: Findings) -> bool:
 
 
 def check_of_study(study: Study, baseline: Findings, remedy: str) -> None:
-    """Nothing, if the baseline is one of this study as its file stands now.
+    """Check that the baseline is one of this study as its file stands now.
 
     Raises:
         UsageError: it is of another one; the message says in what they differ.
     """
     theirs, ours = baseline.arms, {name: fingerprint(arm) for name, arm in study.arms.items()}
-    told = [f'it is of a study called "{baseline.study}"'] if baseline.study != study.name else []
-    told += [f'it has no arm "{name}"' for name in ours if name not in theirs]
-    told += [f'it has an arm "{name}" that the study has not' for name in theirs if name not in ours]
-    told += [f'arm "{name}" was another one' for name in ours if theirs.get(name, ours[name]) != ours[name]]
+    unlike = [f'it is of a study called "{baseline.study}"'] if baseline.study != study.name else []
+    unlike += [f'it has no arm "{name}"' for name in ours if name not in theirs]
+    unlike += [f'it has an arm "{name}" that the study has not' for name in theirs if name not in ours]
+    unlike += [f'arm "{name}" was another one' for name in ours if theirs.get(name, ours[name]) != ours[name]]
     if baseline.seeds != study.seeds:
-        told.append(f"its seeds are {_listed(baseline.seeds)}, those of the study {_listed(study.seeds)}")
-    if told:
-        more = [f"and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
+        unlike.append(f"its seeds are {_listed(baseline.seeds)}, those of the study {_listed(study.seeds)}")
+    if unlike:
+        more = [f"and {len(unlike) - SHOWN} more"] if len(unlike) > SHOWN else []
         raise UsageError(
-            f'the baseline is not of study "{study.name}" as it stands now:{listed([*told[:SHOWN], *more])}\n{remedy}'
+            f'the baseline is not of study "{study.name}" as it stands now:{listed([*unlike[:SHOWN], *more])}\n{remedy}'
         )
 
 

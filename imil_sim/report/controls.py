@@ -44,18 +44,6 @@ def same_number(arm: ArmSpec, control: ArmSpec) -> bool:
     return _distance(arm.feedback, control.feedback) == 0
 
 
-def number_of(control: ArmSpec) -> str:
-    """Whose number of cells an arm of random cells takes: ``in the number of the oracle lesions``, ``5 an image``.
-
-    Empty where its options name neither.
-    """
-    options = control.feedback.options if control.feedback else {}
-    if "count" in options:
-        return f"{options['count']} an image"
-    oracle, _ = _like(options)
-    return f"in the number of the oracle {oracle}" if oracle else ""
-
-
 def _is_placebo(feedback: FeedbackSpec | None) -> bool:
     return feedback is not None and feedback.reorder and feedback.oracle == ABSTAIN
 

@@ -14,6 +14,9 @@ from typing import Literal
 Cell = str | int | float | None
 """What stands in a table; None and NaN are shown as a dash."""
 
+MOST_CAUTIONS = 3
+"""On the first screen."""
+
 Tone = Literal["plain", "good", "bad", "caution"]
 """How a statement is coloured; never the only carrier of its meaning."""
 
@@ -87,6 +90,8 @@ class Section:
     title: str
     paragraphs: tuple[str, ...] = ()
     parts: tuple[Table | Picture, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    """What stands before the parts, a line each."""
 
     def __post_init__(self) -> None:
         _check_name("section", self.anchor)
@@ -100,18 +105,30 @@ class Document:
     """Of the study."""
     title: str
     statements: tuple[Statement, ...]
-    """The first screen: what the study says, in plain sentences, the most important first."""
+    """What the document says, the most important first: the first one answers its question."""
     sections: tuple[Section, ...]
+    """Folded, but for the first where nothing leads."""
+    badges: tuple[Statement, ...] = ()
+    """What the answer rests on, a few words each."""
+    lead: tuple[Table | Picture, ...] = ()
+    """The plot and the table of the first screen."""
+    cautions: tuple[Statement, ...] = ()
+    """What to doubt, a line each, the gravest first; more than `MOST_CAUTIONS` are folded."""
+
+    @property
+    def parts(self) -> tuple[Table | Picture, ...]:
+        """All tables and pictures, in order."""
+        return (*self.lead, *(part for section in self.sections for part in section.parts))
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """All tables of the sections, in order."""
-        return tuple(part for section in self.sections for part in section.parts if isinstance(part, Table))
+        """All tables, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Table))
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """All pictures of the sections, in order."""
-        return tuple(part for section in self.sections for part in section.parts if isinstance(part, Picture))
+        """All pictures, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Picture))
 
     def __post_init__(self) -> None:
         for kind, names in (

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import UsageError, did_you_mean
-from imil_sim.report.baseline import Change, Findings, RunFindings, SetFindings, changes
+from imil_sim.report.baseline import Change, Findings, ImageList, RunFindings, SetFindings, changes
 from imil_sim.report.verdict import Compared, Row, Verdict
 from imil_sim.stats import (
     Components,
@@ -45,17 +45,55 @@ _Seeds = Sequence[int]
 _Values = NDArray[np.float64]
 
 
+class _Side(NamedTuple):
+    """The runs of one arm in some findings."""
+
+    of: Findings
+    arm: str
+
+    def run(self, seed: int) -> RunFindings:
+        return self.of.by_run.get((self.arm, seed)) or RunFindings(arm=self.arm, seed=seed, status="missing")
+
+    def set(self, seed: int, name: str) -> SetFindings | None:
+        return self.run(seed).sets.get(name)
+
+    def images(self, seed: int, name: str) -> ImageList | None:
+        found = self.set(seed, name)
+        return None if found is None else self.of.images[found.images]
+
+    def columns(self, seeds: _Seeds, name: str) -> list[str]:
+        """The metrics of which any of the runs has a value."""
+        found = [self.set(seed, name) for seed in seeds]
+        return [*dict.fromkeys(metric for one in found if one is not None for metric in one.values)]
+
+    def values(self, seeds: _Seeds, name: str, metric: str) -> _Values:
+        """(seeds,): the metric of every run, NaN where there is none."""
+        found = [self.set(seed, name) for seed in seeds]
+        return np.array([math.nan if one is None else one.values.get(metric, math.nan) for one in found], np.float64)
+
+
 class _Two(NamedTuple):
     """One arm, before and now; both with the same seeds."""
 
-    arm: str
-    before: Mapping[int, RunFindings]
-    now: Mapping[int, RunFindings]
+    before: _Side
+    now: _Side
+
+    @property
+    def arm(self) -> str:
+        """Its name."""
+        return self.now.arm
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds whose run is done in both."""
-        return tuple(s for s in self.now if self.now[s].status == "done" == self.before[s].status)
+        return tuple(s for s in self.now.of.seeds if self.now.run(s).status == "done" == self.before.run(s).status)
+
+    @property
+    def sets(self) -> list[str]:
+        """Its test sets, ``main`` first."""
+        sides = (self.now, self.before)
+        found = dict.fromkeys(name for side in sides for seed in side.of.seeds for name in side.run(seed).sets)
+        return sorted(found, key=lambda name: name != MAIN)
 
 
 def judge(study: Study, baseline: Findings | None, now: Findings, notes: Sequence[str] = ()) -> Verdict:
@@ -74,9 +112,9 @@ def judge(study: Study, baseline: Findings | None, now: Findings, notes: Sequenc
     rows = [*_not_done(now)]
     if baseline is not None:
         check_margins(study, moved)
-        pairs = [_Two(arm, _of_arm(baseline, arm), _of_arm(now, arm)) for arm in study.arms]
-        with_margins = (row for two in pairs for row in _close(study, two, baseline, now))
-        rows += with_margins if moved else (row for two in pairs for row in _exact(two, baseline, now))
+        pairs = [_Two(_Side(baseline, arm), _Side(now, arm)) for arm in study.arms]
+        with_margins = (row for two in pairs for row in _close(study, two))
+        rows += with_margins if moved else (row for two in pairs for row in _exact(two))
         if moved and (redrawn := _redrawn(pairs)):
             notes = (*notes, f"The pixels, masks or labels of {redrawn} are not those of the baseline.")
     rows += (_expected(expectation, now) for expectation in study.check.expectations)
@@ -85,7 +123,7 @@ def judge(study: Study, baseline: Findings | None, now: Findings, notes: Sequenc
 
 
 def check_margins(study: Study, moved: Sequence[Change]) -> None:
-    """Nothing, if findings can be compared where the environment changed like this.
+    """Check that findings can be compared where the environment changed like this.
 
     Raises:
         UsageError: it changed, and the study has no margin to compare with.
@@ -98,27 +136,23 @@ def check_margins(study: Study, moved: Sequence[Change]) -> None:
         )
 
 
-def _of_arm(of: Findings, arm: str) -> dict[int, RunFindings]:
-    return {seed: of.by_run.get((arm, seed)) or RunFindings(arm=arm, seed=seed, status="missing") for seed in of.seeds}
-
-
 def _not_done(now: Findings) -> Iterator[Row]:
     """A row for every arm with runs that are not done."""
     for arm in now.arms:
-        bad = [run for run in _of_arm(now, arm).values() if run.status != "done"]
+        bad = [run for seed in now.seeds if (run := _Side(now, arm).run(seed)).status != "done"]
         if bad:
             why = f": {bad[0].reason}" if bad[0].reason else ""
-            yield Row("run", arm, "status", False, f"{bad[0].status} with {_told([r.seed for r in bad])}{why}")
+            yield Row("run", arm, "status", False, f"{bad[0].status} with {_seeds([r.seed for r in bad])}{why}")
 
 
 # ---------------------------------------------------------------------------------------------------------- to the bit
 
 
-def _exact(two: _Two, before: Findings, now: Findings) -> Iterator[Row]:
+def _exact(two: _Two) -> Iterator[Row]:
     """What of an arm is not as it was, in the order in which a run comes to it; one row where all of it is."""
-    found = [*_way(two), *_numbers(two, before, now)]
+    found = [*_way(two), *_numbers(two)]
     if not found and two.seeds:
-        yield Row("exact", two.arm, "everything", True, f"equal to the bit with {_told(two.seeds)}", margin=0.0)
+        yield Row("exact", two.arm, "everything", True, f"equal to the bit with {_seeds(two.seeds)}", margin=0.0)
     yield from found
 
 
@@ -127,11 +161,11 @@ def _way(two: _Two) -> Iterator[Row]:
     stations: tuple[tuple[str, Callable[[RunFindings, RunFindings], str]], ...] = (
         ("images", _other_images), ("consultations", _other_consultation), ("training loss", _other_loss),
     )  # fmt: skip
-    for quantity, told in stations:
-        where = {seed: told(two.before[seed], two.now[seed]) for seed in two.seeds}
+    for quantity, differs in stations:
+        where = {seed: differs(two.before.run(seed), two.now.run(seed)) for seed in two.seeds}
         differing = [seed for seed, text in where.items() if text]
         if differing:
-            reason = f"{where[differing[0]]} with seed {differing[0]}; other than the baseline with {_told(differing)}"
+            reason = f"{where[differing[0]]} with seed {differing[0]}; other than the baseline with {_seeds(differing)}"
             yield Row("exact", two.arm, quantity, False, reason, margin=0.0)
 
 
@@ -159,20 +193,18 @@ def _other_loss(before: RunFindings, now: RunFindings) -> str:
     return "" if len(before.losses) == len(now.losses) else f"{len(now.losses)} epochs instead of {len(before.losses)}"
 
 
-def _numbers(two: _Two, before: Findings, now: Findings) -> Iterator[Row]:
+def _numbers(two: _Two) -> Iterator[Row]:
     """The predictions and the metrics that are not what they were."""
-    for name in _sets(two):
-        other = {
-            seed: _apart(_set(two.before, seed, name), _set(two.now, seed, name), before, now) for seed in two.seeds
-        }
+    for name in two.sets:
+        other = {seed: _apart(two.before, two.now, seed, name) for seed in two.seeds}
         differing = {seed: text for seed, text in other.items() if text}
         if differing:
             seed, text = next(iter(differing.items()))
-            reason = f"{text} with seed {seed}; other than the baseline with {_told([*differing])}"
+            reason = f"{text} with seed {seed}; other than the baseline with {_seeds([*differing])}"
             yield Row("exact", two.arm, PREDICTIONS, False, reason, name, margin=0.0)
         # Numbers that only a later version knows are no change; numbers that it has lost are.
-        for metric in _columns(two.before, two.seeds, name):
-            was, is_now = _values(two.before, two.seeds, name, metric), _values(two.now, two.seeds, name, metric)
+        for metric in two.before.columns(two.seeds, name):
+            was, is_now = (side.values(two.seeds, name, metric) for side in two)
             same = (was == is_now) | (np.isnan(was) & np.isnan(is_now))
             if not same.all():
                 yield _moved(two, name, metric, was, is_now, same)
@@ -182,15 +214,16 @@ def _moved(two: _Two, name: str, metric: str, was: _Values, is_now: _Values, sam
     differing = [seed for seed, equal in zip(two.seeds, same, strict=True) if not equal]
     steps = (is_now - was)[~same]
     largest = float(steps[np.nanargmax(np.abs(steps))]) if not np.isnan(steps).all() else None
-    reason = f"not to the bit what it was with {_told(differing)}"
+    reason = f"not to the bit what it was with {_seeds(differing)}"
     return Row("exact", two.arm, metric, False, reason, name, _mean(was), _mean(is_now), largest, 0.0)
 
 
-def _apart(before: SetFindings | None, now: SetFindings | None, in_before: Findings, in_now: Findings) -> str:
+def _apart(one: _Side, other: _Side, seed: int, name: str) -> str:
     """In what the predictions on one test set differ, in words; empty: in nothing."""
+    before, now = one.set(seed, name), other.set(seed, name)
     if before is None or now is None:
         return "" if before is now else "the test set is not in both"
-    if in_before.images[before.images] != in_now.images[now.images]:
+    if one.images(seed, name) != other.images(seed, name):
         return "other test images"
     if before.probabilities == now.probabilities:
         return ""
@@ -206,26 +239,21 @@ def _apart(before: SetFindings | None, now: SetFindings | None, in_before: Findi
 # -------------------------------------------------------------------------------------------------------- with margins
 
 
-def _close(study: Study, two: _Two, before: Findings, now: Findings) -> Iterator[Row]:
+def _close(study: Study, two: _Two) -> Iterator[Row]:
     """Every margin of the study, held against one arm on every test set."""
-    for name in _sets(two):
-        unlike = [
-            seed
-            for seed in two.seeds
-            if _images(two.before, seed, name, before) != _images(two.now, seed, name, now)
-        ]  # fmt: skip
+    for name in two.sets:
+        unlike = [seed for seed in two.seeds if two.before.images(seed, name) != two.now.images(seed, name)]
         if unlike:
-            reason = f"the test images are not those of the baseline with {_told(unlike)}: nothing can be paired"
+            reason = f"the test images are not those of the baseline with {_seeds(unlike)}: nothing can be paired"
             yield Row("equivalence", two.arm, PREDICTIONS, False, reason, name)
             continue
         for margin in study.check.margins:
-            was = _values(two.before, two.seeds, name, margin.metric)
-            is_now = _values(two.now, two.seeds, name, margin.metric)
+            was, is_now = (side.values(two.seeds, name, margin.metric) for side in two)
             if name == MAIN or not (np.isnan(was) & np.isnan(is_now)).all():
-                yield _within(margin, two, name, was, is_now, now)
+                yield _within(margin, two, name, was, is_now)
 
 
-def _within(margin: Margin, two: _Two, name: str, was: _Values, is_now: _Values, now: Findings) -> Row:
+def _within(margin: Margin, two: _Two, name: str, was: _Values, is_now: _Values) -> Row:
     """One margin against one arm on one test set."""
     differences = is_now - was
 
@@ -237,12 +265,12 @@ def _within(margin: Margin, two: _Two, name: str, was: _Values, is_now: _Values,
         return row(False, "no run is done in both")
     if np.isnan(differences).any():
         lacking = [seed for seed, d in zip(two.seeds, differences, strict=True) if math.isnan(d)]
-        return row(
-            False, f"it has no value with {_told(lacking)}, in the baseline or now{_columns_near(margin, two, name)}"
-        )
-    if not differences.any() and _same_predictions(two, name):
+        columns = two.now.columns(two.seeds, name)
+        hint = "" if margin.metric in columns else f". {did_you_mean(margin.metric, columns)}"
+        return row(False, f"it has no value with {_seeds(lacking)}, in the baseline or now{hint}")
+    if not differences.any() and not any(_apart(*two, seed, name) for seed in two.seeds):
         return row(True, "identical", 0.0)
-    estimate = _difference(margin.metric, two, name, differences, now)
+    estimate = _difference(margin.metric, two, name, differences)
     return row(*_held(margin, estimate), estimate.value)
 
 
@@ -269,13 +297,13 @@ def _held(margin: Margin, by: Estimate) -> tuple[bool, str]:
     )
 
 
-def _difference(metric: str, two: _Two, name: str, differences: _Values, now: Findings) -> Estimate:
+def _difference(metric: str, two: _Two, name: str, differences: _Values) -> Estimate:
     """Now minus before, the mean over seeds, with the widest inference there is.
 
     New seeds and new patients (A) where the metric has values by image and there are seeds enough, else new seeds (B);
     of a single seed new patients (C), or nothing.
     """
-    of = _components(metric, two, name, differences, now)
+    of = _components(metric, two, name)
     if of is None:
         return over_seeds(differences)
     (found,) = compare(of, [(1, 0)])
@@ -283,38 +311,26 @@ def _difference(metric: str, two: _Two, name: str, differences: _Values, now: Fi
     return known[0] if known else found.b
 
 
-def _components(metric: str, two: _Two, name: str, differences: _Values, now: Findings) -> Components | None:
+def _components(metric: str, two: _Two, name: str) -> Components | None:
     """The two arms "before" and "now" in one metric; None where the metric has no components."""
     if metric not in metric_names():
         return None
-    sets = [[_set(runs, seed, name) for seed in two.seeds] for runs in (two.before, two.now)]
-    tested = [[one for one in row if one is not None] for row in sets]
-    places = {one.images for one in tested[1]}
-    if len(places) == 1:
+    tested = [[one for seed in two.seeds if (one := side.set(seed, name)) is not None] for side in two]
+    images = {one.images for one in tested[1]}
+    if len(images) == 1:
         shown = np.stack([np.stack([one.shown for one in row]) for row in tested])
-        labels = np.array(now.images[places.pop()].labels)
-        return components_of(metric, labels, shown)
+        return components_of(metric, np.array(two.now.of.images[images.pop()].labels), shown)
     first = tested[1][0]
     sizes = Resplit(int(first.values["n_train"]), int(first.values["n_test"]))
-    values = np.stack([_values(runs, two.seeds, name, metric) for runs in (two.before, two.now)])
-    return Components.of_splits(metric, values, sizes)
-
-
-def _same_predictions(two: _Two, name: str) -> bool:
-    pairs = [(_set(two.before, seed, name), _set(two.now, seed, name)) for seed in two.seeds]
-    return all(was is not None and now is not None and was.probabilities == now.probabilities for was, now in pairs)
+    return Components.of_splits(metric, np.stack([side.values(two.seeds, name, metric) for side in two]), sizes)
 
 
 def _redrawn(pairs: Sequence[_Two]) -> str:
     """The sets whose images are not what they were, in words; empty: all are."""
-    found = [
-        name
-        for two in pairs
-        for seed in two.seeds
-        for name, fingerprint in two.now[seed].data.items()
-        if two.before[seed].data.get(name) != fingerprint
-    ]
-    return ", ".join(dict.fromkeys(found))
+    runs = [(two.before.run(seed), two.now.run(seed)) for two in pairs for seed in two.seeds]
+    return ", ".join(
+        dict.fromkeys(name for was, now in runs for name in now.data if was.data.get(name) != now.data[name])
+    )
 
 
 # -------------------------------------------------------------------------------------------------------- expectations
@@ -330,23 +346,23 @@ _HOLDS: Mapping[Operator, Callable[[float, float], bool]] = {
 
 def _expected(that: Expectation, now: Findings) -> Row:
     """Whether the runs are as the expectation says, on the study's own test set."""
-    left, right = _of_arm(now, that.arm), _of_arm(now, that.other)
-    lacking = [seed for seed in now.seeds if _set(left, seed, MAIN) is None or _set(right, seed, MAIN) is None]
+    left, right = _Side(now, that.arm), _Side(now, that.other)
+    lacking = [seed for seed in now.seeds if left.set(seed, MAIN) is None or right.set(seed, MAIN) is None]
     if lacking:
-        return Row("expectation", str(that), that.metric, False, f"a run is not done with {_told(lacking)}")
+        return Row("expectation", str(that), that.metric, False, f"a run is not done with {_seeds(lacking)}")
     if that.metric == PREDICTIONS:
-        return _expected_predictions(that, left, right, now)
-    ours, theirs = (_values(runs, now.seeds, MAIN, that.metric) for runs in (left, right))
+        return _expected_predictions(that, left, right)
+    ours, theirs = (side.values(now.seeds, MAIN, that.metric) for side in (left, right))
     unknown = [seed for seed, d in zip(now.seeds, ours - theirs, strict=True) if math.isnan(d)]
     if unknown:
-        known = {metric for runs in (left, right) for one in runs.values() for metric in one.sets[MAIN].values}
-        reason = f"no value of {that.metric} with {_told(unknown)}. {did_you_mean(that.metric, known)}"
+        known = {metric for side in (left, right) for metric in side.columns(now.seeds, MAIN)}
+        reason = f"no value of {that.metric} with {_seeds(unknown)}. {did_you_mean(that.metric, known)}"
         return Row("expectation", str(that), that.metric, False, reason, before=_mean(theirs), now=_mean(ours))
     difference = float((ours - theirs).mean())
     if that.operator in ("==", "!="):
         wrong = [s for s, a, b in zip(now.seeds, ours, theirs, strict=True) if (a == b) != (that.operator == "==")]
         word = "differ" if that.operator == "==" else "do not differ"
-        passed, reason = not wrong, f"they {word} with {_told(wrong)}" if wrong else "so with every seed"
+        passed, reason = not wrong, f"they {word} with {_seeds(wrong)}" if wrong else "so with every seed"
     else:
         passed = _HOLDS[that.operator](difference, that.by)
         share = int(sum(_HOLDS[that.operator](float(d), 0.0) for d in ours - theirs))
@@ -357,57 +373,19 @@ def _expected(that: Expectation, now: Findings) -> Row:
     )
 
 
-def _expected_predictions(
-    that: Expectation, left: Mapping[int, RunFindings], right: Mapping[int, RunFindings], now: Findings
-) -> Row:
+def _expected_predictions(that: Expectation, left: _Side, right: _Side) -> Row:
     """Whether two arms predict the same, on every test set."""
-    told: dict[int, str] = {}
-    for seed in now.seeds:
-        names = dict.fromkeys([*right[seed].sets, *left[seed].sets])
-        apart = [_apart(_set(right, seed, name), _set(left, seed, name), now, now) for name in names]
-        told[seed] = next((text for text in apart if text), "")
+    apart: dict[int, str] = {}
+    for seed in left.of.seeds:
+        names = dict.fromkeys([*right.run(seed).sets, *left.run(seed).sets])
+        apart[seed] = next((text for name in names if (text := _apart(right, left, seed, name))), "")
     if that.operator == "==":
-        wrong = [seed for seed, text in told.items() if text]
-        reason = f"they differ with {_told(wrong)}: {told[wrong[0]]}" if wrong else "equal to the bit"
+        wrong = [seed for seed, text in apart.items() if text]
+        reason = f"they differ with {_seeds(wrong)}: {apart[wrong[0]]}" if wrong else "equal to the bit"
     else:
-        wrong = [seed for seed, text in told.items() if not text]
-        reason = f"they are equal to the bit with {_told(wrong)}" if wrong else "they differ with every seed"
+        wrong = [seed for seed, text in apart.items() if not text]
+        reason = f"they are equal to the bit with {_seeds(wrong)}" if wrong else "they differ with every seed"
     return Row("expectation", str(that), PREDICTIONS, not wrong, reason)
-
-
-# ------------------------------------------------------------------------------------------------------------ look-ups
-
-
-def _set(runs: Mapping[int, RunFindings], seed: int, name: str) -> SetFindings | None:
-    return runs[seed].sets.get(name)
-
-
-def _images(runs: Mapping[int, RunFindings], seed: int, name: str, of: Findings) -> object:
-    found = _set(runs, seed, name)
-    return None if found is None else of.images[found.images]
-
-
-def _sets(two: _Two) -> list[str]:
-    """Test sets of an arm, ``main`` first."""
-    found = dict.fromkeys(name for runs in (two.now, two.before) for run in runs.values() for name in run.sets)
-    return sorted(found, key=lambda name: name != MAIN)
-
-
-def _columns(runs: Mapping[int, RunFindings], seeds: _Seeds, name: str) -> list[str]:
-    """The metrics of which any of the runs has a value."""
-    found = [_set(runs, seed, name) for seed in seeds]
-    return [*dict.fromkeys(metric for one in found if one is not None for metric in one.values)]
-
-
-def _columns_near(margin: Margin, two: _Two, name: str) -> str:
-    known = _columns(two.now, two.seeds, name)
-    return "" if margin.metric in known else f". {did_you_mean(margin.metric, known)}"
-
-
-def _values(runs: Mapping[int, RunFindings], seeds: _Seeds, name: str, metric: str) -> _Values:
-    """(seeds,): the metric of every run, NaN where there is none."""
-    found = [_set(runs, seed, name) for seed in seeds]
-    return np.array([math.nan if one is None else one.values.get(metric, math.nan) for one in found], np.float64)
 
 
 def _mean(values: _Values) -> float:
@@ -415,10 +393,10 @@ def _mean(values: _Values) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
-def _told(seeds: _Seeds) -> str:
+def _seeds(seeds: _Seeds) -> str:
     """Seeds in words.
 
-    >>> _told([3]), _told([0, 1, 2])
+    >>> _seeds([3]), _seeds([0, 1, 2])
     ('seed 3', 'seeds 0, 1, 2')
     """
     shown = ", ".join(str(seed) for seed in seeds[:5]) + (f", ... ({len(seeds)})" if len(seeds) > 5 else "")

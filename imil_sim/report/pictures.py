@@ -13,7 +13,7 @@ from imil_sim.report import figures
 from imil_sim.report.analysis import Analysis, SetAnalysis, SweepTrend
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import DoseLine
-from imil_sim.report.planned import has_runs_to_come
+from imil_sim.report.findings import has_runs_to_come
 from imil_sim.report.sweeps import CONSULTATIONS, POINT, point_names
 from imil_sim.report.tables.feedback import overlap
 from imil_sim.stats import PRIMARY, Estimate, compare

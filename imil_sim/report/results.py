@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from imil_sim.report.analysis import Analysis
 from imil_sim.report.files import write_whole
-from imil_sim.stats import metric_named, metric_names, subsets
+from imil_sim.stats import Comparison, metric_named, metric_names, subsets
 from imil_sim.study.record import Consultation, Predictions, RunRecord
 
 Value = str | int | float | None
@@ -165,23 +165,6 @@ def _by_group(of: Predictions, notes: list[str]) -> dict[str, Value]:
     return row
 
 
-def unlike_environments(records: Iterable[RunRecord]) -> str:
-    """``torch 2.12 (3 runs), 2.13 (5 runs); ...``: in what the runs of one comparison differ besides their specs.
-
-    Versions and hardware of the records of all runs that are done; empty where they are the same throughout.
-    """
-    environments = [record.environment for record in records if record.status == "done"]
-    told = []
-    for name in sorted({name for environment in environments for name in environment}):
-        counts = Counter(environment.get(name, "unknown") for environment in environments)
-        if len(counts) > 1:
-            told.append(
-                f"{name} "
-                + ", ".join(f"{value} ({count} run{'s' * (count != 1)})" for value, count in sorted(counts.items()))
-            )
-    return "; ".join(told)
-
-
 # ---------------------------------------------------------------------------------------------------------- tables
 
 
@@ -281,6 +264,53 @@ def _mean(values: pd.Series[Any]) -> float:
 
 def _sd(values: pd.Series[Any]) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
+
+# ----------------------------------------------------------------------------------------------------- differences
+
+DIFFERENCE_COLUMNS = (
+    "arm", "reference", "metric", "difference", "low_a", "high_a", "low_b", "high_b", "low_c", "high_c", "p", "p_holm",
+    "p_superior", "mde", "test_set", "family", "p_bh", "n_seeds", "n_images", "why_no_interval",
+)  # fmt: skip
+"""Columns of differences.csv, in their order."""
+
+DIFFERENCE_TEXT = ("arm", "reference", "metric", "test_set", "family", "why_no_interval")
+
+
+def differences_table(analysis: Analysis) -> pd.DataFrame:
+    """One row for every comparison, metric and test set: planned ones as the study lists them, then exploratory ones.
+
+    ``difference`` is arm minus reference, the mean over ``n_seeds`` paired seeds; ``low_a`` to ``high_c`` are the
+    three intervals, NaN where there is none, and ``why_no_interval`` then says why the primary one is not there. ``p``
+    is the primary inference's; a planned comparison has it adjusted by Holm (``p_holm``), an exploratory one by
+    Benjamini and Hochberg (``p_bh``), each within metric and test set. ``p_superior`` is the share of seeds in which
+    the arm is the better one, ``mde`` the effect that would be detected with 80% power. Equal runs give equal tables.
+    """
+    rows = []
+    for name, of in analysis.sets.items():
+        for family, comparisons in (("planned", of.planned), ("exploratory", of.exploratory)):
+            rows += [_difference(analysis, name, family, one) for found in comparisons.values() for one in found]
+    columns = zip(*rows, strict=True) if rows else [()] * len(DIFFERENCE_COLUMNS)
+    return pd.DataFrame(
+        {
+            name: pd.Series(list(values), dtype=_dtype(name))
+            for name, values in zip(DIFFERENCE_COLUMNS, columns, strict=True)
+        }
+    )
+
+
+def _difference(analysis: Analysis, test_set: str, family: str, of: Comparison) -> tuple[str | float | int, ...]:
+    holm, bh = (of.p_adjusted, math.nan) if family == "planned" else (math.nan, of.p_adjusted)
+    known = of.primary
+    return (
+        analysis.arms[of.arm], analysis.arms[of.reference], of.metric, known.value, of.a.low, of.a.high, of.b.low,
+        of.b.high, of.c.low, of.c.high, known.p, holm, of.p_superior, of.mde, test_set, family, bh, known.n_seeds,
+        known.n_images, known.why_absent,
+    )  # fmt: skip
+
+
+def _dtype(column: str) -> str:
+    return "object" if column in DIFFERENCE_TEXT else "int64" if column in ("n_seeds", "n_images") else "float64"
 
 
 # ------------------------------------------------------------------------------------------------------------- CSV

@@ -27,6 +27,7 @@ from imil_sim.stats import (
 from imil_sim.study.spec import ArmSpec, canonical
 from imil_sim.study.study import Study
 from imil_sim.study.sweep import Level
+from imil_sim.text import MINUS
 
 DOUBLINGS_FROM = 4.0
 """Levels above 0 whose largest is at least so many times the smallest are taken as doublings: 5, 10, 20, 40."""
@@ -37,8 +38,6 @@ POINT = "point"
 
 CONSULTATIONS = "consultations"
 """What it is over where the points differ in how often the clinician is asked: how many consultations an arm has."""
-
-MINUS = "\N{MINUS SIGN}"
 
 ON_A_LOG_SCALE = {"learning_rate", "weight_decay"}
 """Last parts of fields that are always taken as doublings where they are above 0."""

@@ -9,29 +9,26 @@ A  new seeds and new patients      Obuchowski-Rockette, Hillis degrees of freedo
 B  new seeds, this test set        paired t over seeds
 C  new patients, these models      Obuchowski-Rockette with fixed seeds; of one seed DeLong or McNemar
 
-`components_of` turns the predictions of all runs into what the rest works on; `compare`, `summarise` and `trend` give
-the three inferences for pairs of arms, one arm, and the levels of a sweep.
+`components_of` turns the predictions of all runs into what the rest works on; `compare`, `summarise` and `weighted`
+give the three inferences for pairs of arms, one arm, and the factors of a sweep.
 """
 
 from imil_sim.stats.calibration import null_ece
+from imil_sim.stats.claims import benjamini_hochberg, equivalence, holm, non_inferiority
 from imil_sim.stats.comparison import (
     ArmSummary,
     Comparison,
     Pair,
     compare,
     summarise,
-    trend,
 )
 from imil_sim.stats.components import Components, Resplit, components_of
 from imil_sim.stats.contrast import Inferences
 from imil_sim.stats.estimate import Estimate
 from imil_sim.stats.factorial import difference_weights, slope_weights, weighted
-from imil_sim.stats.margins import equivalence, non_inferiority
 from imil_sim.stats.metric import PRIMARY, Metric, jackknifed, metric_named, metric_names
 from imil_sim.stats.mrmc import Covariances, Spread, minimum_detectable_effect
-from imil_sim.stats.multiplicity import benjamini_hochberg, holm
-from imil_sim.stats.paired import iqm, over_seeds, superiority
-from imil_sim.stats.proportions import mcnemar, wilson
+from imil_sim.stats.paired import iqm, mcnemar, over_seeds, superiority, wilson
 
 __all__ = [
     "PRIMARY",
@@ -63,7 +60,6 @@ __all__ = [
     "slope_weights",
     "summarise",
     "superiority",
-    "trend",
     "weighted",
     "wilson",
 ]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imil_sim.stats.metric import checked_probabilities, scored
-
-Binning = Literal["width", "adaptive"]
-"""Calibration bins of equal width on [0, 1], or of equally many images."""
 
 BINS = 15
 """Calibration bins, as in the paper (Rao et al. 2024) and Guo et al. (2017)."""
@@ -25,36 +22,31 @@ CAVEAT = (
 at nominal 5."""
 
 
-def calibration_bins(confidence: ArrayLike, bins: int = BINS, binning: Binning = "width") -> NDArray[np.int64]:
+def calibration_bins(confidence: ArrayLike, bins: int = BINS) -> NDArray[np.int64]:
     """The bin (n,) of every confidence, from 0 to ``bins`` - 1.
 
     Bins of equal width are open below and closed above (Guo et al. 2017), except that the first is closed on both
-    sides: the usual loop drops p = 0. Adaptive bins hold equally many images (Nguyen & O'Connor 2015); equal
-    confidences share a bin, so the order of the images does not matter.
+    sides: the usual loop drops p = 0.
     """
     shown = checked_probabilities(confidence, "confidence")
     if bins < 1:
         raise ValueError(f"calibration needs at least one bin, not {bins}")
-    if binning == "width":
-        upper = np.arange(1, bins) / bins
-        return np.searchsorted(upper, shown, side="left").astype(np.int64)
-    rank = np.searchsorted(np.sort(shown), shown, side="left")
-    return (rank * bins // max(len(shown), 1)).astype(np.int64)
+    upper = np.arange(1, bins) / bins
+    return np.searchsorted(upper, shown, side="left").astype(np.int64)
 
 
-def calibration_error(hit: ArrayLike, confidence: ArrayLike, bins: int = BINS, binning: Binning = "width") -> float:
+def calibration_error(hit: ArrayLike, confidence: ArrayLike, bins: int = BINS) -> float:
     """Expected calibration error: the mean over images of their bin's |hit rate - mean confidence|, in [0, 1].
 
     Args:
         hit: (n,) bool, whether the event came true.
         confidence: (n,) in [0, 1], the probability given to it.
-        bins: how many.
-        binning: see `calibration_bins`.
+        bins: how many, of equal width.
     """
     happened, shown = scored(hit, confidence)
     if len(shown) == 0:
         return math.nan
-    gaps = np.bincount(calibration_bins(shown, bins, binning), weights=happened - shown, minlength=bins)
+    gaps = np.bincount(calibration_bins(shown, bins), weights=happened - shown, minlength=bins)
     return float(np.abs(gaps).sum() / len(shown))
 
 

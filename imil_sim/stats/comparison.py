@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imil_sim.stats.claims import benjamini_hochberg, holm
 from imil_sim.stats.components import Components
-from imil_sim.stats.contrast import Contrast, Inferences, complete_seeds, contrast, inferences, resolution
+from imil_sim.stats.contrast import Contrast, check_arms, complete_seeds, contrast, inferences, resolution
 from imil_sim.stats.estimate import LEVEL, Bounds, Estimate
 from imil_sim.stats.metric import Metric, metric_named
 from imil_sim.stats.mrmc import POWER, Covariances, Spread, covariances, minimum_detectable_effect, variance
-from imil_sim.stats.multiplicity import benjamini_hochberg, holm
-from imil_sim.stats.paired import iqm, superiority
-from imil_sim.stats.proportions import mcnemar, wilson
+from imil_sim.stats.paired import iqm, mcnemar, superiority, wilson
 
 Adjustment = Literal["holm", "benjamini-hochberg"]
 """Holm for planned comparisons; Benjamini-Hochberg for exploring, and the report then says "exploratory"."""
@@ -160,7 +159,6 @@ def summarise(of: Components, arm: int, *, level: float = LEVEL) -> ArmSummary:
     Raises:
         ValueError: there is no such arm.
     """
-    _check_arms(of, [arm])
     metric = metric_named(of.metric)
     known = contrast(of, {arm: 1.0}, Bounds(metric.low, metric.high))
     a, b, c = inferences(known, level=level, tested=False)
@@ -174,41 +172,11 @@ def summarise(of: Components, arm: int, *, level: float = LEVEL) -> ArmSummary:
     )  # fmt: skip
 
 
-def trend(of: Components, levels: Mapping[int, float], *, level: float = LEVEL) -> Inferences:
-    """The slope of the metric over the levels of a sweep, per unit of the level, with the three inferences.
-
-    Every seed has its own least-squares slope. A slope is linear in the arms' metrics, so A and C hold for it as they
-    do for a difference, with the covariances across images carried along. It asks for a straight line: levels that
-    double (5, 10, 20, 40) are better given as their logarithms or as ranks.
-
-    Args:
-        of: the components of all arms.
-        levels: the level of every arm of the sweep, by its place in the components.
-        level: coverage of the intervals, in (0, 1).
-
-    Raises:
-        ValueError: there is no such arm, or all levels are the same or not finite.
-    """
-    _check_arms(of, list(levels))
-    places = np.array(list(levels.values()), np.float64)
-    if not np.isfinite(places).all() or np.unique(places).size < 2:
-        raise ValueError(f"a trend needs at least two different levels, all finite, not {places.tolist()}")
-    centred = places - places.mean()
-    weights = centred / (centred @ centred)
-    return inferences(contrast(of, dict(zip(levels, weights.tolist(), strict=True))), level=level)
-
-
 def _planned(of: Components, pairs: Sequence[tuple[int, int]]) -> list[Pair]:
     planned = [Pair(*pair) for pair in pairs]
-    _check_arms(of, [arm for pair in planned for arm in pair])
+    check_arms(of, [arm for pair in planned for arm in pair])
     if same := [tuple(pair) for pair in planned if pair.arm == pair.reference]:
         raise ValueError(f"an arm cannot be its own reference: {same}")
     if twice := sorted(tuple(pair) for pair, times in Counter(planned).items() if times > 1):
         raise ValueError(f"a comparison counts once among the planned ones; twice are: {twice}")
     return planned
-
-
-def _check_arms(of: Components, arms: Sequence[int]) -> None:
-    known = len(of.values)
-    if wrong := sorted({arm for arm in arms if not 0 <= arm < known}):
-        raise ValueError(f"there are {known} arms, 0 to {known - 1}; asked for: {wrong}")

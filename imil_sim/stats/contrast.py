@@ -70,6 +70,9 @@ def contrast(of: Components, weights: Mapping[int, float], bounds: Bounds = ANYW
         of: the components of all arms.
         weights: by arm (its place in the components), such as 1 for one arm and -1 for another.
         bounds: where the contrast can lie.
+
+    Raises:
+        ValueError: there is no such arm.
     """
     arms, factors = list(weights), np.array(list(weights.values()))
     complete = complete_seeds(of, arms)
@@ -92,16 +95,28 @@ def resolution(of: Components, weights: Mapping[int, float]) -> float:
 
 def complete_seeds(of: Components, arms: Sequence[int]) -> Complete:
     """Which seeds have a run of every one of the arms, and what the reader must know of these runs."""
+    check_arms(of, arms)
     known = np.asarray(~np.isnan(of.values[list(arms)]).any(axis=0))
-    told = []
+    warnings = []
     missing = int((~known).sum())
     undefined = bool(of.why_no_parts) and of.resplit is None and not known.any()  # in all runs alike: none is missing
     if missing and not undefined:
-        told.append(f"{missing} of {known.size} seeds {'is' if missing == 1 else 'are'} left out: a run is missing")
+        warnings.append(f"{missing} of {known.size} seeds {'is' if missing == 1 else 'are'} left out: a run is missing")
     flat = int(flat_runs(of, arms)[0][:, known].sum())
     if flat:
-        told.append(no_spread(flat, len(arms) * int(known.sum()), of.metric))
-    return Complete(known, tuple(told))
+        warnings.append(no_spread(flat, len(arms) * int(known.sum()), of.metric))
+    return Complete(known, tuple(warnings))
+
+
+def check_arms(of: Components, arms: Sequence[int]) -> None:
+    """Check that all of the arms are among those of the components.
+
+    Raises:
+        ValueError: one is not.
+    """
+    known = len(of.values)
+    if wrong := sorted({arm for arm in arms if not 0 <= arm < known}):
+        raise ValueError(f"there are {known} arms, 0 to {known - 1}; asked for: {wrong}")
 
 
 def flat_runs(of: Components, arms: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -106,7 +106,7 @@ def estimated(
 
 
 def check_level(level: float) -> None:
-    """Nothing, if ``level`` is a coverage.
+    """Check that ``level`` is a coverage.
 
     Raises:
         ValueError: it is not in (0, 1).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import tomllib
@@ -14,8 +15,10 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, Field, ValidationError
 
 from imil_sim.errors import StudyError, did_you_mean, gathered, listed
+from imil_sim.study import problems as wording
 from imil_sim.study import spec as specs
 from imil_sim.study.check import NOTHING, CheckSpec, unknown_arms
+from imil_sim.study.problems import shown
 from imil_sim.study.spec import MOST_DEEP, MOST_ORACLES, NAME_PATTERN, ArmSpec, Name, RunSpec, Spec, too_deep
 from imil_sim.study.sweep import Level, Sweep, SweepSpec, count, expand
 
@@ -247,15 +250,15 @@ def _oracle_problems(arms: Mapping[str, Mapping[str, Any]], oracle_problem: Orac
 def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> dict[str, SweepSpec]:
     """The tables of [sweeps] that can be unfolded, by name."""
     if not isinstance(tables, Mapping):
-        problems.append(("sweeps", f"must be tables [sweeps.NAME] (found {_shown(tables)})"))
+        problems.append(("sweeps", f"must be tables [sweeps.NAME] (found {shown(tables)})"))
         return {}
     found = {}
     for name, table in tables.items():
         where = f"sweeps.{_key(name)}"
         if not re.fullmatch(NAME_PATTERN, name):
-            problems.append((where, _WORDS["string_pattern_mismatch"]))
+            problems.append((where, _NAME))
         if not isinstance(table, Mapping):
-            problems.append((where, f"must be a table (found {_shown(table)})"))
+            problems.append((where, f"must be a table (found {shown(table)})"))
             continue
         wrong: _Problems = []
         spec = _checked(SweepSpec, table, wrong)
@@ -289,9 +292,9 @@ def _arm(name: str, base: Mapping[str, Any], own: Any, problems: _Problems) -> A
     """The spec of an arm of [arms]: the tables at the top of the file with the arm's ``own`` laid over them."""
     where = f"arms.{_key(name)}"
     if not re.fullmatch(NAME_PATTERN, name):
-        problems.append((where, _WORDS["string_pattern_mismatch"]))
+        problems.append((where, _NAME))
     if not isinstance(own, Mapping):
-        problems.append((where, f"must be a table (found {_shown(own)})"))
+        problems.append((where, f"must be a table (found {shown(own)})"))
         return None
     return _checked(ArmSpec, _laid_over(base, own), problems, where, own)
 
@@ -356,33 +359,13 @@ def _differ(under: Mapping[str, Any], over: Mapping[str, Any], tag: str) -> bool
 
 # -------------------------------------------------------------------------------------------------- what is wrong
 
-_WORDS = {
-    "missing": "is missing",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "string_type": "must be text",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a table",
-    "model_type": "must be a table",
-    "model_attributes_type": "must be a table",
-    "string_pattern_mismatch": "a name is 1 to 63 of a-z, 0-9, _ and -, and begins with a letter or digit",
-}
-"""Pydantic's kind of error, in the words of a study file."""
+_NAME = "a name is 1 to 63 of a-z, 0-9, _ and -, and begins with a letter or digit"
 
 _DEEP = (
     f"more than {MOST_DEEP} tables and lists stand inside one another; write it in fewer (of oracles that ask oracles "
     f"at most {MOST_ORACLES})"
 )
 
-_SOURCES: dict[str, type[Spec]] = {
-    "phantom": specs.PhantomSource,
-    "shenzhen": specs.ShenzhenSource,
-    "montgomery": specs.MontgomerySource,
-    "folder": specs.FolderSource,
-    "manifest": specs.ManifestSource,
-}
 _TABLES: dict[str, type[Spec]] = {
     "split": specs.SplitSpec,
     "model": specs.ModelSpec,
@@ -409,42 +392,28 @@ def _checked(
     try:
         return model.model_validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
-        problems += [_problem(model, found, where, own or {}) for found in error.errors()]
+        problems += [_problem(model, found, where, own or {}, value) for found in error.errors()]
         return None
 
 
-def _problem(model: type[Spec], found: Any, where: str, own: Mapping[str, Any]) -> tuple[str, str]:
+def _problem(
+    model: type[Spec], found: Any, where: str, own: Mapping[str, Any], document: Mapping[str, Any]
+) -> tuple[str, str]:
     """Place and wording of one pydantic error; the place is the arm's only where the arm itself wrote something."""
-    kind, path = found["type"], _without_tag(found["loc"])
-    context, given = found.get("ctx", {}), found["input"]
+    kind, path = found["type"], tuple(part for part in found["loc"] if part != "[key]")
     if kind == "extra_forbidden":
         key = str(path[-1])
         elsewhere = "" if model is SweepSpec else _elsewhere(key)
-        near = elsewhere or f". {did_you_mean(key, _fields(model, found['loc']))}"
+        near = elsewhere or f". {did_you_mean(key, _fields(model, path, document))}"
         wrong = f"there is no such field{near}"
-    elif kind == "literal_error":
-        wrong = f"must be {context['expected']} (found {_shown(given)})"
-    elif kind in ("union_tag_invalid", "union_tag_not_found"):
-        path = (*path, "source")
-        asked = str(context.get("tag", ""))
-        wrong = (f'there is no image source "{asked}". ' if asked else "is missing. ") + did_you_mean(asked, _SOURCES)
-    elif kind == "less_than_equal" and context["le"] > 1:
-        wrong = f"must be at most {context['le']:,} (found {_shown(given)}); more is taken for a slip of the pen"
-    elif kind == "too_long":
-        wrong = f"must have at most {context['max_length']:,} values"
+    elif kind == "string_pattern_mismatch":
+        wrong = f"{_NAME} (found {shown(found['input'])})"
     else:
-        wrong = _WORDS.get(kind, found["msg"].removeprefix("Value error, ").replace("Input should be", "must be"))
-        wrong += "" if isinstance(given, Mapping) else f" (found {_shown(given)})"
+        wrong = wording.wrong(found)
     if not path:
         return where, wrong
     inside = where and _wrote(own, path[:-1] if kind == "missing" else path)
     return ".".join(([where] if inside else []) + [_key(str(part)) for part in path]), wrong
-
-
-def _without_tag(loc: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The keys of the file that lead to an error; pydantic adds the image source's kind, and ``[key]``."""
-    tag = {"images": 1, "test_sets": 2}.get(loc[0]) if loc else None
-    return tuple(part for i, part in enumerate(loc) if i != tag and part != "[key]")
 
 
 def _wrote(own: Any, path: tuple[Any, ...]) -> bool:
@@ -458,15 +427,16 @@ def _wrote(own: Any, path: tuple[Any, ...]) -> bool:
     return bool(path)
 
 
-def _fields(model: type[Spec], loc: tuple[Any, ...]) -> list[str]:
+def _fields(model: type[Spec], path: tuple[Any, ...], document: Mapping[str, Any]) -> list[str]:
     """The known neighbours of an unknown field."""
     if model is StudyHead:
-        if len(loc) > 1 and loc[0] == "check":
+        if len(path) > 1 and path[0] == "check":
             return list(CheckSpec.model_fields)
         return [*model.model_fields, *PARTS, "arms"]
-    sources = [_SOURCES[part] for part in loc[1:3] if part in _SOURCES] if loc[0] in ("images", "test_sets") else []
-    table = sources[-1] if sources else _TABLES.get(loc[0], model) if len(loc) > 1 else model
-    return list(table.model_fields)
+    if path[0] in ("images", "test_sets") and len(path) > 1:
+        table = functools.reduce(lambda inside, key: inside[key], path[:-1], document)
+        return list(specs.source_class(table["source"]).model_fields)
+    return list((_TABLES.get(path[0], model) if len(path) > 1 else model).model_fields)
 
 
 def _elsewhere(key: str) -> str:
@@ -474,11 +444,11 @@ def _elsewhere(key: str) -> str:
     top = (*StudyHead.model_fields, *PARTS, "arms", "sweeps")
     places = ["at the top of the study"] if key in top else []
     places += ["in [check]"] if key in CheckSpec.model_fields else []
-    sources = [name for name, model in _SOURCES.items() if key in model.model_fields]
-    if len(sources) == len(_SOURCES):
+    sources = [name for name, model in specs.sources().items() if key in model.model_fields]
+    if key in specs.Source.model_fields:
         places.append("in [images]")
     elif sources:
-        places.append(f"in [images] with source {' or '.join(map(_shown, sources))}")
+        places.append(f"in [images] with source {' or '.join(map(shown, sources))}")
     places += [f"in [{table}]" for table, model in _TABLES.items() if key in model.model_fields]
     return f' here: "{key}" stands {" and ".join(places)}' if places else ""
 
@@ -490,9 +460,3 @@ def _place(path: tuple[str, ...]) -> str:
 def _key(name: str) -> str:
     """A key as TOML writes it."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
-
-
-def _shown(value: Any) -> str:
-    """A value much as TOML writes it, shortened."""
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -132,7 +132,7 @@ KINDS = [
     ),
     Bad(
         "wrong field beside a wrong oracle",
-        r"feedback\.num_outliers: must be .*arms\.lesions: .*like: .*\"lesions\"\?\n *- miss is a probability",
+        r"feedback\.num_outliers: must be .*arms\.lesions: .*like: .*\"lesions\"\?",
         lambda here: [
             replaced("num_outliers = 3", "num_outliers = 0")(here),
             oracle('{ oracle = "noisy", options = { like = "lesion", miss = 2 } }')(here),

@@ -17,7 +17,8 @@ from imil_sim.cli import gallery as gallery_verb
 from imil_sim.cli import oracles as oracles_verb
 from imil_sim.cli.oracles import reflowed, value_words
 from imil_sim.errors import OracleError
-from imil_sim.feedback.registry import OracleCard, card, installed, load
+from imil_sim.feedback.registry import card, load
+from imil_sim.registry import Part, parts
 from imil_sim.report.gallery import GalleryRow
 
 CARD = """\
@@ -65,7 +66,7 @@ def test_no_word_is_lost_at_any_width(width: int) -> None:
 
 
 def test_every_card_of_the_house_is_filled_without_a_ragged_line(call: Any) -> None:
-    for entry in installed():
+    for entry in parts("oracles"):
         if not entry.target.startswith("imil_sim_oracles."):
             continue
         called = call("oracles", entry.name)
@@ -80,7 +81,7 @@ def test_every_card_of_the_house_is_filled_without_a_ragged_line(call: Any) -> N
 
 def test_the_list_tells_what_each_simulates_and_hides_no_broken_one(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = call("oracles").out
-    for entry in installed():
+    for entry in parts("oracles"):
         assert entry.name in listed
     assert "the perfect" in listed
     monkeypatch.setitem(sys.modules, "imil_sim_oracles.lesions", ModuleType("imil_sim_oracles.lesions"))
@@ -92,12 +93,12 @@ def test_the_list_tells_what_each_simulates_and_hides_no_broken_one(call: Any, m
 
 
 def test_a_broken_guest_is_told_with_its_package_once(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    guest = OracleCard("uz", "my-package 0.1", "my_package:Uz")
+    guest = Part("oracles", "uz", "my-package 0.1", "my_package:Uz")
 
     def broken(name: str) -> Any:
         raise OracleError(f'oracle "{name}" of my-package 0.1 (my_package:Uz) cannot be imported')
 
-    monkeypatch.setattr(oracles_verb, "installed", lambda: (guest,))
+    monkeypatch.setattr(oracles_verb, "parts", lambda kind: (guest,))
     monkeypatch.setattr(oracles_verb, "load", broken)
     assert call("oracles").out.count("my-package 0.1") == 1
     monkeypatch.setattr(oracles_verb, "load", lambda name: load("lesions"))
@@ -155,7 +156,7 @@ def test_the_gallery_of_one_draws_that_one(call: Any, here: Path, monkeypatch: p
     monkeypatch.setattr(gallery_verb, "gallery", looked_at)
     assert call("oracles", "noisy", "--gallery", "g.PNG").code == 0
     assert [(row.name, row.options) for row in rows] == [("noisy", 'like = "lesions"')]
-    for name, told in (("boxes", 'option "file" is missing'), ("nosy", 'Did you mean "noisy"')):
+    for name, told in (("boxes", "file: is missing"), ("nosy", 'Did you mean "noisy"')):
         called = call("oracles", name, "--gallery", "no.png")
         assert (called.code, (here / "no.png").exists()) == (2, False)
         assert told in called.err
@@ -204,16 +205,16 @@ def test_the_gallery_draws_every_oracle_or_says_why_not(call: Any, here: Path, m
     called = call("oracles", "--gallery", "pictures/gallery.png")
     assert (called.code, called.out.strip()) == (0, "pictures/gallery.png")
     assert (here / "pictures" / "gallery.png").read_bytes().startswith(b"\x89PNG")
-    assert [row.name for row in rows] == [entry.name for entry in installed()]
+    assert [row.name for row in rows] == [entry.name for entry in parts("oracles")]
     house = {row.name: row for row in rows}
     assert len(house["lesions"].answers) == gallery_verb.QUESTIONS
     assert house["noisy"].options == 'like = "lesions"'
     assert house["consensus"].options == 'readers = ["lesions", "lung-fields", "noisy"]'
     assert {row.name: row.problem for row in rows if row.problem} == {
-        "boxes": 'option "file" is missing',
+        "boxes": "file: is missing",
         "human": house["human"].problem,
-        "replay": 'option "session" is missing',
-        "replayed-masks": 'option "folder" is missing',
+        "replay": "session: is missing",
+        "replayed-masks": "folder: is missing",
     }
 
 

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 RUN = ("run", "tiny.toml", "--workers", "0")
-PAGES = {".files", "report.html", "report.md", "results.csv", "differences.csv", "table1.tex", "timings.csv", "figures"}
+PAGES = {
+    ".files",
+    "report.html",
+    "report.md",
+    "results.csv",
+    "differences.csv",
+    "table1.tex",
+    "tables",
+    "timings.csv",
+    "figures",
+}
 
 
 def content(folder: Path) -> dict[str, bytes]:

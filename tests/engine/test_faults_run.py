@@ -26,7 +26,7 @@ from imil_sim.engine.stages import run_key, trunk_key
 from imil_sim.engine.steps import Done, Step, StepRunner
 from imil_sim.errors import DataError
 from imil_sim.feedback import Feedback, Oracle, Question, make_oracle
-from imil_sim.report.results import unlike_environments
+from imil_sim.report.analysis import unlike_environments
 from imil_sim.study.record import RunRecord
 from imil_sim.training import numerics
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from imil_sim import registry
 from imil_sim.errors import OracleError
 from imil_sim.feedback import Grid, OracleRecipe, make_oracle
-from imil_sim.feedback.registry import Option, card, installed, load, name_of, options_of, summary
+from imil_sim.feedback.registry import Option, card, load, name_of, options_of, summary
 from imil_sim.seeds import stream
 from imil_sim.testing import sample_questions
 
@@ -53,6 +54,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     """Puts a package with one oracle where the interpreter looks, as pip would; the module's name comes back."""
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
+    registry._entries.cache_clear()
 
     def install_one(package: str, oracle: str, source: str, attribute: str = "Stub") -> str:
         module = f"stub_{package.replace('-', '_')}"
@@ -61,16 +63,18 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[imil_sim.oracles]\n{oracle} = {module}:{attribute}\n")
+        registry._entries.cache_clear()
         return module
 
     yield install_one
+    registry._entries.cache_clear()
     for module in set(sys.modules) - before:
         if module.startswith("stub_"):
             del sys.modules[module]
 
 
 def test_the_house_oracles_come_in_by_the_guests_door() -> None:
-    cards = {entry.name: entry for entry in installed()}
+    cards = {entry.name: entry for entry in registry.parts("oracles")}
     assert [name for name, entry in cards.items() if entry.target.startswith("imil_sim_oracles.")] == HOUSE
     assert "random-cells" in HOUSE
     assert cards["lung-fields"].target == "imil_sim_oracles.lung_fields:LungFields"
@@ -79,13 +83,13 @@ def test_the_house_oracles_come_in_by_the_guests_door() -> None:
 
 def test_listing_imports_nothing(install: Installer) -> None:
     module = install("broken", "cracked", "raise RuntimeError('imported')")
-    assert "cracked" in [entry.name for entry in installed()]
+    assert "cracked" in [entry.name for entry in registry.parts("oracles")]
     assert module not in sys.modules
 
 
 def test_looking_at_the_house_list_loads_no_oracle_and_no_torch() -> None:
     code = (
-        "import sys; from imil_sim.feedback.registry import installed; assert installed();"
+        "import sys; from imil_sim.registry import parts; assert parts('oracles');"
         "print([m for m in sys.modules if m.split('.')[0] in ('imil_sim_oracles', 'torch')])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -117,7 +121,7 @@ def test_an_oracle_knows_its_installed_name_unless_there_are_several(install: In
 def test_two_packages_that_claim_one_name_are_both_named(install: Installer) -> None:
     install("first-guest", "stubborn", GOOD)
     install("second-guest", "stubborn", GOOD)
-    assert [entry.name for entry in installed()].count("stubborn") == 2
+    assert [entry.name for entry in registry.parts("oracles")].count("stubborn") == 2
     with pytest.raises(OracleError, match=r"first-guest 1\.0 .* and second-guest 1\.0 "):
         load("stubborn")
     assert load("all-cells")  # the others are not touched by that
@@ -191,8 +195,8 @@ def test_all_wrong_options_are_told_at_once(install: Installer) -> None:
     message = str(caught.value)
     assert 'oracle "stub"' in message
     assert 'unknown option "shere". Known: inner, share, tags, zones. Did you mean "share"?' in message
-    assert 'option "share" is missing' in message
-    assert 'zones: input should be a valid array, not "upper"' in message
+    assert "share: is missing" in message
+    assert 'zones: must be a list (found "upper")' in message
     assert 'inner: oracle "lung-fields": its options are wrong' in message
     assert 'unknown option "x". Known: margin, side, single_region, threshold, zone.' in message
 
@@ -200,40 +204,26 @@ def test_all_wrong_options_are_told_at_once(install: Installer) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [
-        ("noisy", {"like": "lesoins", "miss": 2}, ["like: oracle", "miss is a probability"]),
-        ("noisy", {"lik": "lesions", "miss": 2}, ['unknown option "lik"', 'option "like" is missing', "miss is a"]),
-        ("noisy", {"like": "lesions", "miss": math.nan, "shift": "x"}, ["miss: nan is neither", "shift: input should"]),
-        ("noisy", {"miss": math.inf, "shift": 0.1}, ["miss: inf is neither", 'option "like" is missing']),
-        ("lung-fields", {"threshold": 3, "side": "top"}, ["side: input should be", "threshold is the share"]),
-        ("lung-fields", {"threshold": "x", "margin": 9}, ["threshold: input should be", "margin is a share"]),
+        ("noisy", {"like": "lesoins", "miss": "2"}, ["like: oracle", "miss: must be a number"]),
+        ("noisy", {"lik": "lesions", "miss": "x"}, ['unknown option "lik"', "like: is missing", "miss: must be"]),
+        ("noisy", {"like": "lesions", "miss": math.nan, "shift": "x"}, ["miss: nan is neither", "shift: must be"]),
+        ("noisy", {"miss": math.inf, "shift": 0.1}, ["miss: inf is neither", "like: is missing"]),
+        # What the oracle itself checks comes once every field is right, all of it together.
+        ("noisy", {"like": "lesions", "miss": 2, "shift": 3}, ["miss is a probability.*; shift is a probability"]),
         ("lung-fields", {"threshold": 3, "margin": 9}, ["threshold is the share.*; margin is a share"]),
         ("random-square", {"threshold": 3, "square": 9}, ["threshold is the share.*; square is a share"]),
-        ("cam-hot", {"threshold": 3, "heat": "red"}, ["heat: input should be", "threshold is the share"]),
-        ("cam-cold", {"threshold": 3, "like": "lesoins"}, ["like: oracle", "threshold is the share"]),
         ("boxes", {"threshold": 3, "file": "nowhere.csv"}, ["threshold is the share.*; boxes: file .* was not"]),
         ("replayed-masks", {"threshold": 3, "folder": "no", "suffix": "/../x"}, ["threshold.*; suffix .*; replayed-"]),
-        # Nothing is said that hangs on an option that is wrong.
-        ("random-cells", {"count": "3"}, ["count: input should be"]),
-        ("random-cells", {"count": 0, "like": "lesoins"}, ["like: oracle", "exactly one of.*; count must be"]),
-        ("consensus", {"readers": "lesions", "rule": "most"}, ["readers: input should be", "rule: input should be"]),
-        ("human", {"reader": 3, "folder": "nowhere"}, ["reader: input should be"]),
+        ("consensus", {"readers": "lesions", "rule": "most"}, ["readers: must be a list", "rule: must be"]),
     ],
 )  # fmt: skip
-def test_checks_of_its_own_are_told_beside_wrong_fields(name: str, options: dict[str, object], told: list[str]) -> None:
+def test_all_wrong_fields_are_named_at_once(name: str, options: dict[str, object], told: list[str]) -> None:
     with pytest.raises(OracleError) as caught:
         make_oracle(name, options)
     lines = str(caught.value).split("\n  - ")[1:]
     assert len(lines) == len(told), lines
     for line, pattern in zip(lines, told, strict=True):
         assert re.match(pattern, line, re.DOTALL), line
-
-
-def test_a_complaint_that_came_of_a_wrong_option_is_not_passed_on(install: Installer) -> None:
-    source = GOOD.replace("if self.share > 1:", "try:\n            self.share > 1\n        except Exception as error:")
-    install("guest", "stub", source.replace("not {self.share}", "whatever it is"))
-    with pytest.raises(OracleError) as caught:
-        make_oracle("stub", {"share": "x"})
-    assert str(caught.value).split("\n  - ")[1:] == ['share: input should be a valid number, not "x"']
 
 
 def nested(depth: int) -> dict[str, object]:
@@ -254,13 +244,13 @@ def test_oracles_stand_inside_one_another_up_to_a_bound_that_is_told_in_words(de
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("random-cells", {"count": "3"}, 'count: input should be a valid integer, not "3"'),
-        ("random-cells", {"count": True}, "count: input should be a valid integer, not true"),
-        ("random-cells", {"count": 2.5}, "count: input should be a valid integer"),
+        ("random-cells", {"count": "3"}, 'count: must be a whole number .found "3".'),
+        ("random-cells", {"count": True}, "count: must be a whole number .found true."),
+        ("random-cells", {"count": 2.5}, "count: must be a whole number"),
         ("lung-fields", {"threshold": float("nan")}, "threshold: nan is neither text, finite number"),
         ("lung-fields", {"threshold": object()}, "is neither text, finite number"),
         ("lung-fields", {"threshold": 0}, "above 0 and up to 1, not 0"),
-        ("lesions", {"no_outline": "guess"}, "'abstain' or 'lung-fields', not \"guess\""),
+        ("lesions", {"no_outline": "guess"}, "'abstain' or 'lung-fields' .found \"guess\"."),
         ("all-cells", {"x": 1}, 'unknown option "x". It has no options'),
         ("random-cells", {"like": "lung-feilds"}, 'like: oracle "lung-feilds" is not installed.*"lung-fields"'),
         ("random-cells", {"like": 3}, "written as its name"),

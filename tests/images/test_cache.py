@@ -19,7 +19,7 @@ from imil_sim.images import load
 from imil_sim.images.cache import Pictures, cached
 from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
-from imil_sim.study.spec import ShenzhenSource
+from imil_sim.images.shenzhen import ShenzhenSource
 
 
 @pytest.fixture

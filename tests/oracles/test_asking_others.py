@@ -12,7 +12,8 @@ import pytest
 
 from imil_sim.errors import OracleError
 from imil_sim.feedback import Grid, OracleRecipe, make_oracle
-from imil_sim.feedback.registry import card, installed, load, options_of
+from imil_sim.feedback.registry import card, load, options_of
+from imil_sim.registry import parts
 from imil_sim.testing import sample_questions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "oracles.md").read_text(encoding="utf-8")
@@ -24,7 +25,7 @@ def asking() -> set[str]:
     """The oracles that ask another one whenever they answer."""
     options = {
         entry.name: options_of(load(entry.name))
-        for entry in installed()
+        for entry in parts("oracles")
         if entry.target.startswith("imil_sim_oracles.")
     }
     return {name for name, found in options.items() if any("OracleRecipe" in option.type for option in found)} - {
@@ -153,7 +154,7 @@ def test_an_oracle_around_ten_others_is_made_or_says_which_of_them_is_wrong() ->
     assert answer.note.count("(") == 3, answer.note  # a remark of each, and that of lesions about a normal image
     with pytest.raises(OracleError, match=r'(?s)(like: oracle "noisy".*){10}like: oracle "lesoins" is not installed'):
         make_oracle("noisy", nested("lesoins", 10))
-    with pytest.raises(OracleError, match=r'like: oracle "noisy": its options are wrong:\n.*option "like" is missing'):
+    with pytest.raises(OracleError, match=r'like: oracle "noisy": its options are wrong:\n.*like: is missing'):
         make_oracle("noisy", {"like": "noisy"})
 
 

@@ -178,12 +178,13 @@ def test_what_no_plan_compares_with_the_reference_is_exploratory(synthetic: Any)
     assert {one.adjustment for one in found} == {"benjamini-hochberg"}
     assert {one.adjustment for one in of.sets["main"].planned["auroc"]} == {"holm"}
     assert (of.placebo, of.random_cells) == ("placebo", {"lesions": "random-cells"})
-    # The sweep's one line: the slope is that of the means over the logarithms of the levels.
-    (line,) = of.sets["main"].trends
-    assert (line.levels, line.per) == ((5.0, 10.0, 20.0), "doubling")
-    assert line.arms == ("lesions@num_outliers=5", "lesions@num_outliers=10", "lesions")
-    means = [of.sets["main"].components["auroc"].values[of.place(arm)].mean() for arm in line.arms]
-    assert line.slopes["auroc"].a.value == pytest.approx((means[2] - means[0]) / 2)
+    # The sweep's one factor: the slope is that of the means over the logarithms of the levels.
+    assert [result.metric for result in of.sets["main"].sweeps] == list(metric_names())
+    (factor,) = of.sets["main"].sweeps[0].factors
+    assert ([level.number for level in factor.levels], factor.per) == ([5.0, 10.0, 20.0], "doubling")
+    assert factor.arms == ("lesions@num_outliers=5", "lesions@num_outliers=10", "lesions")
+    means = [of.sets["main"].components["auroc"].values[of.place(arm)].mean() for arm in factor.arms]
+    assert factor.effects[0].estimate.a.value == pytest.approx((means[2] - means[0]) / 2)
 
 
 def test_three_classes_have_no_positive_one(synthetic: Any) -> None:

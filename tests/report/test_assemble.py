@@ -75,12 +75,26 @@ def test_groups_come_in_reading_order_and_figures_after_the_first_table(syntheti
     assert document.title == "A study whose truth is known"
 
 
-def test_a_partial_study_says_so_after_the_verdict(synthetic: Any) -> None:
-    analysis = analyse(*synthetic(ARMS, seeds=2, images=40, missing=[("mixup", 0)]))
-    verdict, first, *_ = report(analysis).statements
-    assert verdict.text.startswith("No claim can be made yet: ")
-    assert "9 of 10 runs" in first.text
-    assert first.tone == "caution"
+def test_the_first_screen_has_the_answer_the_plot_and_a_table_of_at_most_ten_rows(synthetic: Any) -> None:
+    forest = Picture("forest-auroc", "caption", "alt", b"png")
+    arms = {**ARMS, **{f"oracle-{i}": 0.0 for i in range(12)}}
+    comparisons = [["lesions", "baseline"], ["lesions", "random-cells"]]
+    analysis = analyse(*synthetic(arms, seeds=5, images=40, study={"comparisons": comparisons}))
+    document = report(analysis, differences=[forest])
+    assert len(document.statements) == 1
+    plot, table = document.lead
+    assert plot is forest
+    assert isinstance(table, Table)
+    names = [row[0] for row in table.rows]
+    assert len(names) == 10
+    assert names[:2] == ["baseline", "lesions"]  # what is planned comes first, and the reference before it
+    assert names[-1] == "lesions − random-cells"
+    (planned, random_cells) = analysis.sets["main"].planned["auroc"]
+    by_name = {row[0]: row for row in table.rows}
+    assert by_name["lesions"][-1] == planned.p_adjusted
+    assert by_name["lesions − random-cells"][-1] == random_cells.p_adjusted
+    assert by_name["baseline"][2] == analysis.sets["main"].arms["auroc"][0].mean
+    assert by_name["mixup"][-2:] == (None, None)
 
 
 def test_a_study_without_any_run_still_has_a_report(synthetic: Any) -> None:

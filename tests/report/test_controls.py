@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imil_sim.report.controls import number_of, placebo, random_cells, same_number
+from imil_sim.report.controls import placebo, random_cells, same_number
 
 
 def like(other: Any) -> dict[str, Any]:
@@ -38,17 +38,6 @@ def test_random_cells_go_with_the_arm_whose_number_they_take(synthetic: Any) -> 
     assert not same_number(study.arms["all-cells"], study.arms["of-lungs"])
     # An oracle with other options may choose other cells, in another number.
     assert not same_number(study.arms["coarse"], study.arms["of-lesions"])
-
-
-def test_whose_number_of_cells_it_is(synthetic: Any) -> None:
-    tables = {
-        "of-lesions": like("lesions"), "of-coarse": like({"oracle": "lesions", "options": {"threshold": 0.5}}),
-        "five": {"feedback": {"oracle": "random-cells", "options": {"count": 5}}},
-    }  # fmt: skip
-    study, _ = synthetic(dict.fromkeys(["baseline", *tables, "lesions"], 0.0), 1, 4, tables=tables)
-    assert [number_of(study.arms[name]) for name in ("of-lesions", "of-coarse", "five", "lesions")] == [
-        "in the number of the oracle lesions", "in the number of the oracle lesions", "5 an image", "",
-    ]  # fmt: skip
 
 
 def test_an_arm_that_differs_in_anything_but_the_oracle_is_no_control(synthetic: Any) -> None:

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from imil_sim.report.analysis import Analysis, analyse
-from imil_sim.report.differences import COLUMNS, differences_table
-from imil_sim.report.results import write_csv
+from imil_sim.report.results import DIFFERENCE_COLUMNS, differences_table, write_csv
 from imil_sim.stats import metric_names
 
 CONTRACT = [
@@ -30,7 +29,7 @@ def test_a_row_is_a_comparison_in_one_metric_on_one_set(synthetic: Any) -> None:
     of = analysed(synthetic)
     table = differences_table(of)
     assert list(table)[: len(CONTRACT)] == CONTRACT
-    assert list(table) == list(COLUMNS)
+    assert list(table) == list(DIFFERENCE_COLUMNS)
     assert len(table) == 2 * 2 * 3
     row = table.query("arm == 'lesions' and metric == 'accuracy' and test_set == 'other'").iloc[0]
     one = of.sets["other"].planned["accuracy"][0]
@@ -43,7 +42,7 @@ def test_a_row_is_a_comparison_in_one_metric_on_one_set(synthetic: Any) -> None:
             )
         )
     )
-    assert tuple(row[COLUMNS.index("low_a") : COLUMNS.index("p")]) == (
+    assert tuple(row[DIFFERENCE_COLUMNS.index("low_a") : DIFFERENCE_COLUMNS.index("p")]) == (
         one.a.low, one.a.high, one.b.low, one.b.high, one.c.low, one.c.high,
     )  # fmt: skip
     assert (row["p"], row["p_holm"], row["mde"]) == (one.a.p, one.p_adjusted, one.mde)
@@ -82,5 +81,5 @@ def test_it_reads_back_exactly_and_equal_runs_write_equal_bytes(synthetic: Any, 
 def test_no_run_no_row_and_yet_all_columns(synthetic: Any) -> None:
     study, runs = synthetic({"baseline": 0.0}, seeds=1, images=4, missing=[("baseline", 0)])
     table = differences_table(analyse(study, runs))
-    assert list(table) == list(COLUMNS)
+    assert list(table) == list(DIFFERENCE_COLUMNS)
     assert len(table) == 0

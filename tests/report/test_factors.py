@@ -176,3 +176,33 @@ def test_results_have_a_column_a_swept_field_and_base_arms_their_own_values(synt
     assert frame["feedback.fill"].tolist() == ["", "black"]
     assert frame["feedback.num_outliers"].tolist() == [pd.NA, 5]
     assert frame["feedback.num_outliers"].dtype == "Int64"
+
+
+LOOPS = {
+    "one-of-20": {"feedback": {"imil_epoch": 3, "num_outliers": 20}},
+    "two-of-10": {"feedback": {"imil_epoch": [2, 4], "num_outliers": 10}},
+    "four-of-5": {"feedback": {"imil_epoch": [1, 2, 3, 4], "num_outliers": 5}},
+}
+
+
+def test_named_points_are_one_factor_over_the_number_that_tells_them_apart(synthetic: Any) -> None:
+    study, _ = synthetic(ARMS, seeds=SEEDS, images=4, sweeps={"s": {"base": "lesions", "points": LOOPS}})
+    of = components(study, additive)
+    (found,) = result_of(study, of).factors
+    assert (found.field, found.per) == ("consultations", "unit")
+    assert [(level.label, level.number) for level in found.levels] == [
+        ("one-of-20", 1),
+        ("two-of-10", 2),
+        ("four-of-5", 4),
+    ]
+    one, two, four = (of.values[list(study.arms).index(level.arms[0])].mean() for level in found.levels)
+    # 1, 2 and 4 less their mean are -4/3, -1/3 and 5/3, whose squares add up to 42/9
+    assert found.effects[0].estimate.b.value == pytest.approx((-4 * one - two + 5 * four) / 3 / (42 / 9))
+
+
+def test_named_points_that_no_number_tells_apart_are_compared_in_pairs(synthetic: Any) -> None:
+    points = {"few": {"feedback": {"num_outliers": 5, "fill": "mean"}}, "some": {"feedback": {"num_outliers": 10}}}
+    study, _ = synthetic(ARMS, seeds=SEEDS, images=4, sweeps={"s": {"base": "lesions", "points": points}})
+    (found,) = result_of(study, components(study, additive)).factors
+    assert (found.field, found.per, found.effects[0].label) == ("point", "", f"some {MINUS} few")
+    assert found.effects[0].estimate.b.value == pytest.approx(0.03 + 0.03 - 0.0)

@@ -16,8 +16,9 @@ from imil_sim.stats import (
     components_of,
     holm,
     over_seeds,
+    slope_weights,
     summarise,
-    trend,
+    weighted,
 )
 
 LABELS = np.arange(60) % 2
@@ -232,7 +233,7 @@ def test_the_summary_of_one_seed_has_wilsons_interval_and_no_sd() -> None:
 def test_the_trend_is_the_mean_of_the_seeds_least_squares_slopes() -> None:
     known = of("auroc", arms=4)
     levels = {0: 0.0, 2: 20.0, 1: 10.0, 3: 40.0}
-    found = trend(known, levels)
+    found = weighted(known, slope_weights([levels]))
     slopes = [np.polyfit([0, 10, 20, 40], known.values[:, seed], 1)[0] for seed in range(6)]
     assert found.b.p == pytest.approx(scipy.stats.ttest_1samp(slopes, 0).pvalue, rel=1e-6)
     assert [e.value for e in found] == pytest.approx([np.mean(slopes)] * 3, rel=1e-9)
@@ -243,7 +244,7 @@ def test_the_trend_is_the_mean_of_the_seeds_least_squares_slopes() -> None:
 
 def test_the_trend_over_two_levels_is_their_difference_over_the_distance() -> None:
     known = of("accuracy")
-    (pair,), found = compare(known, [(2, 1)]), trend(known, {1: 5.0, 2: 10.0})
+    (pair,), found = compare(known, [(2, 1)]), weighted(known, slope_weights([{1: 5.0, 2: 10.0}]))
     for slope, difference in zip(found, (pair.a, pair.b, pair.c), strict=True):
         assert slope.p == pytest.approx(difference.p, rel=1e-9)
         assert slope.low == pytest.approx(difference.low / 5, rel=1e-9)
@@ -251,8 +252,8 @@ def test_the_trend_over_two_levels_is_their_difference_over_the_distance() -> No
 
 def test_a_trend_needs_levels() -> None:
     with pytest.raises(ValueError, match="two different levels"):
-        trend(of("accuracy"), {0: 1.0, 1: 1.0})
+        slope_weights([{0: 1.0, 1: 1.0}])
     with pytest.raises(ValueError, match="asked for"):
-        trend(of("accuracy"), {0: 1.0, 9: 2.0})
+        weighted(of("accuracy"), {0: 1.0, 9: 2.0})
     with pytest.raises(ValueError, match="asked for"):
         summarise(of("accuracy"), 4)

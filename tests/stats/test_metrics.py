@@ -57,20 +57,10 @@ def test_a_probability_of_zero_counts() -> None:
     assert metrics.ece_positive([True, False], [0.0, 0.0]) == pytest.approx(0.5)
 
 
-def test_adaptive_bins_hold_equally_many_and_keep_ties_together() -> None:
-    assert calibration.calibration_bins([0.9, 0.8, 0.7, 0.61, 0.6, 0.5], 3, "adaptive").tolist() == [2, 2, 1, 1, 0, 0]
-    assert calibration.calibration_bins([0.9, 0.9, 0.9, 0.1], 2, "adaptive").tolist() == [0, 0, 0, 0]
-    # Width: .81 and .99 lie in one bin of five and cancel; adaptive: one bin each.
-    assert calibration.calibration_error([1, 0], [0.81, 0.99], 5) == pytest.approx(0.4)
-    assert calibration.calibration_error([1, 0], [0.81, 0.99], 2, "adaptive") == pytest.approx((0.19 + 0.99) / 2)
-
-
-@given(shares, st.sampled_from(["width", "adaptive"]), st.integers(1, 20))
-def test_ece_is_a_share_whatever_the_order_and_zero_for_a_prophet(
-    rows: list[tuple[bool, float]], binning: metrics.Binning, bins: int
-) -> None:
+@given(shares, st.integers(1, 20))
+def test_ece_is_a_share_whatever_the_order_and_zero_for_a_prophet(rows: list[tuple[bool, float]], bins: int) -> None:
     hit, confidence = np.array([h for h, _ in rows]), np.array([c for _, c in rows])
-    ece = partial(calibration.calibration_error, bins=bins, binning=binning)
+    ece = partial(calibration.calibration_error, bins=bins)
     assert 0 <= ece(hit, confidence) <= 1
     assert ece(hit, confidence) == pytest.approx(ece(hit[::-1], confidence[::-1]), abs=1e-9)
     assert ece(hit, hit.astype(float)) == 0

@@ -1,13 +1,19 @@
-"""The report as GitHub-flavoured Markdown, its figures beside it."""
+"""The report as GitHub-flavoured Markdown, its figures and long tables beside it."""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from urllib.parse import quote
 
-from imil_sim.report.document import Document, Picture, Section, Table
+from imil_sim.report.document import Document, Picture, Statement, Table
 from imil_sim.report.page.shown import TONES, key, labels, legend, legible, numeric_columns, told
+
+MOST_ROWS, MOST_COLUMNS = 12, 8
+"""A larger table stands in a file beside the report."""
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;", "$": "&#36;"}
 """As entities: a backslash before a bar is read differently inside a table and outside, and $ begins a formula."""
@@ -19,33 +25,92 @@ _ADDRESSES = re.compile(r"(?<=@)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
 _CUT = "<!-- -->"
 
 
-def render_markdown(document: Document, figures_folder: str = "figures") -> str:
+def render_markdown(document: Document, figures_folder: str = "figures", tables_folder: str = "") -> str:
     """The report in Markdown; equal documents give equal text.
 
     Args:
         document: the report.
         figures_folder: where ``NAME.svg`` or ``NAME.png`` of every picture lies, relative to the Markdown file.
+        tables_folder: where the files of `csv_tables` lie, relative to the Markdown file: tables with more than
+            `MOST_ROWS` rows or `MOST_COLUMNS` columns, and the numbers of the figures, are named with their files and
+            not shown. Empty: there are no files, and every table is shown.
 
     Every text of the document is inert: it makes no markup, link, image, mention or formula.
     """
-    label = labels(document)
-    blocks = [f"# {_text(document.title)}", f"Study **{_text(document.name)}**"]
-    if document.statements:
-        said = [f"- **{TONES[statement.tone]}:** {_text(statement.text)}" for statement in document.statements]
-        blocks.append("\n".join(said))
-    for section in document.sections:
-        blocks.extend(_section(section, label, figures_folder))
-    return "\n\n".join(blocks) + "\n"
+    written = _Markdown(labels(document), figures_folder, tables_folder)
+    return "\n\n".join(written.document(document)) + "\n"
 
 
-def _section(section: Section, label: dict[str, str], folder: str) -> Iterator[str]:
-    yield f"## {_text(section.title)}"
-    yield from (_text(paragraph) for paragraph in section.paragraphs if legible(paragraph))
-    for part in section.parts:
-        if isinstance(part, Table):
-            yield from _table(part, label[key(part)])
-        else:
-            yield from _picture(part, label[key(part)], folder)
+def csv_tables(document: Document) -> dict[str, bytes]:
+    """Every table of a document as CSV by its file's name, the numbers of its figures among them, unrounded."""
+    tables = {f"{table.name}.csv": table for table in document.tables}
+    tables |= {f"figure-{one.name}.csv": one.table for one in document.pictures if one.table is not None}
+    return {name: _csv(table) for name, table in tables.items()}
+
+
+def _csv(table: Table) -> bytes:
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow([legible(column.heading) for column in table.columns])
+    rows.writerows([legible(cell) if isinstance(cell, str) else cell for cell in row] for row in table.rows)
+    return written.getvalue().encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Markdown:
+    """Blocks of Markdown."""
+
+    labels: dict[str, str]
+    figures: str
+    tables: str
+
+    def document(self, document: Document) -> Iterator[str]:
+        answer, *others = document.statements or (None,)
+        yield f"# {_text(document.title)}"
+        yield f"Study **{_text(document.name)}**"
+        if answer:
+            yield _text(answer.text)
+        if document.badges:
+            yield _text(" · ".join(badge.text for badge in document.badges))
+        yield from self.parts(document.lead)
+        yield from _said(document.cautions)
+        yield from _said(others)
+        for section in document.sections:
+            yield f"## {_text(section.title)}"
+            yield from _said(section.statements)
+            yield from (_text(paragraph) for paragraph in section.paragraphs if legible(paragraph))
+            yield from self.parts(section.parts)
+
+    def parts(self, parts: Iterable[Table | Picture]) -> Iterator[str]:
+        """Short tables and pictures whole; the files of the other tables in a list at the end."""
+        beside = []
+        for part in parts:
+            label = self.labels[key(part)]
+            if isinstance(part, Picture):
+                yield from _picture(part, label, self.figures)
+                if part.table is not None and self.tables:
+                    beside.append((f"Numbers of {label.lower()}", "", f"figure-{part.name}"))
+                elif part.table is not None:
+                    yield from _table(part.table, f"Numbers of {label.lower()}")
+            elif self.tables and (len(part.rows) > MOST_ROWS or len(part.columns) > MOST_COLUMNS):
+                beside.append((label, part.caption, part.name))
+            else:
+                yield from _table(part, label)
+        if beside:
+            yield "\n".join(
+                f"- {label}{': ' if caption else ''}{_inline(caption)}: [{name}.csv]({quote(self.tables)}/{name}.csv)"
+                for label, caption, name in beside
+            )
+
+
+def _said(statements: Iterable[Statement]) -> Iterator[str]:
+    """As a list, if there are any."""
+    lines = [
+        f"- {_text(one.text)}" if one.tone == "plain" else f"- **{TONES[one.tone]}:** {_text(one.text)}"
+        for one in statements
+    ]
+    if lines:
+        yield "\n".join(lines)
 
 
 def _table(table: Table, label: str) -> Iterator[str]:
@@ -67,10 +132,6 @@ def _picture(picture: Picture, label: str, folder: str) -> Iterator[str]:
     ending = "png" if picture.svg is None else "svg"
     yield f"![{_escaped(legible(picture.alt))}]({quote(folder)}/{picture.name}.{ending})"
     yield f"**{label}.** {_text(picture.caption)}"
-    if picture.table is not None:
-        yield f"<details>\n<summary>Numbers of {label.lower()}</summary>"
-        yield from _table(picture.table, f"Numbers of {label.lower()}")
-        yield "</details>"
 
 
 def _text(text: str) -> str:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
 
 from imil_sim.report.document import Cell, Column, Document, Picture, Table, Tone
+from imil_sim.text import MINUS
 
 MISSING = "–"
 """What stands for a value there is none of."""
-MINUS = "−"
 
 TONES: dict[Tone, str] = {"plain": "Note", "good": "Favourable", "bad": "Unfavourable", "caution": "Caution"}
 """The word that carries a statement's tone where its colour is not seen."""
@@ -101,7 +100,7 @@ def labels(document: Document) -> dict[str, str]:
     """``Table 3`` or ``Figure 2`` for every part, by its `key`; counted in the order of the document."""
     found: dict[str, str] = {}
     counts = {"Table": 0, "Figure": 0}
-    for part in _parts(document):
+    for part in document.parts:
         kind = "Table" if isinstance(part, Table) else "Figure"
         counts[kind] += 1
         found[key(part)] = f"{kind} {counts[kind]}"
@@ -111,8 +110,3 @@ def labels(document: Document) -> dict[str, str]:
 def key(part: Table | Picture) -> str:
     """``table.NAME`` or ``figure.NAME``; the point keeps it apart from the anchors of sections, which have none."""
     return f"{'table' if isinstance(part, Table) else 'figure'}.{part.name}"
-
-
-def _parts(document: Document) -> Iterator[Table | Picture]:
-    for section in document.sections:
-        yield from section.parts

@@ -11,11 +11,8 @@ from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.text import (
-    DIGITS,
     METRIC,
-    METRIC_NAMES,
     anchor,
-    capital,
     frame_of,
     inference_columns,
     interval_notes,
@@ -26,6 +23,8 @@ from imil_sim.report.tables.text import (
     on_set,
     table_of,
 )
+from imil_sim.stats import metric_named
+from imil_sim.text import DIGITS, capital
 
 
 def build(data: ReportData) -> Iterator[Table]:
@@ -46,7 +45,7 @@ def overview(analysis: Analysis, of: SetAnalysis) -> Table:
     columns = (Column("Arm"), Column("Runs", explained="done, of those expected"), *map(Column, frame.columns[2:]))
     notes = [
         f"Mean over seeds (standard deviation); {of_images(of)}.",
-        *(f"No {METRIC_NAMES[m]}: {c.why_no_parts}." for m, c in of.components.items()
+        *(f"No {metric_named(m).label}: {c.why_no_parts}." for m, c in of.components.items()
           if c.why_no_parts and np.isnan(c.values).all()),
     ]  # fmt: skip
     dash = "no run of the arm is done, or its runs cannot be used; they are listed with the reasons"
@@ -93,7 +92,7 @@ def _seeds(analysis: Analysis, of: SetAnalysis) -> Table:
             frame.loc[arm, seed] = run.status
     columns = (Column("Arm"), *(Column(f"seed {seed}", DIGITS) for seed in analysis.seeds))
     return table_of(
-        "seeds", f"{capital(METRIC_NAMES[metric])} of every run", columns, frame.reset_index(),
+        "seeds", f"{capital(metric_named(metric).label)} of every run", columns, frame.reset_index(),
         ("Runs of one seed share split, initial weights and batch order: compare within a column.",),
         dash=components.why_no_parts or "the run is done and cannot be used; the reason is listed",
     )  # fmt: skip

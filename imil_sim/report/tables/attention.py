@@ -9,23 +9,24 @@ import pandas as pd
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.parts import ReportData, TablePart
-from imil_sim.report.tables.text import DIGITS, anchor, named, on_set, over_seeds, table_of
+from imil_sim.report.tables.text import anchor, named, on_set, over_seeds, table_of
 from imil_sim.stats.subsets import MINIMUM_GROUP, UNKNOWN, mean_known
+from imil_sim.text import DIGITS
 
 LEFT_OVER = 0.5
 """Share of the AUROC above 0.5 that must be left with the lungs blacked out before the table remarks on it."""
+
+WORST = "worst"
 
 MEAN = "Mean over seeds (standard deviation)."
 
 
 def build(data: ReportData) -> Iterator[Table]:
-    """Of every test set the attention and the worst groups; of the study's own all groups."""
+    """Of every test set the attention and the groups."""
     for name, of in data.analysis.sets.items():
         frame, values = data.frames[name], _attributes(data.analysis, of)
         yield _attention(data.analysis, of, frame)
-        yield from _worst(data.analysis, of, frame, values)
-        if of is data.main:
-            yield from _groups(data.analysis, frame, values)
+        yield from _groups(data.analysis, of, frame, values)
 
 
 def _attention(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) -> Table:
@@ -66,57 +67,33 @@ def _without_lungs(own: pd.DataFrame) -> bool:
     return whole > 0.5 and hidden - 0.5 > LEFT_OVER * (whole - 0.5)
 
 
-def _worst(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame, values: dict[str, list[str]]) -> Iterator[Table]:
-    """The accuracy and the AUROC of the worst group of every attribute; nothing where no image has one."""
-    parts = []
-    for attribute in (name for name in values if f"worst_accuracy_{name}" in frame):
-        names = ["accuracy", f"worst_accuracy_{attribute}", "auroc", f"worst_auroc_{attribute}"]
-        part = over_seeds(frame, analysis.arms, dict.fromkeys(names, DIGITS)).set_axis(range(5), axis=1)
-        part.insert(1, "attribute", attribute)
-        parts.append(part)
+def _groups(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame, values: dict[str, list[str]]) -> Iterator[Table]:
+    """Accuracy and AUROC of every group of test images and of the worst; nothing where no image has an attribute."""
     columns = (
         Column("Arm"),
         Column("Attribute"),
-        Column("Accuracy", explained="of all test images"),
-        Column("worst group's accuracy"),
-        Column("AUROC", explained="of all test images"),
-        Column("worst group's AUROC"),
-    )
-    if parts:
-        yield table_of(
-            anchor("worst-groups", of.name), f"The worst group by attribute{on_set(of.name)}", columns,
-            pd.concat(parts),
-            (f"{MEAN} Groups of fewer than {MINIMUM_GROUP} images and of unknown value do not count. The worst of "
-             "several is low by chance too.",),
-            dash="no run of the arm is done, or no group is large enough, or none has both classes",
-        )  # fmt: skip
-
-
-def _groups(analysis: Analysis, frame: pd.DataFrame, values: dict[str, list[str]]) -> Iterator[Table]:
-    """Accuracy and AUROC of every group of the test images; nothing where no image has an attribute with few values."""
-    parts = []
-    for attribute, value in ((name, value) for name, of in values.items() for value in of):
-        group = f"{attribute}_{value}"
-        if f"accuracy_{group}" in frame:
-            names = (f"accuracy_{group}", f"auroc_{group}")
-            part = over_seeds(frame, analysis.arms, dict.fromkeys(names, DIGITS)).set_axis(range(3), axis=1)
-            part.insert(1, "attribute", attribute)
-            part.insert(2, "value", value)
-            part.insert(3, "n", _counts(analysis, frame, f"n_{group}"))
-            parts.append(part)
-    columns = (
-        Column("Arm"),
-        Column("Attribute"),
-        Column("Value"),
+        Column("Value", explained="worst: the lowest of each run, whichever group that is"),
         Column("n", explained="test images of the group"),
         Column("Accuracy"),
         Column("AUROC"),
     )
+    parts = []
+    for attribute, of_attribute in values.items():
+        names = {f"worst_{{}}_{attribute}": WORST, **{f"{{}}_{attribute}_{value}": value for value in of_attribute}}
+        for name, value in names.items():
+            shown = {name.format("accuracy"): DIGITS, name.format("auroc"): DIGITS}
+            if set(shown) <= set(frame):
+                part = over_seeds(frame, analysis.arms, shown).set_axis(["arm", "accuracy", "auroc"], axis=1)
+                part.insert(1, "attribute", attribute)
+                part.insert(2, "value", value)
+                part.insert(3, "n", _counts(analysis, frame, name.format("n")) if value != WORST else None)
+                parts.append(part)
     if parts:
         yield table_of(
-            "groups", "By group of test images", columns, pd.concat(parts),
-            (f"{MEAN} Groups are not compared by a test: one may be harder than another for what its images show.",),
-            dash="no run of the arm is done with this group, or a class has no image in it",
+            anchor("groups", of.name), f"By group of test images{on_set(of.name)}", columns, pd.concat(parts),
+            (f"{MEAN} Groups are not tested against each other. The worst, of those with {MINIMUM_GROUP} images and a "
+             "known value, is low by chance too.",),
+            dash="no run is done, a class has no image in the group, or no group is large enough; the worst has no n",
         )  # fmt: skip
 
 

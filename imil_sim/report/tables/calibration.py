@@ -7,17 +7,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from imil_sim.report.analysis import Analysis, ReportedRun, SetAnalysis
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
-from imil_sim.report.tables.text import DIGITS, anchor, frame_of, of_images, on_set, over_seeds, table_of
+from imil_sim.report.tables.text import anchor, frame_of, of_images, on_set, over_seeds, table_of
 from imil_sim.stats import null_ece
 from imil_sim.stats.calibration import BINS
 from imil_sim.stats.metrics.sensitivity import sensitivity
 from imil_sim.stats.metrics.specificity import specificity
 from imil_sim.study.record import Predictions
+from imil_sim.text import DIGITS
 
 MOST_NULLS = 10
 """Runs an arm of which the null ECE is worked out: it hardly differs between seeds, and it is exact, so not free."""
@@ -129,21 +130,16 @@ def chosen_threshold(positive: ArrayLike, scores: ArrayLike) -> float:
     n_positive = int(truth.sum())
     if not 0 < n_positive < len(truth):
         return math.nan
-    values, where = np.unique(shown, return_inverse=True)
+    values = np.unique(shown)
     # Counted in whole numbers, lest rounding choose between gaps that are equally good.
-    hits, alarms = _above(where[truth], len(values)), _above(where[~truth], len(values))
+    hits, alarms = (
+        len(of) - np.searchsorted(np.sort(of), values[:-1], side="right") for of in (shown[truth], shown[~truth])
+    )
     worth = hits * (len(truth) - n_positive) - alarms * n_positive
     if not len(worth) or worth.max() <= 0:
         return HALF
     middles = (values[:-1] + values[1:])[worth == worth.max()] / 2
     return float(middles[np.abs(middles - HALF).argmin()])
-
-
-def _above(where: NDArray[np.int64], values: int) -> NDArray[np.int64]:
-    """How many of the places (n,) lie above each gap between neighbouring values, (values - 1,)."""
-    count = np.bincount(where, minlength=values)
-    above: NDArray[np.int64] = count.sum() - np.cumsum(count)[:-1]
-    return above
 
 
 def _chosen_point(run: ReportedRun, test_set: str) -> tuple[float, float, float]:

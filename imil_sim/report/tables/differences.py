@@ -8,9 +8,7 @@ from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.text import (
-    DIGITS,
     METRIC,
-    MINUS,
     anchor,
     frame_of,
     inference_columns,
@@ -22,6 +20,7 @@ from imil_sim.report.tables.text import (
     table_of,
 )
 from imil_sim.stats import Comparison, equivalence
+from imil_sim.text import DIGITS, MINUS
 
 
 def planned(data: ReportData) -> Iterator[Table]:
@@ -29,13 +28,8 @@ def planned(data: ReportData) -> Iterator[Table]:
     for of in data.analysis.sets.values():
         equivalence_of = data.analysis.study.check.equivalence
         margins = {metric: equivalence_of[metric] for metric in of.planned if metric in equivalence_of}
-        notes = [
-            f"TOST p: of two one-sided tests that the difference is {margin:g} or more in {metric_label(metric)}, the "
-            "margin of the study file; not adjusted."
-            for metric, margin in margins.items()
-        ]
         caption = f"Planned comparisons: paired differences{on_set(of.name)}"
-        yield from _table(data.analysis, of, of.planned, anchor("differences", of.name), caption, notes, margins)
+        yield from _table(data.analysis, of, of.planned, anchor("differences", of.name), caption, [], margins)
 
 
 def exploratory(analysis: Analysis, of: SetAnalysis) -> Iterator[Table]:
@@ -81,11 +75,12 @@ def _table(
     references = {analysis.arms[one.reference] for one in every}
     only = references.pop() if len(references) == 1 else ""
     names = [analysis.arms[o.arm] + ("" if only else f" {MINUS} {analysis.arms[o.reference]}") for o in every]
+    beyond = "; ".join(f"{metric_label(metric)} {margin:g} or more apart" for metric, margin in (margins or {}).items())
     columns = [
         Column(f"Arm {MINUS} {only}" if only else "Comparison"),
         METRIC,
         *comparison_columns(of, "BH p" if margins is None else "Holm p"),
-        *([p_column("TOST p", "of a difference beyond the margin of equivalence")] if margins else []),
+        *([p_column("TOST p", f"of equivalence, not adjusted: {beyond}")] if margins else []),
     ]
     rows = [
         (

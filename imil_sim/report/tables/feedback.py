@@ -14,12 +14,27 @@ from imil_sim.report.analysis import Analysis
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.readers import ReaderAgreement, components, reader_agreement
-from imil_sim.report.tables.text import DIGITS, METRIC_NAMES, frame_of, grouped, made_by_sweeps, number, table_of
+from imil_sim.report.tables.text import frame_of, grouped, made_by_sweeps, table_of
 from imil_sim.sessions.divergence import Divergence
+from imil_sim.stats import metric_named
 from imil_sim.study.record import Consultation, RunRecord
+from imil_sim.text import DIGITS, number
 
 MOST_COMPARED = 12
 """Arms of feedback that are compared cell by cell: where there are more, first the levels of sweeps are left out."""
+
+
+COUNTS = {
+    Column("Mistakes", 1, explained="training images predicted wrong and open to a question"): "n_mispredictions",
+    Column("Asked", 1, explained="questions put to the oracle"): "n_asked",
+    Column("Filled up", 1, explained="of these, images predicted right, where mispredictions ran short"): "n_filled_up",
+    Column("Shortage", 1, explained="questions fewer than the study asked for"): "shortage",
+    Column("Abstained", 1, explained="no answer; the image stays"): "n_abstained",
+    Column("Nothing", 1, explained="answers that chose no cell; the image stays"): "n_nothing",
+    Column("Everything", 1, explained="answers that chose every cell; the image stays"): "n_everything",
+    Column("Replaced", 1, explained="answers that changed the training set"): "n_replaced",
+}
+"""What is counted of a consultation, by the column that shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,46 +66,28 @@ def _counts(analysis: Analysis, arms: list[str], answers: pd.DataFrame) -> Table
     columns = (
         Column("Arm"),
         Column("Runs", explained="that are done"),
-        Column("Mistakes", 1, explained="training images predicted wrong and open to a question"),
-        Column("Asked", 1, explained="questions put to the oracle"),
-        Column("Filled up", 1, explained="of these, images predicted right, where mispredictions ran short"),
-        Column("Shortage", 1, explained="questions fewer than the study asked for"),
-        Column("Answered", 1),
-        Column("Abstained", 1, explained="no answer; the image stays"),
-        Column("Nothing", 1, explained="answers that chose no cell; the image stays"),
-        Column("Everything", 1, explained="answers that chose every cell; the image stays"),
-        Column("Replaced", 1, explained="answers that changed the training set"),
+        *COUNTS,
         Column("Cells", DIGITS, explained="share of the grid chosen, mean over answers"),
         Column("Seconds", 2, explained="wall time, of the runs that asked; equal questions are asked once in a study"),
     )
-    rows = [(arm, *_of_run(record)) for arm in arms for record in _records(analysis, arm)]
-    headings = [column.heading for column in columns]
-    runs = pd.DataFrame(rows, columns=["Arm", *headings[2:-2], "Seconds"]).set_index("Arm").astype(float)
+    names = [column.heading for column in columns]
+    rows = [
+        (
+            arm, *(sum(getattr(c, name) for c in record.consultations) for name in COUNTS.values()),
+            record.seconds.get("consult") or math.nan,
+        )
+        for arm in arms
+        for record in _records(analysis, arm)
+    ]  # fmt: skip
+    runs = pd.DataFrame(rows, columns=["Arm", *names[2:-2], "Seconds"]).set_index("Arm").astype(float)
     shown = runs.groupby(level=0).mean().reindex(arms)
     shown["Runs"] = [len(_records(analysis, arm)) for arm in arms]
     shown["Cells"] = answers.groupby("arm")["share"].mean().reindex(arms)
     return table_of(
-        "feedback", "Consultations: asked, answered, replaced", columns, shown.reset_index()[headings],
+        "feedback", "Consultations: asked, answered, replaced", columns, shown.reset_index()[names],
         ("Means over runs, the consultations of a run added up.",),
         dash="no run is done, no question was answered, or the answers were in the store",
     )  # fmt: skip
-
-
-def _of_run(record: RunRecord) -> tuple[float, ...]:
-    """The counts of a run and its seconds, in the order of the columns; NaN seconds where it did not ask itself."""
-    of = record.consultations
-    return (
-        sum(c.n_mispredictions for c in of),
-        sum(c.n_asked for c in of),
-        sum(c.n_filled_up for c in of),
-        sum(c.shortage for c in of),
-        sum(c.n_asked - c.n_abstained for c in of),
-        sum(c.n_abstained for c in of),
-        sum(c.n_nothing for c in of),
-        sum(c.n_everything for c in of),
-        sum(c.n_replaced for c in of),
-        record.seconds.get("consult") or math.nan,
-    )
 
 
 def _answers(analysis: Analysis, arms: list[str]) -> pd.DataFrame:
@@ -186,7 +183,7 @@ def _readers_and_seeds(analysis: Analysis, of: ReaderAgreement) -> Iterator[str]
         parts = components(values)
         sd = {name: number(math.sqrt(getattr(parts, name))) for name in ("reader", "seed", "residual")}
         yield (
-            f"Standard deviation in {METRIC_NAMES[metric]}: {sd['reader']} between readers, {sd['seed']} between "
+            f"Standard deviation in {metric_named(metric).label}: {sd['reader']} between readers, {sd['seed']} between "
             f"seeds, {sd['residual']} residual ({values.shape[1]} seeds)."
         )
 

@@ -10,8 +10,11 @@ from imil_sim.report.analysis import Analysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.feedback import Replayed
-from imil_sim.report.tables.text import capital, frame_of, joined, made_by_sweeps, mean_sd, table_of
+from imil_sim.report.tables.study import fields_of
+from imil_sim.report.tables.text import frame_of, made_by_sweeps, mean_sd, table_of
+from imil_sim.stats import metric_named
 from imil_sim.study.spec import ArmSpec
+from imil_sim.text import capital, joined
 
 
 class PaperRow(NamedTuple):
@@ -36,12 +39,12 @@ TABLE_1 = (
 )
 """In the order of the paper; ECE with 15 bins."""
 
-CONFIGURATION: dict[str, object] = {
-    "images.source": "shenzhen", "images.size": 224, "model.name": "resnet50", "training.epochs": 100,
-    "training.batch_size": 64, "training.optimizer": "sgd", "training.learning_rate": 0.001,
-    "feedback.num_outliers": 20, "feedback.imil_epoch": (70,), "feedback.grid_size": (4, 4),
+CONFIGURATION = {
+    "images.source": "shenzhen", "images.size": "224", "model.name": "resnet50", "training.epochs": "100",
+    "training.batch_size": "64", "training.optimizer": "sgd", "training.learning_rate": "0.001",
+    "feedback.num_outliers": "20", "feedback.imil_epoch": "70", "feedback.grid_size": "4, 4",
 }  # fmt: skip
-"""What the paper states of its runs, in the fields of a spec."""
+"""What the paper states of its runs, in the fields of a spec as `fields_of` writes them."""
 
 PAPER_TEST_IMAGES = 132
 
@@ -53,12 +56,9 @@ FLAGS = (
     "reach where a model is overconfident: its convention is unknown, so both of ours stand here.",
 )
 
-OURS: Mapping[str, str] = {
-    "accuracy": "accuracy",
-    "auroc": "AUROC",
-    "ece_top_label": "ECE, top label",
-    "ece_positive": "ECE, positive class",
-}
+OURS = ("accuracy", "auroc", "ece_top_label", "ece_positive")
+
+DASH = "no such arm or number, or no run of it is done"
 
 
 def build(data: ReportData) -> Iterator[Table]:
@@ -83,17 +83,19 @@ def table_1(analysis: Analysis, replayed: Sequence[Replayed] = ()) -> Table:
         replayed: the runs whose oracle replayed a session; the readers of these sessions are named.
     """
     named = {name: analysis.study.arms[name] for name in analysis.arms if name not in made_by_sweeps(analysis)}
+    ours = f"Ours: mean over {several(len(analysis.seeds), 'seed')} (standard deviation)."
+    labels = [metric_named(metric).label for metric in OURS]
     if not of_the_papers_set(analysis):
-        columns = (Column("Arm"), *(Column(capital(heading)) for heading in OURS.values()))
+        columns = (Column("Arm"), *(Column(capital(label)) for label in labels))
         rows = [(name, *_ours(analysis, name)) for name in named]
-        return table_of("paper", "The arms", columns, frame_of(rows, columns), (_seeds(analysis),), DASH)
+        return table_of("paper", "The arms", columns, frame_of(rows, columns), [ours], DASH)
     columns = (
         Column("Method"),
         Column("Paper: accuracy", 3),
         Column("Paper: AUROC", 3),
         Column("Paper: ECE", 3, explained="15 bins, convention unknown"),
         Column("Our arm"),
-        *(Column(f"Ours: {heading}") for heading in OURS.values()),
+        *(Column(f"Ours: {label}") for label in labels),
     )
     rows, left = [], []
     for of in TABLE_1:
@@ -110,21 +112,14 @@ def table_1(analysis: Analysis, replayed: Sequence[Replayed] = ()) -> Table:
             rows.append((method, None, None, None, name, *_ours(analysis, name)))
         elif arm.feedback:
             left.append(name)
-    notes = [_seeds(analysis)]
-    if unlike := list(_unlike(analysis, list(named.values()))):
+    notes = [ours]
+    if unlike := list(_unlike(analysis, named)):
         notes.append(f"Not comparable number by number, since ours differs in: {'; '.join(unlike)}.")
     if left:
         notes.append(f"Without a place in the paper's table: {', '.join(left)}.")
     return table_of(
         "paper", "Table 1 of Rao et al. (2024) beside ours", columns, frame_of(rows, columns), (*notes, *FLAGS), DASH
     )
-
-
-DASH = "no such arm or number, or no run of it is done"
-
-
-def _seeds(analysis: Analysis) -> str:
-    return f"Ours: mean over {several(len(analysis.seeds), 'seed')} (standard deviation)."
 
 
 def _ours(analysis: Analysis, arm: str | None) -> tuple[Cell, ...]:
@@ -135,23 +130,16 @@ def _ours(analysis: Analysis, arm: str | None) -> tuple[Cell, ...]:
     return tuple(mean_sd(main.components[m].values[place]) if m in main.components else None for m in OURS)
 
 
-def _unlike(analysis: Analysis, arms: Sequence[ArmSpec]) -> Iterator[str]:
+def _unlike(analysis: Analysis, arms: Mapping[str, ArmSpec]) -> Iterator[str]:
     """In what our study differs from what the paper states."""
+    fields = fields_of(arms)
     for field, paper in CONFIGURATION.items():
-        part, name = field.split(".")
-        holders = [holder for arm in arms if (holder := getattr(arm, part)) is not None]
-        ours = dict.fromkeys(_shown(getattr(holder, name)) for holder in holders)
-        if list(ours) not in ([], [_shown(paper)]):
-            yield f"{field} {' or '.join(ours)} (paper: {_shown(paper)})"
+        ours = list(fields[field].dropna().unique()) if field in fields else []
+        if ours not in ([], [paper]):
+            yield f"{field} {' or '.join(ours)} (paper: {paper})"
     main = analysis.sets.get("main")
     if main and main.ids and len(main.ids) != PAPER_TEST_IMAGES:
         yield f"{len(main.ids)} test images (paper: {PAPER_TEST_IMAGES})"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 PART = TablePart("comparisons", build, place=80)

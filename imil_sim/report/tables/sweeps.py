@@ -1,10 +1,10 @@
-"""Exploratory: trends over the swept fields, and the comparisons that were not planned."""
+"""Exploratory: what every factor of the sweeps does, the best settings, and the comparisons that were not planned."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imil_sim.report.analysis import SetAnalysis, SweepTrend
+from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.differences import exploratory
@@ -12,74 +12,98 @@ from imil_sim.report.tables.text import (
     METRIC,
     frame_of,
     inference_columns,
+    interval,
     interval_notes,
     intervals,
     metric_label,
+    named,
     p_column,
     table_of,
 )
-from imil_sim.stats import Inferences, benjamini_hochberg
+from imil_sim.stats import PRIMARY
+from imil_sim.text import DIGITS
 
 SLOPE_DIGITS = 4
 """A slope per unit of a field that goes up to 90 is small."""
 
 
 def build(data: ReportData) -> Iterator[Table]:
-    """The slope of every metric over every sweep of a number, and every arm that no plan compares."""
+    """The effect of every factor in every metric, the best settings, and every arm that no plan compares."""
     if data.main:
-        yield from _trends(data.main)
+        yield from _effects(data.main)
+        yield from _best(data.analysis, data.main)
         yield from exploratory(data.analysis, data.main)
 
 
-def _trends(of: SetAnalysis) -> Iterator[Table]:
+def _effects(of: SetAnalysis) -> Iterator[Table]:
     columns = (
         Column("Arm and field"),
         METRIC,
         Column("Sweep"),
+        Column("Contrast", explained="slope for one more, or twice as much, of the field; or one level minus another"),
         Column("Levels"),
-        Column("Slope for", explained="one more of the field, or twice as much of it"),
-        Column("Slope", SLOPE_DIGITS, signed=True, explained="least squares, the mean over seeds"),
+        Column("Arms", explained="that vary the field and so entered, whatever their other fields are"),
+        Column("Left out", explained="arms of the sweep without a partner that differs in this field alone"),
+        Column("Effect", SLOPE_DIGITS, signed=True, explained="mean over these arms and the seeds"),
         *inference_columns(of, signed=True),
-        p_column("p", "two-sided, of no trend, from the primary interval"),
-        p_column("BH p", "Benjamini-Hochberg, for all slopes of the metric"),
+        p_column("p", "two-sided, of no effect, from the primary interval"),
+        p_column("BH p", "Benjamini-Hochberg, for all effects in the metric"),
     )
-    rows, known = [], []
-    for metric in dict.fromkeys(metric for trend in of.trends for metric in trend.slopes):
-        trends = [trend for trend in of.trends if metric in trend.slopes]
-        p = [_p(trend.slopes[metric]) for trend in trends]
-        for trend, own, adjusted in zip(trends, p, benjamini_hochberg(p).tolist(), strict=True):
-            three, name = trend.slopes[metric], f"{trend.base} by {trend.field}"
-            rows.append(
-                (
-                    name, metric_label(metric), trend.sweep, _levels(trend), f"a {trend.per}", three.a.value,
-                    *intervals(three, signed=True, digits=SLOPE_DIGITS), own, adjusted,
-                )
-            )  # fmt: skip
-            known.append((name, metric, three))
+    effects = [
+        (f"{result.base} by {factor.field}", result, factor, effect)
+        for result in of.sweeps
+        for factor in result.factors
+        for effect in factor.effects
+    ]
+    rows = [
+        (
+            name, metric_label(result.metric), result.sweep, effect.label,
+            ", ".join(level.label for level in factor.levels), len(factor.arms), len(factor.left_out),
+            effect.primary.value,
+            *intervals(effect.estimate, signed=True, digits=SLOPE_DIGITS), effect.p, effect.p_adjusted,
+        )
+        for name, result, factor, effect in effects
+    ]  # fmt: skip
     if rows:
-        notes = [
+        left_out = {
+            name: named(factor.left_out, len(result.arms)) for name, result, factor, _ in effects if factor.left_out
+        }
+        notes = (
             "A slope asks for a straight line; the figure shows whether there is one.",
-            *(["Over named points it is per unit of the number in brackets."]
-              if any(trend.labels and trend.slopes for trend in of.trends) else []),
-            *interval_notes(known),
-        ]  # fmt: skip
+            *(f"Left out of {name}: {arms}." for name, arms in left_out.items()),
+            *interval_notes([(name, result.metric, effect.estimate) for name, result, _, effect in effects]),
+        )
         yield table_of(
-            "trends", "Trends over the sweeps", columns, frame_of(rows, columns), notes,
+            "effects", "Main effects of the swept fields", columns, frame_of(rows, columns), notes,
             dash="no such interval, and no p without the primary one",
         )  # fmt: skip
 
 
-def _levels(trend: SweepTrend) -> str:
-    """``5, 10, 20``; of named points ``one-of-20 (1), two-of-10 (2)``."""
-    shown = [f"{level:g}" for level in trend.levels]
-    if not trend.labels:
-        return ", ".join(shown)
-    return ", ".join(f"{label} ({level})" for label, level in zip(trend.labels, shown, strict=True))
-
-
-def _p(of: Inferences) -> float:
-    """That of the primary inference: A, or B where every seed has its own split."""
-    return (of.b if of.b.random_factors == "seeds and splits" else of.a).p
+def _best(analysis: Analysis, of: SetAnalysis) -> Iterator[Table]:
+    """The best setting of every sweep in the primary metric, against each control there is."""
+    columns = (
+        Column("Sweep"),
+        Column("Varied arm"),
+        Column("Best setting"),
+        Column("Chosen among", explained="arms of the sweep"),
+        Column("Minus"),
+        Column("Difference", DIGITS, signed=True),
+        Column("95% CI", explained="the primary one"),
+    )
+    rows = [
+        (
+            result.sweep, result.base, result.best.arm, result.best.chosen_among, analysis.arms[one.reference],
+            one.primary.value, interval(one.primary, signed=True),
+        )
+        for result in of.sweeps
+        if result.best and result.metric == PRIMARY
+        for one in result.best.against.values()
+    ]  # fmt: skip
+    if rows:
+        yield table_of(
+            "best-settings", f"The best settings in {metric_label(PRIMARY)}", columns, frame_of(rows, columns),
+            ("The best of many flatters itself: expect less of it on new images.",), dash="no such interval",
+        )  # fmt: skip
 
 
 PART = TablePart("comparisons", build, place=70)

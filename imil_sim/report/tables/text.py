@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,41 +11,19 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from imil_sim.report.analysis import Analysis, SetAnalysis
-from imil_sim.report.controls import number_of, same_number
 from imil_sim.report.document import Cell, Column, Table
-from imil_sim.stats import ArmSummary, Comparison, Inferences, metric_named, metric_names
-
-
-class _Labels(Mapping[str, str]):
-    """The label of every metric that arms are compared in, looked up when asked for."""
-
-    def __getitem__(self, name: str) -> str:
-        return metric_named(name).label
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(metric_names())
-
-    def __len__(self) -> int:
-        return len(metric_names())
-
-
-METRIC_NAMES: Mapping[str, str] = _Labels()
-"""What a reader calls the metrics."""
-
-DIGITS = 3
-"""Of a metric: with a few hundred test images the third is already noise."""
+from imil_sim.stats import ArmSummary, Comparison, Estimate, Inferences, metric_named
+from imil_sim.text import DIGITS, capital, joined, number
 
 P_DIGITS = 4
 
 MOST_NAMED = 6
 """So many rows are named in a note; of more, it says how many."""
 
-MINUS = "−"
-
 
 def metric_label(metric: str) -> str:
     """``AUROC ↑``: what a reader calls it, and which way it is better."""
-    return f"{capital(METRIC_NAMES[metric])} {'↑' if metric_named(metric).higher_is_better else '↓'}"
+    return f"{capital(metric_named(metric).label)} {'↑' if metric_named(metric).higher_is_better else '↓'}"
 
 
 METRIC = Column("Metric", explained="↑ higher is better, ↓ lower is better")
@@ -99,51 +77,38 @@ def _cell(value: Any) -> Cell:
     return None if plain is None or plain != plain else plain
 
 
-def inference_columns(of: SetAnalysis, signed: bool) -> tuple[Column, Column, Column]:
+def inference_columns(of: SetAnalysis, signed: bool) -> tuple[Column, ...]:
     """The columns of the three intervals, each saying what is random in it."""
     split = any(components.resplit for components in of.components.values())
-    primary = "; the primary one"
-    both = f"new seeds and new patients{'' if split else primary}"
-    again = f"new seeds with splits of their own (Nadeau-Bengio){primary}" if split else "new seeds, this test set"
-    return (
-        Column("A: 95% CI", signed=signed, explained=both),
-        Column("B: 95% CI", signed=signed, explained=again),
-        Column("C: 95% CI", signed=signed, explained="new patients, these trained models"),
-    )
+    explained = {
+        "A": "new seeds and new patients: Obuchowski-Rockette with seeds as readers, degrees of freedom of Hillis",
+        "B": "new seeds with splits of their own: paired t, corrected after Nadeau and Bengio"
+        if split
+        else "new seeds, this test set: paired t",
+        "C": "new patients, these models: Obuchowski-Rockette with fixed seeds; of one seed DeLong, McNemar or Wilson",
+    }
+    explained["B" if split else "A"] += "; the primary one"
+    return tuple(Column(f"{letter}: 95% CI", signed=signed, explained=what) for letter, what in explained.items())
 
 
 _Three = Comparison | ArmSummary | Inferences
 """What has the three inferences."""
 
 
+def interval(of: Estimate, *, signed: bool = False, digits: int = DIGITS) -> Cell:
+    """``0.812 to 0.934``; None where there is no interval."""
+    low, high = (number(value, signed=signed, digits=digits) for value in (of.low, of.high))
+    return None if of.why_absent else f"{low} to {high}"
+
+
 def intervals(of: _Three, *, signed: bool = False, digits: int = DIGITS) -> tuple[Cell, ...]:
-    """The three intervals as ``0.812 to 0.934``; None where there is none."""
-    return tuple(
-        None if e.why_absent else f"{number(e.low, signed=signed, digits=digits)} to "
-        f"{number(e.high, signed=signed, digits=digits)}"
-        for e in (of.a, of.b, of.c)
-    )  # fmt: skip
+    """The three intervals as cells."""
+    return tuple(interval(estimate, signed=signed, digits=digits) for estimate in (of.a, of.b, of.c))
 
 
 def p_column(heading: str, explained: str) -> Column:
     """A column of p values."""
     return Column(heading, P_DIGITS, explained=explained, never_zero=True)
-
-
-def number(value: float, *, signed: bool = False, digits: int = DIGITS) -> str:
-    """With that many digits after the point, a true minus, and no sign before nothing but zeros.
-
-    >>> number(-0.0004, signed=True), number(0.0126, signed=True)
-    ('0.000', '+0.013')
-    """
-    shown = f"{value:{'+' if signed else ''}.{digits}f}"
-    return shown.replace("-", MINUS) if float(shown) else f"{0:.{digits}f}"
-
-
-def joined(names: Sequence[str], word: str = "and") -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    *others, last = names
-    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 def mean_sd(values: ArrayLike, *, signed: bool = False, digits: int = DIGITS) -> Cell:
@@ -158,22 +123,6 @@ def mean_sd(values: ArrayLike, *, signed: bool = False, digits: int = DIGITS) ->
         return None
     spread = f" ({number(float(known.std(ddof=1)), digits=digits)})" if len(known) > 1 else ""
     return number(float(known.mean()), signed=signed, digits=digits) + spread
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Whole numbers in ascending order, neighbours as a range.
-
-    >>> ranges([7, 0, 1, 2, 4, 5])
-    '0-2, 4, 5, 7'
-    """
-    runs: list[list[int]] = []
-    for value in sorted(set(numbers)):
-        if runs and value == runs[-1][-1] + 1:
-            runs[-1].append(value)
-        else:
-            runs.append([value])
-    told = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
-    return ", ".join(told)
 
 
 def named(names: Sequence[str], total: int) -> str:
@@ -230,11 +179,6 @@ def anchor(base: str, test_set: str) -> str:
     return f"{base}-{plain}{own}"
 
 
-def capital(text: str) -> str:
-    """The text with its first letter a capital one."""
-    return text[:1].upper() + text[1:]
-
-
 def on_set(test_set: str) -> str:
     """The end of a caption."""
     return "" if test_set == "main" else f", on the test set {test_set}"
@@ -252,20 +196,3 @@ def made_by_sweeps(analysis: Analysis) -> frozenset[str]:
     """The arms that only a sweep made; the others stand in the study file by name."""
     levels = [level for sweep in analysis.study.sweeps for level in sweep.levels]
     return frozenset(level.arm for level in levels if level.arm != level.base)
-
-
-def in_same_number(analysis: Analysis, arm: str, control: str) -> bool:
-    """Whether an arm of random cells takes its number of cells from that arm's oracle."""
-    return same_number(analysis.study.arms[arm], analysis.study.arms[control])
-
-
-def told_random(analysis: Analysis, control: str) -> str:
-    """``random cells in the number of lesions``, ``random cells, 5 an image``: an arm of them, and how many they are.
-
-    The arms named are those whose control it is; where it is none's, the oracle is named.
-    """
-    own = [of for of, random in analysis.random_cells.items() if random == control]
-    if own := [of for of in own if in_same_number(analysis, of, control)]:
-        return f"random cells in the number of {joined(own)}"
-    how_many = number_of(analysis.study.arms[control])
-    return f"random cells{', ' if how_many[:1].isdigit() else ' ' if how_many else ''}{how_many}"

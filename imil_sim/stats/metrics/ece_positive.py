@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imil_sim.stats.calibration import BINS, CAVEAT, Binning, calibration_error, calibration_errors
+from imil_sim.stats.calibration import BINS, CAVEAT, calibration_error, calibration_errors
 from imil_sim.stats.metric import Floats, Labels, Metric, of_positive
 
 
-def ece_positive(positive: ArrayLike, scores: ArrayLike, bins: int = BINS, binning: Binning = "width") -> float:
+def ece_positive(positive: ArrayLike, scores: ArrayLike, bins: int = BINS) -> float:
     """Calibration error of the probability of the positive class, in [0, 1] (the other convention of the ECE)."""
-    return calibration_error(positive, scores, bins, binning)
+    return calibration_error(positive, scores, bins)
 
 
 def _pseudovalues(labels: Labels, probabilities: Floats) -> Floats:

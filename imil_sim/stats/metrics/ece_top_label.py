@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from imil_sim.stats.calibration import BINS, CAVEAT, Binning, calibration_error, calibration_errors
+from imil_sim.stats.calibration import BINS, CAVEAT, calibration_error, calibration_errors
 from imil_sim.stats.metric import Floats, Labels, Metric, classified
 
 
-def ece_top_label(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS, binning: Binning = "width") -> float:
+def ece_top_label(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -> float:
     """Calibration error of the confidence in the predicted class, in [0, 1] (Guo et al. 2017)."""
     truth, shown = classified(labels, probabilities)
-    return calibration_error(shown.argmax(axis=1) == truth, shown.max(axis=1), bins, binning)
+    return calibration_error(shown.argmax(axis=1) == truth, shown.max(axis=1), bins)
 
 
 def _pseudovalues(labels: Labels, probabilities: Floats) -> Floats:

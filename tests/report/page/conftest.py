@@ -30,9 +30,10 @@ def document_of(text: str) -> Document:
     table = Table("arms", text, (Column(text, explained=text), Column(text, digits=3)), ((text, -0.5),), (text, text))
     picture = Picture("forest", text, text, png_of(4, 3), None, numbers)
     tones = ("plain", "good", "bad", "caution")
-    return Document(
-        text, text, tuple(Statement(text, tone) for tone in tones), (Section("a", text, (text,), (table, picture)),)
-    )
+    said = tuple(Statement(text, tone) for tone in tones)
+    first = Table("first", text, (Column(text),), ((text,),), (text,))
+    section = Section("a", text, (text,), (table, picture), said)
+    return Document(text, text, said, (section,), badges=said, lead=(first,), cautions=said)
 
 
 class Elements(HTMLParser):

@@ -42,12 +42,15 @@ def document(png: Callable[..., bytes]) -> Document:
     images = Picture("images", "ImageIndex", "Four images", png(900, 300))
     sections = (
         Section("tables", "Tables", ("A paragraph",), (wide, order)),
-        Section("figures", "Figures-" + "x" * 120, (), (curve(), images)),
+        Section("figures", "Figures-" + "x" * 120, (), (images,)),
         Section("runs", "Runs", (), (long,)),
     )
+    first = Table("first", "First", (Column("arm"), Column("AUROC", 3)), (("a", 0.5),))
     return Document(
-        "s" * 200, "Title " + "t" * 100, (Statement("u" * 150, "good"), Statement("Failed.", "bad")), sections
-    )
+        "s" * 200, "Title " + "t" * 100, (Statement("u" * 150, "good"), Statement("Failed.", "bad")), sections,
+        badges=(Statement("5 seeds"), Statement("b" * 90)), lead=(curve(), first),
+        cautions=tuple(Statement(f"Caution {n}.", "caution") for n in range(5)),
+    )  # fmt: skip
 
 
 class Visit:
@@ -98,31 +101,39 @@ def test_the_page_is_whole_quiet_and_no_wider_than_the_screen(
     assert page.evaluate("document.images[0].getAttribute('width')") == "720"
     # no frame hides its end: what is too wide for the screen can be scrolled to
     overflows = page.evaluate("[...document.querySelectorAll('.frame')].map((f) => getComputedStyle(f).overflowX)")
-    assert overflows == ["auto"] * 4
-    assert page.locator("nav details").evaluate("(contents) => contents.open") is (width == 1280)
-    assert page.locator(".statements").bounding_box()["y"] < 400, "the first screen says what the study says"
+    assert overflows == ["auto"] * 5
+    assert page.locator(".answer").bounding_box()["y"] < 400, "the first screen says what the study says"
+    assert page.locator("details.group[open]").count() == 0
+    if width == 375:  # a phone shows the plot right after the answer
+        below = [page.locator(what).first.bounding_box()["y"] for what in (".answer", ".drawing", ".badges")]
+        assert below == sorted(below)
+    unfold(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert (opened.errors, opened.elsewhere) == ([], [])
 
 
-def test_every_entry_of_the_contents_leads_to_a_heading_that_is_seen(
-    visit: Callable[..., Visit], content: bytes
-) -> None:
+def test_a_link_to_something_folded_unfolds_it(visit: Callable[..., Visit], content: bytes) -> None:
     page = visit(content, 375).page
-    page.locator("nav summary").click()
-    links = page.locator("nav a")
-    told = links.all_inner_texts()
-    assert told == ["In short", "Tables", "Figures-" + "x" * 120, "Runs"]
-    for index, text in enumerate(told):
-        links.nth(index).click()
-        target = page.evaluate("document.querySelector(':target').textContent")
-        assert target == text
-        where = page.evaluate("document.querySelector(':target').getBoundingClientRect().top")
-        assert -1 <= where < 800
+    page.evaluate("location.hash = 'table.order'")
+    page.wait_for_function("document.getElementById('tables').open")
+    assert page.evaluate("document.getElementById('figures').open") is False
+    assert -1 <= page.evaluate("document.getElementById('table.order').getBoundingClientRect().top") < 800
+
+
+def test_paper_shows_what_is_folded(visit: Callable[..., Visit], content: bytes) -> None:
+    page = visit(content).page
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details.group:not([open])").count() == 0
+
+
+def unfold(page: Any) -> None:
+    page.evaluate("document.querySelectorAll('details.group').forEach((group) => { group.open = true; })")
 
 
 def test_a_table_is_sorted_from_the_keyboard(visit: Callable[..., Visit], content: bytes) -> None:
     opened = visit(content)
     page = opened.page
+    unfold(page)
     table = page.get_by_role("table", name="To be sorted")
     heading = table.get_by_role("columnheader", name="d")
 
@@ -160,6 +171,7 @@ def test_a_table_that_is_cut_says_so_without_being_touched_and_is_whole_on_paper
     visit: Callable[..., Visit], content: bytes, width: int, scheme: str
 ) -> None:
     page = visit(content, width, scheme).page
+    unfold(page)
     frame, sign = page.locator(".frame.long"), page.locator(".frame.long .rows")
     last = frame.locator("tbody tr").last
     frame.scroll_into_view_if_needed()
@@ -194,7 +206,7 @@ def test_a_figure_made_small_can_be_read_at_its_own_size(visit: Callable[..., Vi
     assert page.evaluate("document.documentElement.scrollWidth") == 375
     page.get_by_role("button", name="Fit to the page").press("Enter")
     assert image.bounding_box()["width"] < 375
-    assert visit(content, 1280).page.get_by_role("button", name="Full size").count() == 0
+    assert visit(content, 1280).page.get_by_role("button", name="Full size").count() == 1
 
 
 def test_dark_is_dark_and_paper_is_white(visit: Callable[..., Visit], content: bytes) -> None:
@@ -209,7 +221,6 @@ def test_dark_is_dark_and_paper_is_white(visit: Callable[..., Visit], content: b
     assert light.evaluate(figure) == dark.evaluate(figure) == "rgb(255, 255, 255)"
     dark.emulate_media(media="print")
     assert ground(dark) > 700
-    assert not dark.locator("nav").is_visible()
     assert dark.locator("figure summary").count() == 1
     assert not dark.locator("figure summary").is_visible()
 

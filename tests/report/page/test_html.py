@@ -4,13 +4,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from imil_sim.report.document import Column, Document, Picture, Section, Statement, Table
 from imil_sim.report.page import render_html
-from imil_sim.report.page.picture import Size, size
+from imil_sim.report.page.html import Size, size
 
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="36pt" height="18pt" viewBox="0 0 36 18"/>'
 
@@ -59,20 +60,30 @@ def test_the_policy_names_the_script_that_is_there_and_nothing_comes_from_elsewh
     assert not re.search(r"@import|url\(", page)
 
 
-def test_landmarks_headings_and_contents(document: Document, elements: Callable[[str], Any]) -> None:
+def test_headings_and_what_is_folded(document: Document, elements: Callable[[str], Any]) -> None:
     page = render_html(document).decode()
     found = elements(page)
     ids = [value for _, name, value in found.attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    assert {value.removeprefix("#") for value in found.values("a", "href")} <= set(ids)
-    assert [link for link in found.values("a", "href") if link[1:] in ("results", "images")] == ["#results", "#images"]
+    assert {"results", "images"} <= set(ids)
     assert {value for _, name, value in found.attributes if name == "aria-labelledby"} <= set(ids)
-    assert [tag for tag, _ in found.elements if re.fullmatch("h[1-6]", tag)] == ["h1", "h2", "h2", "h2"]
+    assert [tag for tag, _ in found.elements if re.fullmatch("h[1-6]", tag)] == ["h1", "h2", "h2"]
     tags = [tag for tag, _ in found.elements]
-    assert [tags.count(tag) for tag in ("main", "nav", "header")] == [1, 1, 1]
+    assert [tags.count(tag) for tag in ("main", "header")] == [1, 1]
     assert found.values("html", "lang") == ["en"]
-    # what the study says comes before everything else a reader can come to
-    assert page.index("Nothing differs.") < page.index("<nav")
+    # Where nothing leads, the first section is open; a plot and a table that lead leave all folded.
+    assert page.count('<details class="group"') == 2
+    assert re.findall(r'id="(\w+)" open', page) == ["results"]
+    arms = Table("first", "", (Column("arm"),), (("a",),))
+    assert " open" not in render_html(replace(document, lead=(arms,))).decode().split("<main>")[1].split("<script")[0]
+
+
+def test_three_cautions_stand_on_the_first_screen_and_more_are_folded(document: Document) -> None:
+    many = tuple(Statement(f"Caution number {number}.", "caution") for number in range(5))
+    page = render_html(replace(document, cautions=many)).decode()
+    seen, folded = page.split("<summary>2 more cautions</summary>")
+    assert [one.text in seen for one in many] == [True] * 3 + [False] * 2
+    assert folded.index("Caution number 4.") < folded.index('class="group"')
 
 
 def test_tables_can_be_read_without_eyes(document: Document, elements: Callable[[str], Any]) -> None:
@@ -90,8 +101,8 @@ def test_tables_can_be_read_without_eyes(document: Document, elements: Callable[
 
 def test_tones_are_words(document: Document) -> None:
     page = render_html(document).decode()
+    assert '<p class="answer plain">Nothing differs.</p>' in page
     assert '<li class="bad"><span class="tone">Unfavourable</span> <span class="text">Two runs failed.</span>' in page
-    assert '<li class="plain"><span class="tone">Note</span>' in page
 
 
 def test_pictures_lie_in_the_page_with_their_size(document: Document, elements: Callable[[str], Any]) -> None:

@@ -16,20 +16,20 @@ def test_a_table_by_hand() -> None:
         render_latex(table)
         == r"""% needs \usepackage{booktabs}
 \begin{table}
-  \centering
-  \caption{Ours \& theirs, 95\% intervals}
-  \label{tab:table-1}
-  \begin{tabular}{lrr}
-    \toprule
-    arm & AUROC & p \\
-    \midrule
-    {[}all{]}\_cells & $-$0.500 & \textless{} 0.001 \\
-    b -{}- c & +0.250 & \textendash{} \\
-    d \textendash{} e & 0.000 & 0.040 \\
-    \bottomrule
-  \end{tabular}
-  \par\smallskip{\footnotesize AUROC: area\par}
-  \par\smallskip{\footnotesize \{n\} = 10\par}
+\centering
+\caption{Ours \& theirs, 95\% intervals}
+\label{tab:table-1}
+\begin{tabular}{lrr}
+\toprule
+arm & AUROC & p \\
+\midrule
+{[}all{]}\_cells & $-$0.500 & \textless{} 0.001 \\
+b -{}- c & +0.250 & \textendash{} \\
+d \textendash{} e & 0.000 & 0.040 \\
+\bottomrule
+\end{tabular}
+\par\smallskip{\footnotesize AUROC: area\par}
+\par\smallskip{\footnotesize \{n\} = 10\par}
 \end{table}
 """
     )

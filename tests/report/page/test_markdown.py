@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imil_sim.report.document import Column, Document, Picture, Section, Statement, Table
-from imil_sim.report.page import render_markdown
+from imil_sim.report.page import csv_tables, render_markdown
+from imil_sim.report.page.markdown import MOST_ROWS
 
 
 def test_a_report_by_hand(png: Callable[..., bytes]) -> None:
@@ -29,7 +30,8 @@ def test_a_report_by_hand(png: Callable[..., bytes]) -> None:
 
 Study **ring-grid**
 
-- **Note:** Nothing differs.
+Nothing differs.
+
 - **Caution:** See www<!-- -->.x.y and https:<!-- -->//z, a@<!-- -->b.c.
 
 ## Results
@@ -52,18 +54,29 @@ A &#36;5 paragraph.
 
 **Figure 1.** Differences
 
-<details>
-<summary>Numbers of figure 1</summary>
-
 **Numbers of figure 1.** Drawn
 
 | arm | n |
 | --- | ---: |
 | a | 3 |
-
-</details>
 """
     )
+
+
+def test_long_tables_and_the_numbers_of_figures_stand_in_files_beside_it(png: Callable[..., bytes]) -> None:
+    columns = (Column("arm"), Column("AUROC", digits=3))
+    long = Table("long", "Every run", columns, tuple((f"a{n}", n / 7) for n in range(MOST_ROWS + 1)))
+    short = Table("short", "A few", columns, (("a, b", 0.123456),))
+    forest = Picture("forest", "Differences", "A forest", png(2, 2), None, short)
+    document = Document("s", "t", (), (Section("a", "A", (), (long, short, forest)),))
+    text = render_markdown(document, tables_folder="tables")
+    assert "[long.csv](tables/long.csv)" in text
+    assert "[figure-forest.csv](tables/figure-forest.csv)" in text
+    assert "| a0 |" not in text
+    assert "| a, b | 0.123 |" in text
+    files = csv_tables(document)
+    assert set(files) == {"long.csv", "short.csv", "figure-forest.csv"}
+    assert files["short.csv"] == b'arm,AUROC\n"a, b",0.123456\n'
 
 
 def test_a_picture_without_svg_is_shown_as_png(png: Callable[..., bytes]) -> None:

@@ -81,53 +81,23 @@ def test_a_split_per_seed_has_b_for_its_primary_interval(synthetic: Any, made: A
     assert [column.heading for column in table.columns if "the primary one" in column.explained] == ["B: 95% CI"]
 
 
-def test_the_slope_of_a_sweep(synthetic: Any, made: Any) -> None:
-    swept = {"outliers": {"base": "lesions", "vary": {"feedback": {"num_outliers": [5, 10, 20, 40]}}}}
-    analysis = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=5, images=40, sweeps=swept))
-    row = made(sweeps.PART, analysis)["trends"].rows[0]
-    assert row[:5] == ("lesions by feedback.num_outliers", "AUROC ↑", "outliers", "5, 10, 20, 40", "a doubling")
-    assert row[5] == analysis.sets["main"].trends[0].slopes["auroc"].a.value
-    assert (row[9] is None) == (row[10] is None)
+FILLS = {"fills": {"base": "lesions", "vary": {"feedback": {"num_outliers": [5, 10, 20], "fill": ["black", "mean"]}}}}
+
+
+def test_every_factor_of_a_sweep_has_its_effect(synthetic: Any, made: Any) -> None:
+    analysis = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=5, images=40, sweeps=FILLS))
+    tables = made(sweeps.PART, analysis)
+    results = analysis.sets["main"].sweeps
+    effects = [(f.field, e.primary.value, e.p_adjusted) for r in results for f in r.factors for e in f.effects]
+    shown = [(str(row[0]).rsplit(" ", 1)[-1], row[7], row[12]) for row in tables["effects"].rows]
+    assert shown == effects
+    assert [row[1] for row in tables["effects"].rows[:2]] == ["AUROC ↑", "AUROC ↑"]
+    best = results[0].best
+    assert best is not None
+    assert tables["best-settings"].rows[0][2:5] == (best.arm, best.chosen_among, "baseline")
+    assert tables["best-settings"].rows[0][5] == best.against["reference"].primary.value
     none = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=2, images=40))
     assert made(sweeps.PART, none) == {}
-
-
-LOOPS = {
-    "one-of-20": {"feedback": {"imil_epoch": 3, "num_outliers": 20}},
-    "two-of-10": {"feedback": {"imil_epoch": [2, 4], "num_outliers": 10}},
-    "four-of-5": {"feedback": {"imil_epoch": [1, 2, 3, 4], "num_outliers": 5}},
-}
-
-
-def test_the_slope_over_named_points_is_per_consultation(synthetic: Any, made: Any) -> None:
-    swept = {"loops": {"base": "lesions", "points": LOOPS}}
-    analysis = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=5, images=40, sweeps=swept))
-    row = made(sweeps.PART, analysis)["trends"].rows[0]
-    levels = "one-of-20 (1), two-of-10 (2), four-of-5 (4)"
-    assert row[:5] == ("lesions by consultations", "AUROC ↑", "loops", levels, "a unit")
-    names = ("lesions", "lesions@two-of-10", "lesions@four-of-5")
-    one, two, four = (analysis.sets["main"].components["auroc"].values[analysis.place(arm)].mean() for arm in names)
-    # 1, 2 and 4 less their mean are -4/3, -1/3 and 5/3, whose squares add up to 42/9
-    assert row[5] == pytest.approx((-4 * one - two + 5 * four) / 3 / (42 / 9))
-
-
-def test_p_values_of_slopes_are_adjusted_metric_by_metric_over_all_lines(synthetic: Any, made: Any) -> None:
-    swept = {
-        "outliers": {"base": ["lesions", "random-cells"], "vary": {"feedback": {"num_outliers": [5, 10, 20, 40]}}},
-        "loops": {"base": "lesions", "points": LOOPS},
-    }
-    means = {"baseline": 0.0, "lesions": 0.0, "random-cells": 0.0, "lesions@num_outliers=40": 0.15}
-    analysis = analyse(*synthetic(means, seeds=5, images=40, sweeps=swept))
-    table = made(sweeps.PART, analysis)["trends"]
-    assert [column.heading for column in table.columns][-2:] == ["p", "BH p"]
-    for metric in ("AUROC ↑", "Brier score ↓"):
-        pairs = [(float(row[-2]), float(row[-1])) for row in table.rows if row[1] == metric]
-        assert len(pairs) == 3
-        (least, adjusted), (middle, of_middle), (most, of_most) = sorted(pairs)
-        assert of_most == pytest.approx(most)
-        assert of_middle == pytest.approx(min(most, 1.5 * middle))
-        assert adjusted == pytest.approx(min(most, 1.5 * middle, 3 * least))
-        assert adjusted > least
 
 
 def test_a_margin_of_equivalence_is_tested_where_the_study_file_has_one(synthetic: Any, made: Any) -> None:

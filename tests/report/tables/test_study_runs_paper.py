@@ -32,16 +32,19 @@ def test_the_study_says_what_was_run_and_on_what(synthetic: Any, made: Any) -> N
     assert told["Runs"] == "12 expected: 10 done, 1 failed, 0 waiting, 1 missing"
     assert told["Seeds"] == "4: 0-2, 7"
     assert told["Planned comparisons"] == "mixup − baseline; lesions − baseline"
-    assert told["Augmentation"] == "none or mixup"
-    assert "learning_rate 0.001 or 0.01 (by arm)" in told["Training"]
-    assert told["Feedback"].startswith("in 1 of 3 arms: oracle lesions; ")
-    assert "num_outliers 20; imil_epoch 3; grid_size 4 x 4; " in told["Feedback"]
-    assert told["Images by part"] == "300 for training, 40 of the test set main, 20 of the test set other"
-    assert told["Test set other"].startswith("size 64; source phantom")
-    assert "torch 2.13.0 (7 runs), 2.14.0 (3 runs)" in told["Versions"]
-    assert told["Epochs"].startswith("60 ")
-    assert "main main-40; other other-20; train train-300" in told["Data fingerprints"]
+    assert told["Training"].startswith("epochs 6; batch_size ")
+    assert "num_outliers 20; imil_epoch 3; grid_size 4, 4; " in told["Feedback"]
+    assert told["Images by part"] == "training 300; main 40; other 20"
+    assert "source phantom" in told["Test sets"]
+    assert "torch 2.13.0 (7 runs) or 2.14.0 (3 runs)" in told["Environment"]
+    assert told["Epochs"].startswith("60 in 10 runs")
+    assert told["Data fingerprints"] == "train train-300; main main-40; other other-20"
     assert len(tables["study"].notes) == 1  # other environments
+    arms_table = tables["arm-definitions"]
+    assert [column.heading for column in arms_table.columns] == [
+        "Arm", "training.learning_rate", "augmentation.name", "feedback.oracle", "Part in the study"
+    ]  # fmt: skip
+    assert arms_table.rows[1] == ("mixup", "0.01", "mixup", None, None)
 
 
 def test_where_the_images_lie_on_this_machine_is_not_told(hand_made: Any, made: Any) -> None:
@@ -55,34 +58,15 @@ def test_the_arms_with_their_part_in_the_study(synthetic: Any, made: Any) -> Non
     arms = {"baseline": 0.0, "placebo": 0.0, "lesions": 0.0, "random-cells": 0.0}
     sweeps = {"n": {"base": "lesions", "vary": {"feedback": {"num_outliers": [5]}}}}
     table = made(study.PART, analyse(*synthetic(arms, seeds=1, images=20, sweeps=sweeps)))["arm-definitions"]
-    rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["baseline"] == ("none", None, None, None, None, None, None, "reference")
-    assert rows["placebo"] == (
-        "none", "abstain", None, 20, "3", "4 x 4", "reorder true", "placebo: the noise floor of a fork"
-    )  # fmt: skip
-    assert rows["random-cells"][1:3] == ("random-cells", '{"like": "lesions"}')
-    assert rows["random-cells"][-1] == "random cells in the number of lesions"
-    # Cells in another number than theirs are no control of the others.
-    arms |= {"budget": 0.0, "all-cells": 0.0}
-    table = made(study.PART, analyse(*synthetic(arms, seeds=1, images=20)))["arm-definitions"]
-    assert {row[0]: row[-1] for row in table.rows}["random-cells"] == "random cells in the number of lesions"
-    told = {"count": "random cells, 5 an image", "like": "random cells in the number of the oracle noisy"}
-    for option, value in (("count", 5), ("like", "noisy")):
-        tables = {"control": {"feedback": {"oracle": "random-cells", "options": {option: value}}}}
-        arms = {"baseline": 0.0, "budget": 0.0, "control": 0.0}
-        table = made(study.PART, analyse(*synthetic(arms, seeds=1, images=20, tables=tables)))["arm-definitions"]
-        assert table.rows[-1][-1] == told[option]
-    assert rows["lesions@num_outliers=5"][3] == 5
-    assert rows["lesions@num_outliers=5"][-1] == "level of the sweep n"
-
-
-def test_the_letters_are_said_in_words(synthetic: Any, made: Any) -> None:
-    fixed = as_dict(
-        made(study.PART, analyse(*synthetic({"baseline": 0.0, "mixup": 0.0}, seeds=2, images=20)))["estimand"]
-    )
-    assert {"A (primary)", "B", "C", "MDE", "P(better)"} <= set(fixed)
-    of = synthetic({"baseline": 0.0, "mixup": 0.0}, seeds=2, images=20, study={"split": {"method": "per-seed"}})
-    assert {"A", "B (primary)", "C"} <= set(as_dict(made(study.PART, analyse(*of))["estimand"]))
+    headings = [column.heading for column in table.columns]
+    rows = {row[0]: dict(zip(headings, row, strict=True)) for row in table.rows}
+    assert rows["baseline"]["feedback.oracle"] is None
+    assert rows["random-cells"]["feedback.options"] == "like lesions"
+    assert rows["lesions@num_outliers=5"]["feedback.num_outliers"] == "5"
+    assert {name: row["Part in the study"] for name, row in rows.items()} == {
+        "baseline": "reference", "placebo": "placebo", "lesions": None, "random-cells": "random cells for lesions",
+        "lesions@num_outliers=5": "sweep n",
+    }  # fmt: skip
 
 
 def test_no_unfinished_run_is_dropped(synthetic: Any, hand_made: Any, made: Any) -> None:

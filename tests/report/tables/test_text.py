@@ -5,13 +5,11 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.report.tables.text import anchor, grouped, mean_sd, named, number, ranges
+from imil_sim.report.tables.text import anchor, grouped, mean_sd, named
 from imil_sim.study.spec import NAME_PATTERN
 
 
-def test_numbers_as_they_are_read() -> None:
-    assert number(-0.0126, signed=True) == "−0.013"
-    assert number(-0.0004) == number(0.0004, signed=True) == "0.000"
+def test_a_mean_with_its_standard_deviation() -> None:
     assert mean_sd([0.5, 0.75, float("nan")]) == "0.625 (0.177)"
     assert mean_sd([-0.5], signed=True) == "−0.500"
     assert mean_sd([float("nan")]) is None
@@ -24,15 +22,6 @@ def test_notes_name_a_few_rows_and_count_the_rest() -> None:
     assert named(rows[:10], 20).endswith("arm-5; and 4 more")
     told = [("a", "No p: one seed"), ("b", "No p: no run"), ("c", "No p: one seed")]
     assert grouped(told, 7) == ("No p: one seed (a; c).", "No p: no run (b).")
-
-
-@given(st.sets(st.integers(0, 40)))
-def test_ranges_read_back(numbers: set[int]) -> None:
-    back: set[int] = set()
-    for part in filter(None, ranges(numbers).split(", ")):
-        first, *last = map(int, part.split("-"))
-        back |= set(range(first, (last or [first])[0] + 1))
-    assert back == numbers
 
 
 @given(st.lists(st.from_regex(NAME_PATTERN, fullmatch=True), unique=True, max_size=8))

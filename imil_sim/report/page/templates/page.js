@@ -1,6 +1,6 @@
 "use strict";
 // Without this script the page can be read whole. With it tables can be sorted, figures that a narrow screen makes
-// small can be read at their own size, and the contents fold there.
+// small can be read at their own size, and paper shows what is folded.
 (() => {
   const collator = new Intl.Collator("en", { numeric: true });
 
@@ -85,14 +85,21 @@
       const small = image.clientWidth < 0.9 * Number(image.getAttribute("width"));
       button.hidden = !small && !drawing.classList.contains("full");
     };
-    window.addEventListener("resize", offer);
+    new ResizeObserver(offer).observe(image);  // folded figures have no size until they are shown
     offer();
   };
   document.querySelectorAll(".drawing").forEach(makeEnlargeable);
 
-  const contents = document.querySelector("nav details");
-  const wide = window.matchMedia("(min-width: 64rem)");
-  const fold = () => { contents.open = wide.matches; };
-  wide.addEventListener("change", fold);
-  fold();
+  // Paper shows everything; a link to something folded unfolds it.
+  window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("details.group, .cautions details").forEach((details) => { details.open = true; });
+  });
+  const unfold = () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+    target.scrollIntoView();
+  };
+  window.addEventListener("hashchange", unfold);
+  unfold();
 })();

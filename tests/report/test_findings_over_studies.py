@@ -1,4 +1,4 @@
-"""The first screen over a hundred studies: it names the arm that differs, covers the truth, and claims little else.
+"""Findings over a hundred studies: they name the arm that differs, cover the truth, and claim little else.
 
 Six arms, ten seeds, 150 images that suit one arm rather than another; every claim counts, whatever it is about.
 """
@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from imil_sim.report.analysis import Analysis, analyse
-from imil_sim.report.document import Statement
-from imil_sim.report.sentences import statements
+from imil_sim.report.findings import Finding, findings
 
 REPETITIONS = 100
 EFFECT = 0.09
@@ -27,9 +26,12 @@ def analyses(synthetic: Any, arms: Mapping[str, float]) -> Iterator[Analysis]:
         yield analyse(study, runs, metrics=("auroc", "accuracy"))
 
 
-def claims(told: tuple[Statement, ...]) -> list[str]:
-    words = (" did better", " did worse", " differs from ")
-    return [one.text for one in told if one.tone in ("good", "bad") or any(word in one.text for word in words)]
+def claims(analysis: Analysis) -> list[Finding]:
+    return list(findings(analysis).conclusion.claimed)
+
+
+def is_planted(one: Finding) -> bool:
+    return (one.arm, one.reference) == ("lesions", "baseline") and one.better
 
 
 @pytest.mark.slow
@@ -38,9 +40,9 @@ def test_a_planted_effect_is_named_and_its_interval_covers_the_truth(synthetic: 
     for analysis in analyses(synthetic, PLANTED):
         (planted,) = [c for c in analysis.sets["main"].planned["auroc"] if analysis.arms[c.arm] == "lesions"]
         covered += planted.a.low <= EFFECT <= planted.a.high
-        found = claims(statements(analysis))
-        named += any(text.startswith("lesions did better than baseline: ") for text in found)
-        others += any(not text.startswith("lesions did better than baseline: ") for text in found)
+        found = claims(analysis)
+        named += any(map(is_planted, found))
+        others += not all(map(is_planted, found))
     assert covered >= 90
     assert named >= 90
     assert others <= 8
@@ -50,7 +52,7 @@ def test_a_planted_effect_is_named_and_its_interval_covers_the_truth(synthetic: 
 def test_a_study_without_any_effect_seldom_claims_one(synthetic: Any) -> None:
     false = unadjusted = 0
     for analysis in analyses(synthetic, NULL):
-        false += bool(claims(statements(analysis)))
+        false += bool(claims(analysis))
         unadjusted += any(one.a.p < 0.05 for found in analysis.sets["main"].planned.values() for one in found)
     assert false <= 8
     # The broken twin, a claim wherever an interval leaves out 0, in whatever metric, fails the same check.

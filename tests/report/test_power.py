@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.report.power import MOST_SEEDS, corrected_level, floor, seeds_needed
+from imil_sim.report.power import MOST_SEEDS, floor, level_of, seeds_needed
 from imil_sim.stats import Spread, minimum_detectable_effect
 
 
@@ -32,9 +32,9 @@ def test_with_no_end_of_seeds_the_images_are_the_floor() -> None:
 
 def test_what_is_seen_after_the_correction_is_larger() -> None:
     # Of 5 comparisons the first must have p below 1%: 2.575829 + 0.841621 standard errors.
-    spread, level = Spread(0.01, 0.001, 0.0001), corrected_level(5)
+    spread, level = Spread(0.01, 0.001, 0.0001), level_of(5)
     assert level == pytest.approx(0.99)
-    assert corrected_level(1) == 0.95
+    assert level_of(1) == 0.95
     assert floor(spread, level) == pytest.approx(3.417450 * 0.01, rel=1e-6)
     assert seeds_needed(spread, 0.05, level) > seeds_needed(spread, 0.05)
     needed = int(seeds_needed(spread, 0.05, level))

@@ -1,0 +1,311 @@
+"""Findings are data: what may be claimed, what is open and why, and what to doubt first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imil_sim.report.analysis import Analysis, ReportedRun, analyse
+from imil_sim.report.findings import CAUTIONS, Caution, Finding, Findings, findings
+from imil_sim.report.page import words
+from imil_sim.study.record import Answer
+from imil_sim.study.study import Study
+
+ARMS = {"baseline": 0.0, "mixup": 0.0, "placebo": 0.0, "lesions": 0.0, "random-cells": 0.0}
+
+
+def found(study: Study, runs: list[ReportedRun], **options: Any) -> Findings:
+    return findings(analyse(study, runs, **options))
+
+
+def of(told: Findings, arm: str, reference: str = "baseline") -> Finding:
+    (one,) = [one for one in told.conclusion.planned if (one.arm, one.reference) == (arm, reference)]
+    return one
+
+
+def caution(told: Findings, kind: str) -> Caution:
+    (one,) = [one for one in told.cautions if one.kind == kind]
+    return one
+
+
+def kinds(told: Findings) -> list[str]:
+    return [one.kind for one in told.cautions]
+
+
+# ------------------------------------------------------------------------------------------------------------- claims
+
+
+def test_a_clear_effect_is_claimed_and_nothing_else_is(synthetic: Any) -> None:
+    told = found(*synthetic({**ARMS, "lesions": 0.12}, 10, 200))
+    (claim,) = told.conclusion.claimed
+    assert (claim.arm, claim.reference, claim.better, claim.planned) == ("lesions", "baseline", True, True)
+    assert told.conclusion.kind == "claims"
+    assert {one.outcome for one in told.conclusion.planned} == {"claimed", "not significant"}
+    assert words.conclusion(told).tone == "good"
+    worse = found(*synthetic({**ARMS, "lesions": -0.12}, 10, 200))
+    assert [one.better for one in worse.conclusion.claimed] == [False]
+    assert words.conclusion(worse).tone == "bad"
+
+
+def test_where_lower_is_better_a_lower_number_is_the_better_one(synthetic: Any) -> None:
+    told = found(*synthetic({**ARMS, "lesions": 0.12}, 10, 200), metrics=("brier", "auroc"))
+    (claim,) = told.conclusion.claimed
+    assert claim.metric == "brier"
+    assert claim.estimate.value < 0
+    assert claim.better
+
+
+def test_an_interval_without_0_is_no_claim_when_holm_says_no(synthetic: Any) -> None:
+    for rng_seed in range(40):
+        told = found(*synthetic({**ARMS, "cutmix": 0.0, "cutout": 0.0}, 10, 200, rng_seed))
+        clear = [one for one in told.conclusion.planned if one.estimate.p < 0.05 <= one.p_adjusted]
+        assert all(one.outcome == "not significant" for one in clear)
+        if clear:
+            return
+    raise AssertionError("no study of 40 had such an interval")
+
+
+def test_random_cells_in_the_same_number_are_planned_or_exploratory(synthetic: Any) -> None:
+    arms = {**ARMS, "lesions": 0.12, "lung-fields": 0.0}
+    told = found(*synthetic(arms, 10, 200))
+    controls = {(one.arm, one.reference): one.control for one in told.exploratory}
+    assert controls["lesions", "random-cells"] == "random cells"
+    # As many as the lesions chose, not as many as the lungs have cells.
+    assert controls["lung-fields", "random-cells"] == "other random cells"
+    assert not any(one.planned for one in told.exploratory)
+    told = found(*synthetic(arms, 10, 200, study={"comparisons": [["lesions", "random-cells"]]}))
+    (claim,) = told.conclusion.claimed
+    assert claim.control == "random cells"
+    assert {(one.arm, one.reference) for one in told.exploratory} >= {("lung-fields", "baseline")}
+    assert ("lesions", "random-cells") not in {(one.arm, one.reference) for one in told.exploratory}
+
+
+def test_a_split_per_seed_rests_on_inference_b(synthetic: Any) -> None:
+    told = found(*synthetic({**ARMS, "lesions": 0.15}, 10, 200, study={"split": {"method": "per-seed"}}))
+    assert of(told, "lesions").estimate.random_factors == "seeds and splits"
+    assert told.conclusion.detectable is None
+
+
+# ------------------------------------------------------------------------------------------------- what is not claimed
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_few_seeds_allow_no_claim(synthetic: Any, seeds: int) -> None:
+    told = found(*synthetic({**ARMS, "lesions": 0.19}, seeds, 200))
+    assert told.conclusion.kind == "few seeds"
+    assert not told.conclusion.claimed
+    assert told.n_seeds == seeds
+
+
+def test_while_runs_of_a_pair_are_to_come_it_claims_nothing(synthetic: Any) -> None:
+    arms = {**ARMS, "lesions": 0.15}
+    told = found(*synthetic(arms, 10, 200, missing=[("lesions", 9)]))
+    assert of(told, "lesions").outcome == "runs to come"
+    assert of(told, "mixup").outcome == "not significant"
+    # A run that failed will not come.
+    told = found(*synthetic(arms, 10, 200, failed={("lesions", 9): "no memory"}))
+    assert of(told, "lesions").outcome == "claimed"
+    assert of(told, "lesions").estimate.n_seeds == 9
+    told = found(*synthetic(arms, 10, 200, waiting={("baseline", 0): "answers"}))
+    assert told.conclusion.kind == "runs to come"
+
+
+def test_an_arm_or_a_reference_without_runs_is_to_blame(synthetic: Any) -> None:
+    told = found(*synthetic(ARMS, 5, 40, failed={("mixup", seed): "no memory" for seed in range(5)}))
+    assert (of(told, "mixup").outcome, of(told, "mixup").blamed) == ("not compared", "mixup")
+    assert of(told, "lesions").blamed == ""
+    told = found(*synthetic(ARMS, 5, 40, failed={("baseline", seed): "no memory" for seed in range(5)}))
+    assert told.conclusion.kind == "not compared"
+    assert {one.blamed for one in told.conclusion.planned} == {"baseline"}
+
+
+def test_a_study_without_any_run_or_any_plan(synthetic: Any) -> None:
+    missing = [(arm, seed) for arm in ARMS for seed in range(2)]
+    told = found(*synthetic(ARMS, 2, 40, missing=missing))
+    assert told.conclusion.kind == "no runs"
+    assert dict(told.runs) == {"missing": 10}
+    assert found(*synthetic({"baseline": 0.0}, 5, 40)).conclusion.kind == "no plan"
+
+
+def test_a_further_test_set_claims_nothing(synthetic: Any) -> None:
+    told = found(*synthetic({**ARMS, "lesions": 0.15}, 6, 100, test_sets={"other": 100}))
+    assert {one.outcome for one in told.further["other"]} == {"exploratory"}
+    assert len(told.further["other"]) == len(told.conclusion.planned)
+
+
+def test_a_sweep_says_its_strongest_factor_and_its_best_setting(synthetic: Any) -> None:
+    sweeps = {"n": {"base": "lesions", "vary": {"feedback": {"num_outliers": [10, 20], "fill": ["mean", "black"]}}}}
+    analysis = analyse(*synthetic({**ARMS, "lesions@num_outliers=10,fill=black": 0.1}, 5, 60, sweeps=sweeps))
+    told = findings(analysis)
+    (one,) = told.sweeps
+    (result,) = [result for result in analysis.sets["main"].sweeps if result.metric == "auroc"]
+    assert (one.base, one.n_arms, one.n_seeds) == ("lesions", 4, 5)
+    assert [field for field, _ in one.factors] == [factor.field for factor in result.factors]
+    means = {arm: analysis.sets["main"].arms["auroc"][analysis.place(arm)].mean for arm in result.arms}
+    assert one.best == max(means, key=lambda arm: means[arm])
+    assert (one.against[0].reference, one.against[0].outcome) == ("baseline", "exploratory")
+    (sentence,) = words.sweeps(told)
+    assert one.best in sentence.text
+
+
+# ------------------------------------------------------------------------------------------------------------ cautions
+
+
+def test_the_gravest_caution_comes_first(synthetic: Any) -> None:
+    told = found(*synthetic(
+        {**ARMS, "placebo": 0.15}, 10, 200, failed={("mixup", 0): "no memory"}, environments={"mixup": {"torch": "2.0"}}
+    ))  # fmt: skip
+    assert kinds(told)[:3] == ["placebo differs", "runs", "environments"]
+    places = [CAUTIONS.index(kind) for kind in kinds(told)]
+    assert places == sorted(places)
+
+
+def test_failed_waiting_and_missing_runs_are_counted(synthetic: Any) -> None:
+    told = found(*synthetic(
+        ARMS, 5, 40, failed={("mixup", 0): "no memory"}, waiting={("lesions", 1): "answers"}, missing=[("placebo", 2)]
+    ))  # fmt: skip
+    one = caution(told, "runs")
+    assert one.arms == ("mixup", "placebo", "lesions")
+    assert one.details["counts"] == {"failed": 1, "waiting": 1, "missing": 1}
+    assert one.details["done"] == 22
+    assert one.details["reasons"] == ("no memory", "answers")
+
+
+def test_an_underpowered_study_says_how_many_seeds_it_would_take(synthetic: Any) -> None:
+    small = found(*synthetic(ARMS, 5, 60))
+    low, high = small.conclusion.detectable or (0, 0)
+    assert 0.02 < low <= high
+    one = caution(small, "underpowered")
+    assert one.details["comparisons"] == len(one.arms) == 4
+    large = found(*synthetic(ARMS, 30, 2000, seed_sd=0.005))
+    assert "underpowered" not in kinds(large)
+
+
+def test_images_asked_for_and_not_replaced_are_a_caution_with_the_reason(synthetic: Any) -> None:
+    told = found(*synthetic(ARMS, 5, 40))  # 4 of 20 questions asked
+    one = next(one for one in told.cautions if one.kind == "few replaced" and "lesions" in one.arms)
+    assert (one.details["requested"], one.details["why"]) == ([20], "short")
+    assert one.details["most"] <= 3
+
+    study, runs = synthetic(ARMS, 5, 40)
+    everything = tuple(range(1, 17))
+    told = found(study, [_answering(run, everything) if run.arm == "lesions" else run for run in runs])
+    one = next(one for one in told.cautions if one.kind == "few replaced" and one.arms == ("lesions",))
+    assert (one.details["most"], one.details["why"]) == (0, "everything")
+    assert [s.text for s in words.cautions(told) if "every cell" in s.text] == [
+        "lesions changed no image: it selected every cell."
+    ]
+
+
+def _answering(run: ReportedRun, cells: tuple[int, ...]) -> ReportedRun:
+    """The run, its oracle asked about twenty images of class 0 and choosing these cells in each."""
+    assert run.record
+    (consultation,) = run.record.consultations
+    answers = tuple(
+        Answer(image_id=f"i{n}", label=0, predicted=1, confidence=0.9, mispredicted=True, cells=cells, effect="none")
+        for n in range(20)
+    )
+    record = run.record.model_copy(update={"consultations": (consultation.model_copy(update={"answers": answers}),)})
+    return replace(run, record=record)
+
+
+def test_what_was_asked_about_is_counted_by_class(synthetic: Any) -> None:
+    study, runs = synthetic(ARMS, 5, 40)
+    (both,) = found(study, runs).asked
+    assert both.arms == ("lesions", "random-cells")
+    assert both.by_class == {"normal": 2.0, "TB": 2.0}
+    told = found(study, [_answering(run, (1,)) if run.arm == "lesions" else run for run in runs])
+    assert caution(told, "one class").arms == ("lesions",)
+    assert caution(told, "one class").details["by_class"] == {"normal": 20.0, "TB": 0.0}
+    assert "Asked a run: 20 normal, 0 TB (lesions)" in [badge.text for badge in words.badges(told)]
+
+
+def test_arms_that_predict_the_same_say_so_and_why(synthetic: Any) -> None:
+    told = found(*synthetic(ARMS, 5, 40, copies={"lesions": "baseline"}))
+    assert of(told, "lesions").outcome == "same predictions"
+    assert caution(told, "same predictions").arms == ("lesions", "baseline")
+    assert caution(told, "same predictions").details["unchanged"] == ()
+    study, runs = synthetic(ARMS, 5, 40, copies={"lesions": "baseline"})
+    told = found(study, [_answering(run, ()) if run.arm == "lesions" else run for run in runs])
+    assert caution(told, "same predictions").details["unchanged"] == ("lesions",)
+
+
+def test_runs_without_a_spread_are_counted_with_their_arms(synthetic: Any) -> None:
+    told = found(*synthetic({"baseline": 0.0, "mixup": 0.0}, 5, 40, auroc=0.9999, seed_sd=0.0))
+    one = caution(told, "no spread")
+    assert 0 < one.details["flat"] <= one.details["known"] == 10
+
+
+def test_predictions_that_are_no_numbers_are_the_first_caution(synthetic: Any) -> None:
+    study, runs = synthetic({"baseline": 0.0, "mixup": 0.0}, 2, 20)
+    broken = []
+    for run in runs:
+        shown = run.predictions["main"]
+        broken.append(replace(run, predictions={"main": replace(
+            shown, probabilities=np.full_like(shown.probabilities, math.nan)
+        )}))  # fmt: skip
+    assert kinds(found(study, broken))[0] == "no numbers"
+
+
+def test_feedback_without_random_cells_beside_it_is_a_caution(synthetic: Any) -> None:
+    assert "no random cells" in kinds(found(*synthetic({"baseline": 0.0, "lesions": 0.0}, 5, 40)))
+    assert "no random cells" not in kinds(found(*synthetic({"baseline": 0.0, "placebo": 0.0}, 5, 40)))
+    assert "no random cells" not in kinds(found(*synthetic(ARMS, 5, 40)))
+
+
+# --------------------------------------------------------------------------------------------------------------- words
+
+
+def test_every_finding_and_caution_has_words(synthetic: Any) -> None:
+    """Whatever becomes of a study, no template lacks a case: every sentence ends, and none has a hole."""
+    given: list[dict[str, Any]] = [
+        {"seeds": 1}, {"seeds": 3}, {"seeds": 5, "copies": {"lesions": "baseline"}},
+        {"seeds": 5, "missing": [("mixup", 0), ("baseline", 1)], "failed": {("lesions", 0): "No room.\nAt /a/b/c.py"}},
+        {"seeds": 5, "study": {"split": {"method": "per-seed"}}, "environments": {"mixup": {"torch": "2.0"}}},
+        {"seeds": 6, "test_sets": {"other": 30}, "failed": {("mixup", seed): "no" for seed in range(6)}},
+        {"seeds": 2, "missing": [(arm, seed) for arm in ARMS for seed in (0, 1)]},
+        {"seeds": 10, "study": {"comparisons": [["lesions", "random-cells"], ["placebo", "baseline"]]}},
+    ]  # fmt: skip
+    for options in given:
+        for effect in (0.0, 0.15, -0.15):
+            told = found(*synthetic({**ARMS, "lesions": effect, "placebo": abs(effect)}, images=60, **options))
+            said = [words.conclusion(told), *words.cautions(told), *words.comparisons(told)]
+            for sentence in said:
+                assert sentence.text.endswith("."), sentence.text
+                assert not {"nan", "None", " .", " ,", ".."} & {*sentence.text.split()}
+                assert " ." not in sentence.text
+                assert " ," not in sentence.text
+
+
+def test_the_words_of_a_study_without_a_difference(synthetic: Any) -> None:
+    comparisons = [["mixup", "baseline"], ["lesions", "baseline"], ["lesions", "random-cells"]]
+    analysis: Analysis = analyse(*synthetic(ARMS, 5, 200, study={"comparisons": comparisons}))
+    told = findings(analysis)
+    low, high = told.conclusion.detectable or (0, 0)
+    assert words.conclusion(told).text == (
+        "No arm differed significantly from baseline or random-cells in AUROC (3 planned comparisons, 5 seeds). "
+        f"The study could detect differences of {low:.3f} to {high:.3f} with 80% power."
+    )
+    one = of(told, "lesions", "random-cells")
+    value, ends = one.estimate.value, (one.estimate.low, one.estimate.high)
+    assert words.comparisons(told)[2].text == (
+        f"The cells of lesions were no better than the same number of random cells (random-cells): AUROC {value:+.3f} "
+        f"(95% CI {ends[0]:.3f} to {ends[1]:.3f}, Holm {words.p_value(one.p_adjusted)})."
+    ).replace("-0.", "−0.")
+
+
+@pytest.mark.parametrize(
+    ("p", "written"),
+    [(0.25, "p = 0.25"), (0.0123, "p = 0.012"), (0.0004, "p < 0.001"), (0.04996, "p = 0.04996"), (0.05, "p = 0.0500")],
+)
+def test_a_p_near_the_bound_is_written_on_its_side(p: float, written: str) -> None:
+    assert words.p_value(p) == written
+
+
+def test_a_reason_is_its_first_sentence_without_places_of_the_machine() -> None:
+    assert words.first_sentence("cannot read /home/a/b/x.png. Try again") == "cannot read x.png"
+    assert len(words.first_sentence("word " * 80)) <= words.MOST_CHARACTERS + 4
