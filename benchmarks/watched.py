@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imil_sim.cli import run as command
 from imil_sim.cli.app import main as imil_sim
+from imil_sim.engine import study_run as command
 from imil_sim.engine.execute import Executor, carry_out
 from imil_sim.engine.steps import Done, Step
 

@@ -92,6 +92,11 @@ class AwaitsAnswers(RunError):
 
     exit_code = 3
 
+    def __init__(self, message: str, questions: str = "") -> None:
+        super().__init__(message)
+        self.questions = questions
+        """Entry of the store that holds them, ``questions/KEY``; empty while nobody has put them there."""
+
 
 class StoreError(ImilSimError):
     """The store cannot be read or written."""
@@ -157,7 +162,7 @@ def several(count: int, one: str, many: str = "") -> str:
     >>> several(1, "image"), several(2, "image"), several(0, "image is", "images are")
     ('1 image', '2 images', '0 images are')
     """
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def listed(problems: Iterable[str]) -> str:

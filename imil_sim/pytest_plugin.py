@@ -18,20 +18,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from imil_sim.api import AnyStudy, StudyResults
     from imil_sim.images.image_set import ImageSet
-    from imil_sim.report.analysis import Analysis, ReportedRun
-    from imil_sim.report.baseline import Findings
-    from imil_sim.study.study import Study
 
 _OPTIONS = (
     ("--force-regen", "write the baselines of imil-sim anew, and fail the tests whose baseline changed"),
@@ -45,33 +40,6 @@ LONGEST = 100
 _HUMAN = "needs a person who answers; run pytest with --human while one is there"
 
 
-@dataclass(frozen=True, slots=True)
-class StudyRun:
-    """A study that was run."""
-
-    study: Study
-    runs: tuple[ReportedRun, ...]
-    """Every run, with its record and its predictions."""
-    findings: Findings
-    """What a baseline keeps of them."""
-
-    @property
-    def results(self) -> pd.DataFrame:
-        """The table of results.csv: a row a run, on the study's own test set."""
-        from imil_sim.report.results import results_table, run_row
-
-        return results_table(
-            run_row(run.arm, run.record, (run.predictions or {}).get("main")) for run in self.runs if run.record
-        )
-
-    @property
-    def analysis(self) -> Analysis:
-        """Estimates and comparisons, as the report has them."""
-        from imil_sim.report.analysis import analyse
-
-        return analyse(self.study, self.runs)
-
-
 # ------------------------------------------------------------------------------------------------- options and markers
 
 
@@ -79,9 +47,9 @@ class StudyRun:
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:
     """Add our options, but those that another plugin has: all installed plugins have added theirs by now."""
     group = parser.getgroup("imil-sim", "simulated clinicians (imil-sim)")
-    for option, told in _OPTIONS:
+    for option, about in _OPTIONS:
         if not hasattr(early_config.known_args_namespace, _attribute(option)):
-            group.addoption(option, action="store_true", default=False, help=told)
+            group.addoption(option, action="store_true", default=False, help=about)
 
 
 def _attribute(option: str) -> str:
@@ -108,26 +76,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def imil_study(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str | Path | Mapping[str, Any]], StudyRun]:
+) -> Callable[[AnyStudy], StudyResults]:
     """``imil_study("ci")``: a study run once in this session: a file, the name of a shipped one, or a parsed file.
 
     Studies of one session share a store that is new, so nothing of an earlier run is taken for granted; what two of
     them have in common is trained once. Workers of pytest-xdist share it too. Everything is trained in this process.
     """
     store = _store(request.config, tmp_path_factory)
-    run: dict[str, StudyRun] = {}
+    run: dict[str, StudyResults] = {}
 
-    def study_run(asked: str | Path | Mapping[str, Any]) -> StudyRun:
-        from imil_sim.cli.check import measure
-        from imil_sim.cli.run import Where
-        from imil_sim.cli.study import open_study
-        from imil_sim.study.study import parse_study
+    def study_run(asked: AnyStudy) -> StudyResults:
+        from imil_sim import api
 
-        study = parse_study(asked, beside=Path.cwd()) if isinstance(asked, Mapping) else open_study(str(asked))
+        study = api.load_study(asked)
         key = repr(study)
         if key not in run:
-            measured = measure(study, Where(store, workers=0))
-            run[key] = StudyRun(study, measured.runs, measured.findings)
+            run[key] = api.run(study, store=store, workers=0)
         return run[key]
 
     return study_run
@@ -160,7 +124,7 @@ def imil_check(request: pytest.FixtureRequest) -> Callable[..., None]:
     that name one ``basename`` share its baseline; a test that checks two studies names one for each.
     """
 
-    def check(run: StudyRun, basename: str | None = None) -> None:
+    def check(run: StudyResults, basename: str | None = None) -> None:
         __tracebackhide__ = True
         path = _baseline_path(request, basename)
         force, everything = (
@@ -201,34 +165,28 @@ def _file_name(test: pytest.Item) -> str:
     return f"{readable}-{hashlib.sha256(whole.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
-def _compare(run: StudyRun, path: Path) -> None:
-    from imil_sim.cli.check import usable_baseline
+def _compare(run: StudyResults, path: Path) -> None:
+    from imil_sim import api
     from imil_sim.errors import UsageError
-    from imil_sim.report.gate import judge
-    from imil_sim.report.verdict import lines_of
 
     __tracebackhide__ = True
     remedy = "Write one from code that is known to be good, with pytest --force-regen, and keep it with the test"
     try:
-        baseline = usable_baseline(run.study, path, remedy, "cpu")
+        verdict = api.check(run, path, remedy=remedy)
     except UsageError as error:
         pytest.fail(str(error), pytrace=False)
-    verdict = judge(run.study, baseline, run.findings)
     if not verdict.passed:
-        pytest.fail("\n".join(lines_of(verdict)), pytrace=False)
+        pytest.fail("\n".join(api.lines_of(verdict)), pytrace=False)
 
 
-def _regenerate(run: StudyRun, path: Path, *, fail: bool) -> None:
+def _regenerate(run: StudyResults, path: Path, *, fail: bool) -> None:
     """Write the baseline, unless what must hold without one does not."""
-    from imil_sim.report.baseline import write_baseline
-    from imil_sim.report.gate import judge
-    from imil_sim.report.verdict import lines_of
+    from imil_sim import api
 
     __tracebackhide__ = True
-    verdict = judge(run.study, None, run.findings)
-    if not verdict.passed:
-        pytest.fail("\n".join([*lines_of(verdict), "no baseline was written"]), pytrace=False)
     before = path.read_bytes() if path.is_file() else b""
-    write_baseline(run.findings, path)
+    verdict = api.check(run, path, update=True)
+    if not verdict.passed:
+        pytest.fail("\n".join([*api.lines_of(verdict), "no baseline was written"]), pytrace=False)
     if fail and path.read_bytes() != before:
         pytest.fail(f"baseline {'changed' if before else 'written'}: {path}; look at it, and run again", pytrace=False)

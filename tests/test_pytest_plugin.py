@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
+from imil_sim import api
 from imil_sim import pytest_plugin as plugin
-from imil_sim.cli import check as verb
 from imil_sim.report.baseline import read_baseline, write_baseline
-from imil_sim.study.study import parse_study
 
 pytest_plugins = ("pytester",)
 
@@ -42,22 +41,21 @@ def test_gate(imil_study, imil_check):
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> verb.Measured:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> api.StudyResults:
     """The study, run once for all tests here."""
-    study = parse_study(STUDY, beside=Path.cwd())
-    return verb.measure(study, verb.Where(tmp_path_factory.mktemp("measured"), workers=0))
+    return api.run(STUDY, store=tmp_path_factory.mktemp("measured"))
 
 
 @pytest.fixture
-def quick(measured: verb.Measured, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def quick(measured: api.StudyResults, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Whoever runs the study is handed what it came to; gives the stores that were named for it."""
     stores: list[Path] = []
 
-    def known(study: Any, where: verb.Where) -> verb.Measured:
-        stores.append(where.store)
+    def known(study: Any, *, store: Path, **others: Any) -> api.StudyResults:
+        stores.append(store)
         return measured
 
-    monkeypatch.setattr(verb, "measure", known)
+    monkeypatch.setattr(api, "run", known)
     return stores
 
 
@@ -72,7 +70,7 @@ def baseline(pytester: pytest.Pytester, name: str = "test_gate") -> Path:
     return pytester.path / "test_it" / f"{name}.json"
 
 
-def test_a_study_is_run_compared_and_found_the_same(pytester: pytest.Pytester, measured: verb.Measured) -> None:
+def test_a_study_is_run_compared_and_found_the_same(pytester: pytest.Pytester, measured: api.StudyResults) -> None:
     """From end to end, nothing replaced: the store is new and lies in the session's temporary folder."""
     pytester.makepyfile(
         test_it=TEST
@@ -95,7 +93,7 @@ def test_phantom(imil_phantom):
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_moved_is_caught_and_told(run: Any, pytester: pytest.Pytester, measured: verb.Measured) -> None:
+def test_what_moved_is_caught_and_told(run: Any, pytester: pytest.Pytester, measured: api.StudyResults) -> None:
     content = measured.findings.model_dump(mode="json")
     content["runs"][1]["sets"]["main"]["values"]["auroc"] = 0.123
     write_baseline(type(measured.findings).model_validate_json(json.dumps(content)), baseline(pytester))
@@ -120,7 +118,7 @@ def test_a_missing_baseline_explains_itself_and_is_not_written(run: Any, pyteste
 
 @pytest.mark.usefixtures("quick")
 def test_regeneration_writes_and_fails_once_or_passes(
-    run: Any, pytester: pytest.Pytester, measured: verb.Measured
+    run: Any, pytester: pytest.Pytester, measured: api.StudyResults
 ) -> None:
     result = run("--force-regen")
     result.assert_outcomes(failed=1)
@@ -217,20 +215,17 @@ STUB = """
 import sys, types
 from imil_sim.report.files import write_whole
 
-def measure(study, where):
-    where.store.mkdir(exist_ok=True)
-    with (where.store / "asked").open("a") as file:
+def run(study, store, workers):
+    store.mkdir(exist_ok=True)
+    with (store / "asked").open("a") as file:
         file.write(".")
-    return types.SimpleNamespace(runs=(), findings=study.name.encode())
+    return study["name"]
 
-stubs = {
-    "imil_sim.cli.check": {"measure": measure},
-    "imil_sim.cli.run": {"Where": lambda store, workers: types.SimpleNamespace(store=store)},
-    "imil_sim.report.baseline": {"write_baseline": lambda findings, path: write_whole(path, findings)},
-    "imil_sim.report.gate": {"judge": lambda *_: types.SimpleNamespace(passed=True)},
-    "imil_sim.report.verdict": {"lines_of": None},
-}
-sys.modules.update({name: types.SimpleNamespace(**content) for name, content in stubs.items()})
+def check(run, path, update):
+    write_whole(path, run.encode())
+    return types.SimpleNamespace(passed=True)
+
+sys.modules["imil_sim.api"] = types.SimpleNamespace(load_study=dict, run=run, check=check)
 """
 """A conftest in whose process running a study takes no time: neither torch nor pandas is loaded for each worker."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 from pathlib import Path
@@ -95,12 +96,15 @@ def run(
     group_readable: GroupReadable = False,
 ) -> None:
     """Run a study: train, consult, train on, test; print and write the table."""
-    from imil_sim.cli.run import Where, run_study
+    from imil_sim.cli.run import run_study
     from imil_sim.engine.cluster import remote_security
 
     security = remote_security(scheduler, tls_ca, tls_cert, tls_key)
-    where = Where(store, device, workers, workers_per_gpu, scheduler, not no_sharing, security)
-    raise typer.Exit(run_study(study, where, out=out, seeds=seeds))
+    code = run_study(
+        study, store=store, out=out, seeds=seeds, device=device, workers=workers, workers_per_gpu=workers_per_gpu,
+        scheduler=scheduler, sharing=not no_sharing, security=security,
+    )  # fmt: skip
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -116,7 +120,7 @@ def report(
     group_readable: GroupReadable = False,
 ) -> None:
     """Write the report of a study from what the store holds; nothing is trained."""
-    from imil_sim.cli.report import report_study
+    from imil_sim.cli.run import report_study
 
     report_study(study, store=store, out=out, seeds=seeds, device=device, images=images)
 
@@ -136,9 +140,34 @@ def compare(
     group_readable: GroupReadable = False,
 ) -> None:
     """Compare two studies, or two versions of one, by matched arms and seeds; nothing is trained."""
-    from imil_sim.cli.compare import compare_stored
+    from imil_sim.cli.run import compare_stored
 
     compare_stored(first, second, stores=(store, second_store or store), out=out, device=device)
+
+
+@app.command()
+def export(
+    study: StudyArgument,
+    to: Annotated[Path, typer.Option("--to", help="Folder to write to.")],
+    store: StoreOption = Path("runs"),
+    table_format: Annotated[
+        Literal["csv", "parquet"], typer.Option("--format", help="Of the tables; parquet needs pyarrow.")
+    ] = "csv",
+    mlflow: Annotated[bool, typer.Option("--mlflow", help="Also log every run to MLflow.")] = False,
+    wandb: Annotated[bool, typer.Option("--wandb", help="Also log every run to Weights & Biases.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard into the folder.")
+    ] = False,
+    device: DeviceOption = "cpu",
+    seeds: SeedsOption = None,
+    group_readable: GroupReadable = False,
+) -> None:
+    """Write predictions, curves, answers, heat maps and weights as files that need no imil-sim to be read."""
+    from imil_sim.cli.run import export_stored
+
+    wanted = {"mlflow": mlflow, "wandb": wandb, "tensorboard": tensorboard}
+    trackers = [name for name, asked in wanted.items() if asked]
+    export_stored(study, to, store=store, seeds=seeds, device=device, table_format=table_format, trackers=trackers)
 
 
 @app.command()
@@ -174,18 +203,21 @@ def check(
     group_readable: GroupReadable = False,
 ) -> None:
     """Run a study and compare it with a stored baseline: exit 1 where something moved that must not."""
-    from imil_sim.cli.check import CheckFiles, check_baseline
+    from imil_sim.cli.check import check_baseline
 
-    files = CheckFiles(baseline, junit, summary)
-    raise typer.Exit(check_baseline(study, files, update=update, store=store, workers=workers, device=device))
+    code = check_baseline(
+        study, baseline, update=update, store=store, workers=workers, device=device, junit=junit, summary=summary
+    )
+    raise typer.Exit(code)
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON schema of study files, for an editor that completes and checks TOML."""
-    from imil_sim.cli.schema import show_schema
+    from imil_sim.cli.console import say
+    from imil_sim.study.schema import study_schema
 
-    show_schema()
+    say(json.dumps(study_schema(), indent=2))
 
 
 @app.command()

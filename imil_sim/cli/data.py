@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from imil_sim.cli.progress import Counter
-from imil_sim.cli.study import open_study
+from imil_sim import api
+from imil_sim.cli.console import console
+from imil_sim.cli.progress import TerminalProgress
 from imil_sim.errors import DataError
 from imil_sim.images.load import load_images
 from imil_sim.images.split import split_images
@@ -24,20 +24,19 @@ def show_data(asked: str, *, store: Path) -> None:
     Raises:
         ImilSimError: the study or its images cannot be used; every problem is in the message.
     """
-    study = open_study(asked)
-    console = Console()
+    study = api.load_study(asked)
     problems: list[str] = []
     for number, (title, source, split) in enumerate(_sources(study)):
         if number:
-            console.print()
+            console().print()
         try:
-            with Counter(Console(stderr=True)) as progress:
-                images = load_images(source, beside=study.beside, cache=store / "images", progress=progress)
+            with TerminalProgress() as progress:
+                images = load_images(source, beside=study.beside, cache=store / "images", progress=progress.count)
             parts = split_images(images, split, study.seeds[0]) if split else None
         except DataError as error:
             problems.append(str(error))
             continue
-        _print(console, title, summarise(images, parts))
+        _print(title, summarise(images, parts))
     if problems:
         raise DataError("\n".join(problems))
 
@@ -54,11 +53,11 @@ def _sources(study: Study) -> list[tuple[str, AnySource, SplitSpec | None]]:
     return list(found.values())
 
 
-def _print(console: Console, title: str, summary: Summary) -> None:
-    console.print(f"[bold]{escape(title)}[/bold]")
+def _print(title: str, summary: Summary) -> None:
+    console().print(f"[bold]{escape(title)}[/bold]")
     table = Table(box=None, show_header=False, pad_edge=False)
     for what, value in summary.rows:
         table.add_row(escape(what), escape(value))
-    console.print(table)
+    console().print(table)
     for warning in summary.warnings:
-        console.print(f"[yellow]warning[/yellow] {escape(warning)}", highlight=False)
+        console().print(f"[yellow]warning[/yellow] {escape(warning)}", highlight=False)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.cli.study import open_study
+from imil_sim import api
 from imil_sim.engine.consult import ask_all, questions
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import AwaitsAnswers, OracleError, OracleFailure, UsageError
@@ -91,7 +91,7 @@ def _images(study: str | None, store: Path) -> tuple[ImageSet, Grid, str]:
     if study is None:
         source = PhantomSource(source="phantom", size=SIZE, train=2 * QUESTIONS, test=4)
         return load_images(source), GRID, "Images of the phantom"
-    opened = open_study(study)
+    opened = api.load_study(study)
     library = ImageLibrary(opened.beside, store / "images")
     _, run = next(iter(opened.runs()))
     grids = {arm.feedback.grid_size for arm in opened.arms.values() if arm.feedback}

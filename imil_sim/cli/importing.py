@@ -12,8 +12,8 @@ from typing import cast, get_args
 
 from rich.console import Console
 
-from imil_sim.cli.progress import Counter
-from imil_sim.cli.study import open_study
+from imil_sim import api
+from imil_sim.cli.progress import TerminalProgress
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import SessionError, UsageError, did_you_mean, listed, several, shown
 from imil_sim.feedback.grid import Grid, check_threshold
@@ -83,7 +83,7 @@ def _import(asked: Asked) -> _Told:
     except ValueError as error:
         raise UsageError(f"--threshold: {error}") from None
     unmarked = _unmarked(asked.unmarked)
-    study = None if asked.study is None else open_study(asked.study)
+    study = None if asked.study is None else api.load_study(asked.study)
     on = _Grid.of(asked.grid, study)
     read = read_outlines(asked.source, asked.kind, asked.suffix, asked.only)
     wanted = Wanted(
@@ -184,8 +184,8 @@ def _images(study: Study, store: Path) -> ImageIndex:
     sources = {arm.images.text: arm.images for arm in study.arms.values()}
     if len(sources) > 1:
         raise UsageError(f"--study: {study.name} has several image sets; name a study that has one")
-    with Counter(Console(stderr=True)) as counter:
-        library = ImageLibrary(study.beside, store / "images", counter)
+    with TerminalProgress() as progress:
+        library = ImageLibrary(study.beside, store / "images", progress.count)
         return library.image_index(next(iter(sources.values())))
 
 

@@ -5,29 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter as Tally
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.tree import Tree as Picture
 
-from imil_sim.cli.progress import Counter
-from imil_sim.cli.study import open_study
-from imil_sim.engine.check import check_study
-from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.estimate import Estimate, estimate, time_steps
-from imil_sim.engine.plan import Plan, plan_runs, unseen_trunk
-from imil_sim.engine.results import recorded_segments
-from imil_sim.engine.stages import run_key
-from imil_sim.engine.steps import StepRunner
-from imil_sim.engine.store import Store
-from imil_sim.engine.tree import Alike, Line, Tree, grouped, trees_of
-from imil_sim.errors import MissingData
+from imil_sim import api
+from imil_sim.cli.console import console, say, table_of
+from imil_sim.cli.progress import TerminalProgress
+from imil_sim.engine.tree import Alike, Line, Tree, grouped
+from imil_sim.errors import several
 from imil_sim.study.spec import RunSpec
-from imil_sim.study.study import Study
-from imil_sim.training.numerics import cpu_count, find_device, gpu_count
 
 MOST_NAMES = 120
 """Characters of arms' names on one line of the picture."""
@@ -42,129 +30,48 @@ MOST_TREES = 12
 """Different trees that are drawn."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """A plan and what else there is to say of it."""
-
-    study: Study
-    arms: tuple[str, ...]
-    """Name of each run's arm."""
-    runs: tuple[RunSpec, ...]
-    plan: Plan
-    unseen: str
-    """Why the images, and so the store, could not be looked at; empty where they could."""
-    estimate: Estimate | None
-    processes: int
-    """That would train here, unless told otherwise."""
-
-
 def show_plan(asked: str, *, store: Path, seeds: int | None, device: str, as_json: bool) -> None:
     """Print the plan of a study.
 
     Raises:
         ImilSimError: the study cannot be run. Images that are not on this machine are no error: counting needs none.
     """
-    outlook = look_ahead(open_study(asked, seeds), store, device)
-    console = Console()
+    with TerminalProgress() as progress:
+        plan = api.plan(api.load_study(asked, seeds=seeds), store=store, device=device, progress=progress)
     if as_json:
-        console.print(json.dumps(summary(outlook), indent=1), markup=False, highlight=False, soft_wrap=True)
+        say(json.dumps(plan.summary(), indent=1))
         return
-    _print_counts(console, outlook)
-    _print_trees(console, outlook)
-
-
-def look_ahead(study: Study, store: Path, device_name: str) -> Outlook:
-    """The plan of a study, what the store holds of it, and how long the rest takes.
-
-    Raises:
-        ImilSimError: as `show_plan`.
-    """
-    device = find_device(device_name)
-    arms, runs = zip(*study.runs(), strict=True)
-    with Counter(Console(stderr=True)) as counter:
-        library = ImageLibrary(study.beside, store / "images", counter)
-        try:
-            check_study(study, library)
-            unseen = ""
-        except MissingData as error:
-            unseen = str(error)
-    if unseen:
-        plan = plan_runs(runs, unseen_trunk)
-    else:
-        kept = Store(store)
-        plan = plan_runs(
-            runs,
-            StepRunner(library, kept, device, study.beside).trunk,
-            lambda key: kept.holds("stages", key),
-            lambda run: recorded_segments(kept, run_key(run, library.of_run(run).fingerprints, device)),
-        )
-
-    def images(run: RunSpec) -> int | None:
-        if not unseen:
-            return len(library.of_run(run).train)
-        return getattr(run.arm.images, "train", None)
-
-    taking = estimate(plan, runs, images, lambda arm: time_steps(arm, device))
-    processes = gpu_count() if device.type == "cuda" else cpu_count()
-    return Outlook(study, arms, runs, plan, unseen, taking, processes)
-
-
-def summary(outlook: Outlook) -> dict[str, object]:
-    """What ``--json`` prints."""
-    plan, taking = outlook.plan, outlook.estimate
-    return {
-        "study": outlook.study.name,
-        "arms": len(outlook.study.arms),
-        "seeds": len(outlook.study.seeds),
-        "runs": plan.runs,
-        "stages": len(plan.stages),
-        "epochs_straight": plan.epochs_straight,
-        "epochs_shared": plan.epochs_shared,
-        "epochs_in_store": plan.epochs_in_store,
-        "epochs_to_train": plan.epochs_to_train,
-        "saving": plan.saving,
-        "images_seen": not outlook.unseen,
-        "seconds_of_work": None if taking is None else round(taking.work, 1),
-        "seconds_estimated": None if taking is None else round(taking.on(outlook.processes), 1),
-        "processes": outlook.processes,
-    }
+    _print_counts(plan)
+    _print_trees(plan)
 
 
 # --------------------------------------------------------------------------------------------------------- in numbers
 
 
-def _print_counts(console: Console, outlook: Outlook) -> None:
-    plan, study = outlook.plan, outlook.study
-    console.print(
-        f"{study.name}: {_many(plan.runs, 'run')}, {_many(len(study.arms), 'arm')} x "
-        f"{_many(len(study.seeds), 'seed')}",
-        style="bold", markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
-    table = Table("", "epochs", "", box=None, pad_edge=False, header_style="bold")
-    table.columns[1].justify = "right"
-    table.columns[1].no_wrap = True
-    stages = _many(len(plan.stages), "stage")
+def _print_counts(of: api.StudyPlan) -> None:
+    plan, study = of.plan, of.study
+    arms, seeds = several(len(study.arms), "arm"), several(len(study.seeds), "seed")
+    say(f"{study.name}: {several(plan.runs, 'run')}, {arms} x {seeds}", "bold")
+    table = table_of("", "epochs", "", text=(0, 2))
+    stages = several(len(plan.stages), "stage")
     table.add_row("every run by itself", f"{plan.epochs_straight:,}", "")
     table.add_row("every different epoch once", f"{plan.epochs_shared:,}", f"{plan.saving:.2f} times fewer; {stages}")
-    table.add_row("in the store", f"{plan.epochs_in_store:,}", "not looked at" if outlook.unseen else "")
-    table.add_row("left to train", f"{plan.epochs_to_train:,}", _time_told(outlook))
-    console.print(table)
-    if outlook.unseen:
-        console.print(
-            f"The images could not be looked at, so what the store holds of this study is unknown: {outlook.unseen}",
-            style="yellow", markup=False, highlight=False,
-        )  # fmt: skip
+    table.add_row("in the store", f"{plan.epochs_in_store:,}", "not looked at" if of.unseen else "")
+    table.add_row("left to train", f"{plan.epochs_to_train:,}", _time_left(of))
+    console().print(table)
+    if of.unseen:
+        say(f"The images could not be looked at, so what the store holds is unknown: {of.unseen}", "yellow")
 
 
-def _time_told(outlook: Outlook) -> str:
-    taking = outlook.estimate
-    if outlook.plan.epochs_to_train == 0:
+def _time_left(of: api.StudyPlan) -> str:
+    taking = of.estimate
+    if of.plan.epochs_to_train == 0:
         return ""
     if taking is None:
-        return "no telling how long" + (" without the images" if outlook.unseen else ": too many models to time")
-    processes = _many(outlook.processes, "process", "es")
-    total = f" ({_duration(taking.work)} of work)" if outlook.processes > 1 else ""
-    return f"about {_duration(taking.on(outlook.processes))} on {processes}{total}, by steps timed just now"
+        return "no telling how long" + (" without the images" if of.unseen else ": too many models to time")
+    processes = several(of.processes, "process", "processes")
+    total = f" ({_duration(taking.work)} of work)" if of.processes > 1 else ""
+    return f"about {_duration(taking.on(of.processes))} on {processes}{total}, by steps timed just now"
 
 
 def _duration(seconds: float) -> str:
@@ -182,24 +89,20 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
-def _many(count: int, what: str, plural: str = "s") -> str:
-    return f"{count:,} {what}{'' if count == 1 else plural}"
-
-
 # ------------------------------------------------------------------------------------------------------ as a picture
 
 
-def _print_trees(console: Console, outlook: Outlook) -> None:
-    trees = trees_of(outlook.plan, outlook.arms, outlook.runs)
+def _print_trees(of: api.StudyPlan) -> None:
+    trees = of.trees()
     labels = _labels(trees)
-    order = tuple(outlook.study.arms)
+    order = tuple(of.study.arms)
     for tree, label in list(zip(trees, labels, strict=True))[:MOST_TREES]:
-        console.print()
-        console.print(_picture(tree, label, order), highlight=False)
+        console().print()
+        console().print(_picture(tree, label, order), highlight=False)
     if len(trees) > MOST_TREES:
-        console.print(f"\nand {_many(len(trees) - MOST_TREES, 'more tree')}", highlight=False)
-    if not outlook.plan.in_store and any(tree.trunk.forks for tree in trees):
-        console.print("\nBranches whose answers turn out equal are trained once: the epochs are a bound from above.")
+        console().print(f"\nand {several(len(trees) - MOST_TREES, 'more tree')}", highlight=False)
+    if not of.plan.in_store and any(tree.trunk.forks for tree in trees):
+        console().print("\nBranches whose answers turn out equal are trained once: the epochs are a bound from above.")
 
 
 def _picture(tree: Tree, label: str, order: Sequence[str]) -> Picture:
@@ -225,11 +128,11 @@ def _hang(picture: Picture, branches: Sequence[Alike]) -> None:
 def _formula(tree: Tree) -> str:
     """How the epochs of one seed come about: the bound, in numbers."""
     if tree.runs == 1:
-        return _many(tree.epochs_shared, "epoch")
+        return several(tree.epochs_shared, "epoch")
     first, *rest = [line.epochs for line in tree.trunk.lines()]
     terms = [f"{count} x {epochs}" if count > 1 else str(epochs) for epochs, count in Tally(rest).items()]
-    told = " + ".join([str(first), *terms[:MOST_TERMS], *(["..."] if len(terms) > MOST_TERMS else [])])
-    shared = f"{told} = {tree.epochs_shared:,}" if terms else f"{tree.epochs_shared:,}"
+    terms_shown = " + ".join([str(first), *terms[:MOST_TERMS], *(["..."] if len(terms) > MOST_TERMS else [])])
+    shared = f"{terms_shown} = {tree.epochs_shared:,}" if terms else f"{tree.epochs_shared:,}"
     return f"{shared} epochs instead of {tree.epochs_straight:,}"
 
 

@@ -1,213 +1,162 @@
-"""The ``run`` verb."""
+"""The verbs about results: ``run``, ``report``, ``compare``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from distributed import Security
-from rich.console import Console
+import pandas as pd
+from rich.markup import escape
 
-from imil_sim.cli.progress import Counter, StudyProgress
-from imil_sim.cli.results import StudyResults, check_place, print_results, write_report
-from imil_sim.cli.sessions import write_sessions
-from imil_sim.cli.study import open_study
-from imil_sim.engine.check import check_study, warnings_of_records
-from imil_sim.engine.cluster import DaskExecutor, WorkerConfig, local_client, remote_client
-from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.execute import Ended, Executor, LocalExecutor, Observer, carry_out
-from imil_sim.engine.plan import plan_runs
-from imil_sim.engine.results import RunResult, keep, recorded_segments
-from imil_sim.engine.stages import Lineage, run_key
-from imil_sim.engine.steps import StepRunner, Watch
-from imil_sim.engine.store import Store
-from imil_sim.engine.upkeep import NotedRun, note_study
-from imil_sim.errors import DataError, StoreError, shown
-from imil_sim.images.listing import counted
-from imil_sim.images.split import split_images
-from imil_sim.images.summary import summarise
-from imil_sim.io import current_readers
-from imil_sim.study.spec import RunSpec
-from imil_sim.study.study import Study
-from imil_sim.training.numerics import cpu_count, environment, find_device
+from imil_sim import api
+from imil_sim.cli.console import console, say, table_of
+from imil_sim.cli.progress import TerminalProgress
+from imil_sim.errors import several
+
+SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "ece_top_label": "ECE"}
+"""Metric to heading in the printed table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where a study is run; nothing here is a choice of the study's."""
-
-    store: Path
-    device: str = "cpu"
-    workers: int | None = None
-    """Processes on this machine; none: one a core; 0: this process."""
-    workers_per_gpu: int = 1
-    scheduler: str | None = None
-    """Address of a Dask scheduler somebody else started."""
-    sharing: bool = True
-    security: Security | None = None
-    """Of that scheduler's cluster; none where it runs without TLS."""
-
-
-def run_study(asked: str, where: Where, *, out: Path | None, seeds: int | None) -> int:
+def run_study(asked: str, *, store: Path, out: Path | None, seeds: int | None, **where: Any) -> int:
     """Run a study and write its results; gives the exit code: 1 where a run failed, 3 where one waits, else 0.
 
     Raises:
         ImilSimError: the study, its images, or the store cannot be used.
     """
-    study = open_study(asked, seeds)
+    study = api.load_study(asked, seeds=seeds)
     folder = out or Path("reports") / study.name
-    check_place(folder)
-    if where.scheduler and not where.security:
-        line = f"warning: --scheduler {where.scheduler}: without TLS, anybody who reaches that port can run code as you"
-        Console(stderr=True).print(shown(line), style="yellow", markup=False, highlight=False, soft_wrap=True)
-    library = library_of(study, where)
-    results = results_of(study, where, library)
-    told = StudyResults.of(study, results)
-    page = write_report(told, results, library, folder)
-    print_results(told, results)
-    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
-    statuses = {result.record.status for result in results}
-    if questions := _waiting(results):
+    api.check_place(folder)
+    with TerminalProgress() as progress:
+        if (address := where.get("scheduler")) and not where.get("security"):
+            progress.warn(f"--scheduler {address}: without TLS, anybody who reaches that port can run code as you")
+        results = api.run(study, store=store, progress=progress, **where)
+    page = api.write_report(results, folder)
+    print_results(results)
+    if results.questions:
         say("\nanswer the questions, then run the same command again:")
-        for entry in questions:
-            say(f"imil-sim annotate {where.store.resolve() / entry}")
+        for entry in results.questions:
+            say(f"imil-sim annotate {store.resolve() / entry}")
     say(f"\nreport: {page}")
     if study.record:  # last: what no session can hold must not cost the report
-        write_sessions(study, results, library, folder / "sessions")
-    return 1 if "failed" in statuses else 3 if "waiting" in statuses else 0
+        api.write_sessions(results, folder / "sessions")
+    return 1 if "failed" in results.statuses else 3 if "waiting" in results.statuses else 0
 
 
-def _waiting(results: Sequence[RunResult]) -> list[str]:
-    """Where in the store the questions lie that runs wait for, each once."""
-    reasons = " ".join(result.record.reason for result in results if result.record.status == "waiting")
-    return list(dict.fromkeys(re.findall(r"questions/[0-9a-f]{64}", reasons)))
-
-
-def library_of(study: Study, where: Where) -> ImageLibrary:
-    """The images of a study, all of them loaded, after everything that can be wrong with the study was looked at.
+def report_study(
+    asked: str, *, store: Path, out: Path | None, seeds: int | None, device: str, images: bool = True
+) -> None:
+    """Write the report of a study from its records.
 
     Raises:
-        ImilSimError: something is wrong.
+        ImilSimError: the study or its images cannot be used, the store holds no run of it, or the place cannot be
+            written.
     """
-    talk = Console(stderr=True)
-    with Counter(talk) as counter:
-        library = ImageLibrary(study.beside, where.store / "images", counter)
-        check_study(study, library)
-    for warning in warnings_of(study, library):
-        talk.print(shown(f"warning: {warning}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
-    return library
+    study = api.load_study(asked, seeds=seeds)
+    folder = out or Path("reports") / study.name
+    api.check_place(folder)
+    with TerminalProgress() as progress:
+        results = api.stored(study, store=store, device=device, progress=progress)
+    page = api.write_report(results, folder, images=images)
+    print_results(results)
+    say(f"\nreport: {page}")
 
 
-def warnings_of(study: Study, library: ImageLibrary) -> list[str]:
-    """What may spoil a study's results, each told once: images on both sides of a split, conversions, torn records."""
-    told: dict[str, None] = {}
-    splits = {
-        (run.arm.images.text, run.arm.split.text, run.seed if run.arm.split.method == "per-seed" else None): run
-        for _, run in study.runs()
-    }
-    for run in splits.values():
-        images = library.source(run.arm.images)
-        told |= dict.fromkeys(summarise(images, split_images(images, run.arm.split, run.seed)).warnings)
-    told |= dict.fromkeys(warnings_of_records(study))
-    return list(told)
+def compare_stored(first: str, second: str, *, stores: tuple[Path, Path], out: Path | None, device: str) -> None:
+    """Write and print what the second study gained or lost beside the first, arm by arm and seed by seed.
 
-
-def results_of(study: Study, where: Where, library: ImageLibrary) -> list[RunResult]:
-    """The result of every run of a study, in its order; what the store does not hold is trained now.
+    Args:
+        first: the study that is taken for the reference.
+        second: the one that is compared with it; may be the same file with another store.
+        stores: where the runs of each lie.
+        out: folder to write to; none: reports/compare-FIRST-SECOND.
+        device: the runs were trained on.
 
     Raises:
-        ImilSimError: the study, its images, or the store cannot be used.
+        ImilSimError: a study or a store cannot be used, or the two have nothing in common.
     """
-    talk = Console(stderr=True)
-    device, store = find_device(where.device), Store(where.store, lambda entry: _tell_damage(talk, entry))
-    arms, runs = zip(*study.runs(), strict=True)
-    step_runner = StepRunner(library, store, device, study.beside)
-
-    def known(run: RunSpec) -> tuple[tuple[int, str], ...]:
-        return recorded_segments(store, run_key(run, library.of_run(run).fingerprints, device))
-
-    def trunk(run: RunSpec) -> Lineage:
-        return step_runner.trunk(run) if where.sharing else step_runner.trunk(run).apart(run.arm)
-
-    plan = plan_runs(runs, trunk, lambda key: store.holds("stages", key), known)
-    if plan.epochs_to_train:
-        store.check_writable()
-    store.tidy()
-    noted = [
-        NotedRun(arm, run.seed, run_key(run, library.of_run(run).fingerprints, device), trunk(run).trunk)
-        for arm, run in zip(arms, runs, strict=True)
-    ]
-    with suppress(*([] if plan.epochs_to_train else [StoreError])):  # of a store nobody may write to, a report is made
-        note_study(store, study.name, zip(runs, noted, strict=True))
-    labels = [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)]
-    workers = cpu_count() if where.workers is None else where.workers
-    if where.scheduler is None and not plan.epochs_to_train:
-        workers = 0  # nothing is left that would be worth starting processes for
-    own = workers == 0 and where.scheduler is None
-    results: dict[int, RunResult] = {}
-
-    def on_end(position: int, ended: Ended) -> None:
-        results[position] = keep(arms[position], runs[position], ended, library, store, device)
-        progress.on_end(position, ended)
-
-    with (
-        store.presence(),
-        StudyProgress(talk, labels, plan, own=own) as progress,
-        _executor(study, where, workers, step_runner, progress) as executor,
-    ):
-        observer = Observer(progress.on_step, progress.on_done, on_end)
-        try:
-            carry_out(runs, step_runner.trunk, executor, observer, sharing=where.sharing)
-        except DataError:
-            for run in runs:  # a worker that loaded altered images saw that they differ, not which
-                library.check_unaltered(run)
-            raise
-    store.tidy()  # a worker that was lost on the way may have left something
-    for position in range(len(runs)):
-        _tell_changed(talk, results[position])
-    return [results[position] for position in range(len(runs))]
-
-
-def _tell_damage(talk: Console, entry: str) -> None:
-    line = f"{entry} in the store was damaged; it was set aside and is made again"
-    talk.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
-
-
-def _tell_changed(talk: Console, result: RunResult) -> None:
-    if images := result.changed:
-        line = (
-            f"{result.arm}, seed {result.seed}: answered otherwise than in the results of before, which these replace: "
-            f"{counted(images)}"
+    with TerminalProgress() as progress:
+        one, other = (
+            api.stored(asked, store=store, device=device, progress=progress)
+            for asked, store in zip((first, second), stores, strict=True)
         )
-        talk.print(shown(f"warning: {line}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
+    names = list(dict.fromkeys([one.study.name, other.study.name]))
+    folder = out or Path("reports") / f"compare-{'-'.join(names)}"
+    api.check_place(folder)
+    found = api.compare(one, other)
+    page = api.write_comparison(found, folder)
+    for statement in found.document.statements:
+        say(statement.text)
+    say(f"\ncomparison: {page}")
 
 
-@contextmanager
-def _executor(
-    study: Study, where: Where, workers: int, step_runner: StepRunner, progress: StudyProgress
-) -> Iterator[Executor]:
-    if workers == 0 and where.scheduler is None:
-        watch = Watch(progress.on_stage, progress.on_epoch, progress.on_batch)
-        own = step_runner.library, step_runner.store, step_runner.device, step_runner.beside
-        yield LocalExecutor(StepRunner(*own, watch, study.checkpoint_minutes, study.oracle_seconds))
+def export_stored(
+    asked: str, to: Path, *, store: Path, seeds: int | None, device: str, table_format: api.TableFormat,
+    trackers: Sequence[str],
+) -> None:  # fmt: skip
+    """Write a study's results as files that need no imil-sim to be read, from what the store holds.
+
+    Raises:
+        ImilSimError: the study or its images cannot be used, the store holds no run of it, the place cannot be written,
+            or a package is missing.
+    """
+    study = api.load_study(asked, seeds=seeds)
+    api.check_place(to)
+    with TerminalProgress() as progress:
+        results = api.stored(study, store=store, device=device, progress=progress)
+    written = api.export(results, to, table_format=table_format, trackers=trackers)
+    say(f"{several(len(written), 'file')} in {to}, explained in {written[-1]}")
+
+
+# ------------------------------------------------------------------------------------------------------ what is printed
+
+
+def print_results(of: api.StudyResults) -> None:
+    """Print the table of every test set, what is not done and why, and what else spoils a comparison."""
+    study = of.study
+    for name, frame in of.frames.items():
+        there = frame[frame["status"] != "missing"]
+        summary = api.arm_summary(there, study.reference, list(study.arms), seeds=study.seeds)
+        tested = of.analysis.sets.get(name)
+        alone = {} if tested is None else tested.incomparable
+        summary.loc[summary["arm"].isin(list(alone)), [f"{m}_difference" for m in SHOWN]] = math.nan
+        _print(study, summary, "" if name == "main" else f" on {name}")
+        for arm, why in alone.items():
+            say(f"{arm} is not compared: {why}", style="yellow")
+    if of.analysis.environments:
+        line = "\nthe runs of this study were made in different environments, which may move numbers: "
+        say(line + of.analysis.environments, style="yellow")
+    for result in of.stored:
+        if result.record.status != "done":
+            line = f"{result.record.status}: {result.arm}, seed {result.seed}: {result.record.reason}"
+            say(line, style="red")
+
+
+def _print(study: api.Study, summary: pd.DataFrame, where: str) -> None:
+    """Two tables, so that 60 columns are enough: the arms' own numbers, and their differences from the reference."""
+    seeds = len(study.seeds)
+    what = f"mean over {seeds} seeds (sd)" if seeds > 1 else "one seed, which says nothing of chance"
+    say(f"{study.name}{where}: {what}", "bold")
+    rows = summary.to_dict("records")
+    missing = any(row["n_done"] < row["n_expected"] for row in rows)
+    table = table_of("arm", *(["runs"] if missing else []), *SHOWN.values())
+    for row in rows:
+        runs = [f"{row['n_done']}/{row['n_expected']}"] if missing else []
+        table.add_row(escape(row["arm"]), *runs, *(_mean_sd(row[f"{m}_mean"], row[f"{m}_sd"]) for m in SHOWN))
+    console().print(table)
+    if len(rows) == 1:
         return
-    config = WorkerConfig(
-        str(where.store.resolve()),
-        str(study.beside),
-        where.device,
-        study.checkpoint_minutes,
-        study.oracle_seconds,
-        environment(step_runner.device),
-        current_readers(),
-    )
-    opened = (
-        remote_client(where.scheduler, where.security)
-        if where.scheduler
-        else local_client(workers, where.device, where.workers_per_gpu)
-    )
-    with opened as client:
-        yield DaskExecutor(client, config, progress.on_any_epoch)
+    say(f"\nminus {study.reference}, seed by seed", "bold")
+    table = table_of("arm", *SHOWN.values())
+    for row in rows:
+        if row["arm"] != study.reference:
+            pairs = ((row[f"{m}_difference"], row[f"{m}_difference_sd"]) for m in SHOWN)
+            table.add_row(escape(row["arm"]), *(_mean_sd(mean, sd, "+") for mean, sd in pairs))
+    console().print(table)
+
+
+def _mean_sd(mean: float, sd: float, sign: str = "") -> str:
+    if math.isnan(mean):
+        return "-"
+    return f"{mean:{sign}.3f}" + ("" if math.isnan(sd) else f" ({sd:.3f})")

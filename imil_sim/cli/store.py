@@ -9,12 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from imil_sim.cli.progress import Counter
-from imil_sim.cli.study import open_study
+from imil_sim import api
+from imil_sim.cli.console import console, say, table_of
+from imil_sim.cli.progress import TerminalProgress
 from imil_sim.engine import upkeep
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.recompute import recompute
@@ -53,17 +52,17 @@ def show_holdings(root: Path, *, as_json: bool) -> None:
     holdings = upkeep.survey(_open(root))
     if as_json:
         told = {"store": str(root), "size": holdings.size, **asdict(holdings)}
-        _say(json.dumps(told, indent=1))
+        say(json.dumps(told, indent=1))
         return
-    _say(f"{root}: {_size(holdings.size)}\n", style="bold")
-    table = _table("kind", "entries", "size", "what", text=(0, 3))
+    say(f"{root}: {_size(holdings.size)}\n", style="bold")
+    table = table_of("kind", "entries", "size", "what", text=(0, 3))
     for kind, tally in holdings.kinds.items():
         table.add_row(kind, f"{tally.count:,}", _size(tally.size), WHAT[kind])
-    Console().print(table)
+    console().print(table)
     _print_studies(holdings)
     for summary, statuses in holdings.unnamed.items():
         counts = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
-        _say(f"\nof no study on record: {summary}: {counts}")
+        say(f"\nof no study on record: {summary}: {counts}")
     for what, tally in (
         ("of another version, made again when needed", holdings.other_format),
         ("without a manifest that can be read, made again when needed", holdings.unreadable),
@@ -71,7 +70,7 @@ def show_holdings(root: Path, *, as_json: bool) -> None:
         ("left over by processes not known to be alive", holdings.leftovers),
     ):
         if tally.count:
-            _say(f"\n{_many(tally, 'entry', 'entries')} {what}")
+            say(f"\n{_many(tally, 'entry', 'entries')} {what}")
 
 
 def verify_store(root: Path, *, number: int, seed: int, device: str) -> int:
@@ -82,15 +81,15 @@ def verify_store(root: Path, *, number: int, seed: int, device: str) -> int:
         UsageError: runs are to be done over and none can be here.
     """
     store = _open(root)
-    with Counter(Console(stderr=True)) as progress:
-        checked = upkeep.check(store, progress)
-    _say(f"{_many(checked.sound, 'entry', 'entries')} as written")
+    with TerminalProgress() as progress:
+        checked = upkeep.check(store, progress.count)
+    say(f"{_many(checked.sound, 'entry', 'entries')} as written")
     if checked.other_format:
-        _say(f"{checked.other_format:,} of another version: made again when needed")
+        say(f"{checked.other_format:,} of another version: made again when needed")
     for entry, wrong in checked.faults.items():
-        _say(f"damaged: {entry}: {wrong}", style="red")
+        say(f"damaged: {entry}: {wrong}", style="red")
     if checked.faults:
-        _say("run the studies again: what is damaged is set aside and made anew")
+        say("run the studies again: what is damaged is set aside and made anew")
     good = not checked.faults
     if number:
         good &= _do_over(store, number, seed, device)
@@ -104,7 +103,7 @@ def prune_store(root: Path, studies: Sequence[str], *, yes: bool, records_only: 
         StoreError: there is no store, or it is in use, or somebody else's run waits for a person.
         UsageError: a study is not in the store, or there is nobody to ask.
     """
-    kept = [open_study(study) for study in studies]
+    kept = [api.load_study(study) for study in studies]
     store = _open(root)
     pruning = upkeep.to_prune(store, kept, records_only=records_only, even_waiting=even_waiting)
     _print_pruning(pruning, records_only)
@@ -113,47 +112,47 @@ def prune_store(root: Path, studies: Sequence[str], *, yes: bool, records_only: 
     if not yes and not sys.stdin.isatty():
         raise UsageError("nothing was removed: there is no terminal to ask on; give --yes to agree beforehand")
     if not yes and not typer.confirm("Remove it?"):
-        _say("nothing was removed")
+        say("nothing was removed")
         return
     upkeep.prune(store, pruning)
-    _say(f"removed; {_size(pruning.freed)} freed")
+    say(f"removed; {_size(pruning.freed)} freed")
 
 
 def _open(root: Path) -> Store:
     if not root.is_dir():
         raise StoreError(f"there is no store {root}; name one with --store, or run a study first")
-    return Store(root, lambda entry: _say(f"damaged and set aside: {entry}", style="red"))
+    return Store(root, lambda entry: say(f"damaged and set aside: {entry}", style="red"))
 
 
 def _print_studies(holdings: Holdings) -> None:
     if not holdings.studies:
         return
-    _say("")
-    table = _table("study", "arms", "seeds", "runs", *STATUSES, text=(0,))
+    say("")
+    table = table_of("study", "arms", "seeds", "runs", *STATUSES, text=(0,))
     for study in holdings.studies:
         counts = [study.runs.get(status, 0) for status in STATUSES]
         numbers = (study.arms, study.seeds, sum(study.runs.values()), *counts)
         table.add_row(escape(study.name), *(f"{number:,}" for number in numbers))
-    Console().print(table)
+    console().print(table)
 
 
 def _do_over(store: Store, number: int, seed: int, device: str) -> bool:
     """Whether every run that was done over came out with the bytes it had."""
     good, compared, passed_over = True, 0, []
-    with Counter(Console(stderr=True)) as progress:
-        library = ImageLibrary(Path.cwd(), store.root / "images", progress)
-        for run in recompute(store, library, find_device(device), Path.cwd(), number, seed, progress):
+    with TerminalProgress() as progress:
+        library = ImageLibrary(Path.cwd(), store.root / "images", progress.count)
+        for run in recompute(store, library, find_device(device), Path.cwd(), number, seed, progress.count):
             if run.passed_over:
                 passed_over.append(run)
                 continue
             compared += 1
             good &= not (run.differing or run.failed)
             lacking = f", {run.missing} no longer in the store" if run.missing else ""
-            _say(f"run {run.key[:16]}: {run.equal} entries came out with the same bytes{lacking}")
+            say(f"run {run.key[:16]}: {run.equal} entries came out with the same bytes{lacking}")
             for entry in run.differing:
-                _say(f"  with other bytes: {entry}", style="red")
+                say(f"  with other bytes: {entry}", style="red")
             if run.failed:
-                _say(f"  failed this time: {run.failed}", style="red")
+                say(f"  failed this time: {run.failed}", style="red")
     if not compared:
         why = f"the first: {passed_over[0].passed_over}" if passed_over else "the store holds no run that is done"
         raise UsageError(
@@ -161,9 +160,9 @@ def _do_over(store: Store, number: int, seed: int, device: str) -> bool:
             "IMIL_SIM_DATA and the current folder"
         )
     if compared < number:
-        _say(f"only {compared} of {number}: {len(passed_over)} cannot be done over here")
+        say(f"only {compared} of {number}: {len(passed_over)} cannot be done over here")
     if not good:
-        _say("something that moves the numbers has changed without changing the keys: begin anew with another --store")
+        say("something that moves the numbers has changed without changing the keys: begin anew with another --store")
     return good
 
 
@@ -174,34 +173,22 @@ def _print_pruning(pruning: Pruning, records_only: bool) -> None:
     if pruning.rubbish.count:
         kinds["left over"] = pruning.rubbish
     if not kinds:
-        _say(f"nothing to remove; {_many(pruning.stay, 'entry', 'entries')} needed")
+        say(f"nothing to remove; {_many(pruning.stay, 'entry', 'entries')} needed")
     else:
-        table = _table("to remove", "entries", "size", text=(0,))
+        table = table_of("to remove", "entries", "size", text=(0,))
         for kind, tally in kinds.items():
             table.add_row(kind, f"{tally.count:,}", _size(tally.size))
-        Console().print(table)
-        _say(f"\nfrees {_size(pruning.freed)}; {_many(pruning.stay, 'entry', 'entries')} stay")
+        console().print(table)
+        say(f"\nfrees {_size(pruning.freed)}; {_many(pruning.stay, 'entry', 'entries')} stay")
     if gone := pruning.studies_gone:
         more = f" and {len(gone) - MOST_NAMES:,} more" if len(gone) > MOST_NAMES else ""
-        _say(f"studies that go: {', '.join(gone[:MOST_NAMES])}{more}")
+        say(f"studies that go: {', '.join(gone[:MOST_NAMES])}{more}")
     if pruning.unfinished:
-        _say(f"{pruning.unfinished:,} of the runs to keep are not done: what they have so far stays")
+        say(f"{pruning.unfinished:,} of the runs to keep are not done: what they have so far stays")
     if records_only:
-        _say("a report can still be made; `run` would train everything again, and no arm could be added for less")
+        say("a report can still be made; `run` would train everything again, and no arm could be added for less")
     if pruning.images_unknown:
-        _say(f"all decoded pictures stay, since it cannot be told which are needed: {pruning.images_unknown}")
-
-
-def _say(line: str, style: str = "") -> None:
-    Console().print(line, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _table(*headings: str, text: tuple[int, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column, heading in enumerate(headings):
-        number = column not in text
-        table.add_column(heading, justify="right" if number else "left", no_wrap=number, overflow="fold")
-    return table
+        say(f"all decoded pictures stay, since it cannot be told which are needed: {pruning.images_unknown}")
 
 
 def _many(tally: Tally, one: str, many: str) -> str:

@@ -69,7 +69,10 @@ def keep(arm: str, run: RunSpec, ended: Ended, library: ImageLibrary, store: Sto
     }
     if ended.performed is None:
         status = "waiting" if isinstance(ended.error, AwaitsAnswers) else "failed"
-        record = RunRecord.model_validate({**fields, "status": status, "reason": str(ended.error)})
+        questions = ended.error.questions if isinstance(ended.error, AwaitsAnswers) else ""
+        record = RunRecord.model_validate(
+            {**fields, "status": status, "reason": str(ended.error), "questions": questions}
+        )
     else:
         record = RunRecord.model_validate(
             {

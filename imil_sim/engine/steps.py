@@ -358,7 +358,7 @@ class StepRunner:
         except AwaitsAnswers as error:
             index = self.library.image_index(step.run.arm.images)
             place = put_questions(self.store, step.key, asked, feedback, step.state, index)
-            raise AwaitsAnswers(f"{error}. The questions lie in {place} of the store") from error
+            raise AwaitsAnswers(f"{error}. The questions lie in {place} of the store", str(place)) from error
         result = consult(
             feedback,
             step.state.epoch,

@@ -114,6 +114,8 @@ class RunRecord(Spec):
     status: Literal["done", "failed", "waiting"]
     reason: str = ""
     """Why the run failed or what it waits for."""
+    questions: str = Field("", exclude_if=lambda entry: not entry)
+    """Entry of the store that holds the questions the run waits for, ``questions/KEY``; empty where it does not."""
     spec: RunSpec
     data: dict[str, str] = Field(default_factory=dict)
     """Fingerprints of the training images (``train``), the test part (``main``), every further test set by name."""

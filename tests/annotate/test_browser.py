@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import pytest
 
+from imil_sim import api
 from imil_sim.annotate import AnnotationSession, read_asked
-from imil_sim.cli.run import Where, library_of, results_of
 from imil_sim.engine.results import RunResult
 from imil_sim.sessions import (
     SessionAnswer,
@@ -166,8 +166,7 @@ def run(store: Path, feedback: dict[str, Any]) -> RunResult:
     """The result of the study's one run, with that oracle."""
     arm = {"feedback": {"oracle": feedback["oracle"], "options": feedback["options"]}}
     study = parse_study({**STUDY, "arms": {"arm": arm}}, beside=store.parent)
-    where = Where(store, workers=0)
-    (result,) = results_of(study, where, library_of(study, where))
+    (result,) = api.run(study, store=store).stored
     return result
 
 

@@ -19,7 +19,6 @@ import pytest
 import typer
 from typer.models import ArgumentInfo
 
-from imil_sim.cli import schema
 from imil_sim.cli.app import app, main
 from imil_sim.study.study import MOST_RUNS, read_study
 from tests.cli.conftest import TINY, Call
@@ -127,7 +126,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPa
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(schema, "show_schema", fail)
+    monkeypatch.setattr("imil_sim.study.schema.study_schema", fail)
     with pytest.raises(type(error)):
         main(["schema"])
 

@@ -6,13 +6,14 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from imil_sim.cli import check as verb
+from imil_sim import api
 from imil_sim.cli.app import main
 from imil_sim.engine import consult, steps
 from imil_sim.feedback import Feedback
@@ -193,10 +194,10 @@ def test_each_broken_twin_is_caught_for_its_own_reason(
 def training_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong with a baseline is known before anything is trained."""
 
-    def trained(*_: Any) -> None:
+    def trained(*_: Any, **others: Any) -> None:
         raise AssertionError("a study was run")
 
-    monkeypatch.setattr(verb, "measure", trained)
+    monkeypatch.setattr(api, "run", trained)
 
 
 @pytest.mark.usefixtures("training_is_a_fault")
@@ -229,7 +230,7 @@ def test_nothing_is_written_as_a_baseline_that_fails_by_itself(
     call: Any, here: Path, good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = read_baseline(good / "baseline.json", "")
-    monkeypatch.setattr(verb, "measure", lambda study, where: verb.Measured((), measured, ()))
+    monkeypatch.setattr(api, "run", lambda *_, **others: SimpleNamespace(findings=measured, reused=0, stored=()))
     line = "abstain != baseline on predictions"
     (here / "wrong.toml").write_text(STUDY.replace('"lesions != baseline on predictions"', f'"{line}"'))
     called = call("check", "wrong.toml", "--baseline", "new.json", "--update")
@@ -243,8 +244,8 @@ def test_nothing_is_written_as_a_baseline_that_fails_by_itself(
 
 
 def test_an_interrupted_check_ends_with_130(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any) -> None:
+    def interrupted(*_: Any, **others: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(verb, "measure", interrupted)
+    monkeypatch.setattr(api, "run", interrupted)
     assert check().code == 130

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from imil_sim.cli import plan as module
+from imil_sim import api
+from imil_sim.cli import plan
+from imil_sim.engine import study_run as module
 from imil_sim.study.study import parse_study
 
 RUN = ("run", "tiny.toml", "--workers", "0")
@@ -142,7 +144,7 @@ def test_too_many_models_are_not_timed(here: Path, call: Any) -> None:
 
 
 def test_the_examples_in_the_module_are_true() -> None:
-    results = doctest.testmod(module)
+    results = doctest.testmod(plan)
     assert (results.failed, results.attempted) == (0, 1)
 
 
@@ -152,5 +154,5 @@ def test_runs_are_planned_as_the_study_unfolds_them(here: Path) -> None:
          "model": {"name": "resnet10"}, "training": {"epochs": 1}, "arms": {"a": {}, "b": {}}},
         beside=here,
     )  # fmt: skip
-    outlook = module.look_ahead(study, here / "store", "cpu")
-    assert (outlook.arms, outlook.plan.runs, outlook.plan.epochs_shared) == (("a", "b"), 2, 1)
+    found = api.plan(study, store=here / "store")
+    assert (found.arms, found.plan.runs, found.plan.epochs_shared) == (("a", "b"), 2, 1)

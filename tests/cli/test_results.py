@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from imil_sim.cli.results import check_place
 from imil_sim.errors import UsageError
+from imil_sim.output.report import check_place
 
 
 def test_a_folder_that_is_there_or_can_be_made_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from imil_sim.cli.run import Where, library_of, results_of
-from imil_sim.cli.sessions import write_sessions
+from imil_sim import api
 from imil_sim.engine.results import RunResult
 from imil_sim.sessions.divergence import divergence
 from imil_sim.sessions.read import read_session
@@ -60,11 +59,9 @@ def write(here: Path, arms: str, seeds: str = "1") -> str:
 def run(here: Path, store: str, arms: str, seeds: str = "1", sessions: str = "sessions") -> dict[str, RunResult]:
     """What comes of every arm, without a report; its sessions lie in a folder."""
     study = read_study(here / write(here, arms, seeds))
-    where = Where(here / store, workers=0)
-    library = library_of(study, where)
-    results = results_of(study, where, library)
-    write_sessions(study, results, library, here / sessions)
-    return {result.arm: result for result in results}
+    results = api.run(study, store=here / store)
+    api.write_sessions(results, here / sessions)
+    return {result.arm: result for result in results.stored}
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
-from imil_sim.cli.run import Where, library_of
+from imil_sim.engine.study_run import Progress, load_images_of
 from imil_sim.study.study import parse_study
 
 
-def test_a_image_on_both_sides_of_the_split_is_named_before_training(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_image_on_both_sides_of_the_split_is_named_before_training(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     lines = ["image,label,part"]
     for number in range(8):
@@ -32,6 +29,11 @@ def test_a_image_on_both_sides_of_the_split_is_named_before_training(
         },
         beside=tmp_path,
     )
-    library_of(study, Where(tmp_path / "store"))
-    told = " ".join(capsys.readouterr().err.split())
-    assert told.count("identical images on both sides of the split: image1, image7") == 1
+    warned: list[str] = []
+
+    class Listening(Progress):
+        def warn(self, message: str) -> None:
+            warned.append(message)
+
+    load_images_of(study, tmp_path / "store", Listening())
+    assert len([text for text in warned if "image1, image7" in text]) == 1

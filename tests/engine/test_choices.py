@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from imil_sim.cli.pictures import interactions
 from imil_sim.engine.data import ImageLibrary, lung_mask
 from imil_sim.engine.results import RunResult
 from imil_sim.feedback.selection import share_outside
+from imil_sim.output.pictures import interactions
 
 ARMS = """
 [arms.default]

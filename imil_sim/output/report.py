@@ -1,8 +1,7 @@
-"""The report of a study in its folder, and the table that ``run`` prints."""
+"""The results of a study: as tables, and as a report in a folder."""
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -10,18 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from imil_sim.cli.pictures import shown_images
-from imil_sim.cli.sessions import replayed_runs
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
+from imil_sim.engine.run import provenance
 from imil_sim.errors import UsageError
-from imil_sim.report.analysis import Analysis, ReportedRun, analyse
+from imil_sim.output.pictures import shown_images
+from imil_sim.output.sessions import replayed_runs
+from imil_sim.report.analysis import Analysis, ReportedRun, analyse, unlike_environments
 from imil_sim.report.assemble import assemble
+from imil_sim.report.baseline import Findings, findings_of
 from imil_sim.report.document import Picture
 from imil_sim.report.figures.images import contact_sheet
 from imil_sim.report.figures.style import arms_shown
@@ -29,7 +28,6 @@ from imil_sim.report.files import write_whole
 from imil_sim.report.page import csv_tables, render_html, render_latex, render_markdown
 from imil_sim.report.results import (
     Value,
-    arm_summary,
     differences_table,
     results_table,
     run_row,
@@ -38,7 +36,9 @@ from imil_sim.report.results import (
 )
 from imil_sim.report.sweeps import swept_values
 from imil_sim.report.tables.paper import table_1
+from imil_sim.study.record import Predictions
 from imil_sim.study.study import Study
+from imil_sim.training.numerics import environment, find_device
 
 MANIFEST = ".files"
 """Names the files of a report, so that the next one knows which are its own."""
@@ -46,29 +46,109 @@ MANIFEST = ".files"
 OF_A_REPORT = re.compile(r"(figures/|tables/)?[a-z0-9][a-z0-9_-]*\.(csv|html|md|png|svg|tex)")
 """What a line of the manifest may name."""
 
-SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "ece_top_label": "ECE"}
-"""Metric to heading in the printed table."""
+
+PREDICTION_COLUMNS = ["arm", "seed", "test_set", "image_id", "label", "predicted"]
 
 
 @dataclass(frozen=True, slots=True)
 class StudyResults:
-    """What there is to tell of a study: its analysis, and the results of every test set as a table."""
+    """A study that was run, or found in a store, with every number that a report shows."""
 
+    study: Study
+    runs: tuple[ReportedRun, ...]
+    """Every expected run, with its record and predictions as far as they are there."""
+    stored: tuple[RunResult, ...]
+    """The runs that have a record, in the order of the study."""
+    library: ImageLibrary
     analysis: Analysis
+    """Estimates and comparisons."""
     frames: Mapping[str, pd.DataFrame]
-    """By test set, a row for every expected run, whatever became of it."""
+    """By test set, results.csv: a row for every expected run, whatever became of it."""
+    environment: Mapping[str, str]
+    """Versions and hardware of a run made here and now."""
+    reused: int
+    """Runs that were in the store beforehand."""
 
     @classmethod
-    def of(cls, study: Study, results: Sequence[RunResult]) -> StudyResults:
+    def of(
+        cls, study: Study, stored: Sequence[RunResult], library: ImageLibrary, device: str, reused: int
+    ) -> StudyResults:
         """Of a study as its file stands and the results there are; runs without one are missing."""
-        runs = reported(study, results)
+        runs = reported(study, stored)
         analysis = analyse(study, runs)
-        return cls(analysis, {name: _frame(study, runs, name) for name in analysis.sets or ["main"]})
+        frames = {name: _frame(study, runs, name) for name in analysis.sets or ["main"]}
+        return cls(study, runs, tuple(stored), library, analysis, frames, surroundings(device), reused)
+
+    @property
+    def statuses(self) -> frozenset[str]:
+        """Of the runs that have a record: done, failed, waiting."""
+        return frozenset(result.record.status for result in self.stored)
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Entries of the store (``questions/KEY``) with the questions that runs wait for, each once."""
+        return tuple(dict.fromkeys(result.record.questions for result in self.stored if result.record.questions))
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """A row for every expected run and test set: results.csv, with the column ``test_set`` after arm and seed."""
+        parts = [frame.assign(test_set=name) for name, frame in self.frames.items()]
+        whole = pd.concat(parts, ignore_index=True)
+        first = ["arm", "seed", "test_set"]
+        return whole[[*first, *whole.columns.drop(first)]]
+
+    @property
+    def differences(self) -> pd.DataFrame:
+        """A row for every comparison of two arms and metric: differences.csv."""
+        return differences_table(self.analysis)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """A row for every run, test set and test image.
+
+        Columns: arm, seed, test_set, image_id, label, predicted (names of classes), ``p_CLASS``, the probability of
+        each class, in [0, 1]; cam_in_lung, lung_share, lung_estimated and pointing as in `Predictions`, and
+        ``attribute_NAME``, what is known of the image.
+        """
+        parts = [
+            _predictions(result, name, shown)
+            for result in self.stored
+            for name in result.record.n_test
+            if (shown := result.predictions(name)) is not None
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=PREDICTION_COLUMNS)
+
+    @property
+    def findings(self) -> Findings:
+        """What a baseline keeps of them."""
+        around = dict(self.environment)
+        if mixed := unlike_environments(result.record for result in self.stored):
+            around["runs"] = mixed  # not one environment, so none that a baseline could be equal to
+        return findings_of(self.study, self.runs, around)
 
 
-def write_report(
-    told: StudyResults, results: Sequence[RunResult], library: ImageLibrary, out: Path, *, images: bool = True
-) -> Path:
+def surroundings(device: str) -> dict[str, str]:
+    """Versions and hardware of a run made here and now: what its record says, and what enters its keys."""
+    found = find_device(device)
+    return {**provenance(found), **environment(found)}
+
+
+def _predictions(result: RunResult, test_set: str, shown: Predictions) -> pd.DataFrame:
+    names = np.array(result.record.class_names, dtype=object)
+    about: dict[str, object] = {
+        "arm": result.arm,
+        "seed": result.seed,
+        "test_set": test_set,
+        "image_id": shown.ids,
+        "label": names[shown.labels],
+        "predicted": names[shown.probabilities.argmax(axis=1)],
+    }
+    about |= {f"p_{name}": shown.probabilities[:, place] for place, name in enumerate(names)}
+    about |= {name: getattr(shown, name) for name in ("cam_in_lung", "lung_share", "lung_estimated", "pointing")}
+    return pd.DataFrame(about | {f"attribute_{name}": values for name, values in sorted(shown.attributes.items())})
+
+
+def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
     """The page of the report that is written to the folder ``out``, with everything that lies beside it.
 
     report.html, report.md, results.csv (one more for each further test set), differences.csv, table1.tex, timings.csv,
@@ -78,8 +158,8 @@ def write_report(
     Raises:
         UsageError: the folder cannot be written.
     """
-    analysis, frames = told.analysis, told.frames
-    shown = shown_images(analysis.study, results, library, arms_shown(analysis)) if images else {}
+    analysis, frames, results = of.analysis, of.frames, of.stored
+    shown = shown_images(of.study, results, of.library, arms_shown(analysis)) if images else {}
     document = assemble(analysis, frames, replayed=replayed_runs(results), shown=shown)
     tables = {f"results{'' if name == 'main' else f'-{name}'}.csv": frame for name, frame in frames.items()}
     tables["differences.csv"] = differences_table(analysis)
@@ -122,36 +202,14 @@ def _clear(out: Path, keep: Collection[str]) -> None:
     write_whole(manifest, "".join(f"{name}\n" for name in sorted(keep)).encode())
 
 
-def print_results(told: StudyResults, results: Sequence[RunResult]) -> None:
-    """Print the table of every test set, what is not done and why, and what else spoils a comparison."""
-    console = Console()  # whatever becomes of the reader of the table, the files are there
-    study = told.analysis.study
-    for name, frame in told.frames.items():
-        there = frame[frame["status"] != "missing"]
-        summary = arm_summary(there, study.reference, list(study.arms), seeds=study.seeds)
-        of = told.analysis.sets.get(name)
-        alone = {} if of is None else of.incomparable
-        summary.loc[summary["arm"].isin(list(alone)), [f"{m}_difference" for m in SHOWN]] = math.nan
-        _print(console, study, summary, "" if name == "main" else f" on {name}")
-        for arm, why in alone.items():
-            _say(console, f"{arm} is not compared: {why}", style="yellow")
-    if told.analysis.environments:
-        line = "\nthe runs of this study were made in different environments, which may move numbers: "
-        _say(console, line + told.analysis.environments, style="yellow")
-    for result in results:
-        if result.record.status != "done":
-            line = f"{result.record.status}: {result.arm}, seed {result.seed}: {result.record.reason}"
-            _say(console, line, style="red")
-
-
-def reported(study: Study, results: Sequence[RunResult]) -> list[ReportedRun]:
+def reported(study: Study, results: Sequence[RunResult]) -> tuple[ReportedRun, ...]:
     """Every expected run of the study, with what is there of it."""
     found = {(result.arm, result.seed): result for result in results}
     places = ((arm, run.seed) for arm, run in study.runs())
-    return [reported_run(found[place]) if place in found else ReportedRun(*place) for place in places]
+    return tuple(_reported(found[place]) if place in found else ReportedRun(*place) for place in places)
 
 
-def reported_run(result: RunResult) -> ReportedRun:
+def _reported(result: RunResult) -> ReportedRun:
     """A run with what there is of it, as the report takes it."""
     shown = {name: result.predictions(name) for name in result.record.n_test}
     predictions = {name: of for name, of in shown.items() if of is not None}
@@ -164,17 +222,17 @@ def _frame(study: Study, runs: Sequence[ReportedRun], test_set: str) -> pd.DataF
 
 
 def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:
-    told: dict[str, Value] = {"arm": run.arm, "seed": run.seed, "status": run.status}
+    row: dict[str, Value] = {"arm": run.arm, "seed": run.seed, "status": run.status}
     if run.record is None:
-        return told
+        return row
     predictions = (run.predictions or {}).get(test_set)
     if run.status == "done" and predictions is None:  # an arm with other test sets
-        return {**told, "run_key": run.record.run_key, "notes": f"not tested on {test_set}"}
+        return {**row, "run_key": run.record.run_key, "notes": f"not tested on {test_set}"}
     return run_row(run.arm, run.record, predictions)
 
 
 def check_place(out: Path) -> None:
-    """Nothing, if the results can be written to ``out``; better known before training than after.
+    """Check that the results can be written to ``out``; better known before training than after.
 
     Raises:
         UsageError: a file stands in the way, or the folder that is there cannot be written.
@@ -184,44 +242,3 @@ def check_place(out: Path) -> None:
         raise UsageError(f"the results cannot go to {out}: {there} is a file; name a folder with --out")
     if not os.access(there, os.W_OK):
         raise UsageError(f"the results cannot go to {out}: {there} cannot be written; name another folder with --out")
-
-
-def _print(console: Console, study: Study, summary: pd.DataFrame, where: str) -> None:
-    """Two tables, so that 60 columns are enough: the arms' own numbers, and their differences from the reference."""
-    seeds = len(study.seeds)
-    what = f"mean over {seeds} seeds (sd)" if seeds > 1 else "one seed, which says nothing of chance"
-    _say(console, f"{study.name}{where}: {what}")
-    rows = summary.to_dict("records")
-    missing = any(row["n_done"] < row["n_expected"] for row in rows)
-    table = _table("arm", *(["runs"] if missing else []), *SHOWN.values())
-    for row in rows:
-        runs = [f"{row['n_done']}/{row['n_expected']}"] if missing else []
-        table.add_row(escape(row["arm"]), *runs, *(_mean_sd(row[f"{m}_mean"], row[f"{m}_sd"]) for m in SHOWN))
-    console.print(table)
-    if len(rows) == 1:
-        return
-    _say(console, f"\nminus {study.reference}, seed by seed")
-    table = _table("arm", *SHOWN.values())
-    for row in rows:
-        if row["arm"] != study.reference:
-            pairs = ((row[f"{m}_difference"], row[f"{m}_difference_sd"]) for m in SHOWN)
-            table.add_row(escape(row["arm"]), *(_mean_sd(mean, sd, "+") for mean, sd in pairs))
-    console.print(table)
-
-
-def _say(console: Console, line: str, style: str = "bold") -> None:
-    console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _table(first: str, *numbers: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")  # on a narrow terminal a long name gives way, a number never
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
-
-
-def _mean_sd(mean: float, sd: float, sign: str = "") -> str:
-    if math.isnan(mean):
-        return "-"
-    return f"{mean:{sign}.3f}" + ("" if math.isnan(sd) else f" ({sd:.3f})")

@@ -1,0 +1,306 @@
+"""A whole study: what it would train, training it, and finding its results in a store again."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from distributed import Security
+
+from imil_sim.engine.check import check_study, warnings_of_records
+from imil_sim.engine.cluster import DaskExecutor, WorkerConfig, local_client, remote_client
+from imil_sim.engine.data import ImageLibrary
+from imil_sim.engine.estimate import Estimate, estimate, time_steps
+from imil_sim.engine.execute import Ended, Executor, LocalExecutor, Observer, carry_out
+from imil_sim.engine.plan import Plan, plan_runs, unseen_trunk
+from imil_sim.engine.results import RunResult, keep, recorded, recorded_segments
+from imil_sim.engine.stages import Lineage, run_key
+from imil_sim.engine.steps import Done, Step, StepRunner, Watch
+from imil_sim.engine.store import Store
+from imil_sim.engine.tree import Tree, trees_of
+from imil_sim.engine.upkeep import NotedRun, note_study
+from imil_sim.errors import DataError, MissingData, StoreError, UsageError
+from imil_sim.images.listing import counted
+from imil_sim.images.split import split_images
+from imil_sim.images.summary import summarise
+from imil_sim.io import current_readers
+from imil_sim.study.record import EpochRow
+from imil_sim.study.spec import RunSpec
+from imil_sim.study.study import Study
+from imil_sim.training.numerics import cpu_count, environment, find_device, gpu_count
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Where a study is run; nothing here is a choice of the study's."""
+
+    store: Path
+    device: str = "cpu"
+    workers: int | None = None
+    """Processes on this machine; none: one a core; 0: this process."""
+    workers_per_gpu: int = 1
+    scheduler: str | None = None
+    """Address of a Dask scheduler somebody else started."""
+    sharing: bool = True
+    security: Security | None = None
+    """Of that scheduler's cluster; none where it runs without TLS."""
+
+
+class Progress:
+    """Is told how a study gets on, in this process and from the thread that runs it; shows nothing.
+
+    A subclass shows what it likes: `imil_sim.cli.progress` draws bars on a terminal, and prints lines in a log.
+    """
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """So many of something are done: images loaded, entries checked."""
+
+    def warn(self, message: str) -> None:
+        """Something may spoil the results, or is not as it was; a Python warning unless a subclass shows it."""
+        warnings.warn(message, stacklevel=2)
+
+    def begin(self, labels: Sequence[str], plan: Plan, *, own: bool) -> None:
+        """Runs go on from here: their labels, what is to be trained, and whether that happens in this process."""
+
+    def on_step(self, step: Step, position: int, first: bool) -> None:
+        """The run at that position asks for a step, the first or one more of several."""
+
+    def on_done(self, step: Step, done: Done) -> None:
+        """A step is done."""
+
+    def on_end(self, position: int, ended: Ended) -> None:
+        """The run at that position has ended."""
+
+    def on_stage(self, start: int, until: int) -> None:
+        """Training begins, in this process."""
+
+    def on_epoch(self, row: EpochRow) -> None:
+        """An epoch has been trained, in this process."""
+
+    def on_batch(self, done: int, total: int) -> None:
+        """A batch has been trained, in this process."""
+
+    def on_any_epoch(self) -> None:
+        """An epoch has been trained in another process."""
+
+
+def load_images_of(study: Study, store: Path, progress: Progress) -> ImageLibrary:
+    """The images of a study, all of them loaded, after everything that can be wrong with the study was looked at.
+
+    Raises:
+        ImilSimError: something is wrong.
+    """
+    library = ImageLibrary(study.beside, store / "images", progress.count)
+    check_study(study, library)
+    for warning in warnings_of(study, library):
+        progress.warn(warning)
+    return library
+
+
+def warnings_of(study: Study, library: ImageLibrary) -> list[str]:
+    """What may spoil a study's results, each once: images on both sides of a split, conversions, torn records."""
+    found: dict[str, None] = {}
+    splits = {
+        (run.arm.images.text, run.arm.split.text, run.seed if run.arm.split.method == "per-seed" else None): run
+        for _, run in study.runs()
+    }
+    for run in splits.values():
+        images = library.source(run.arm.images)
+        found |= dict.fromkeys(summarise(images, split_images(images, run.arm.split, run.seed)).warnings)
+    found |= dict.fromkeys(warnings_of_records(study))
+    return list(found)
+
+
+# ---------------------------------------------------------------------------------------------------------- the plan
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """What a study would train, what the store holds of it, and how long the rest takes."""
+
+    study: Study
+    arms: tuple[str, ...]
+    """Name of each run's arm."""
+    runs: tuple[RunSpec, ...]
+    plan: Plan
+    unseen: str
+    """Why the images, and so the store, could not be looked at; empty where they could."""
+    estimate: Estimate | None
+    processes: int
+    """That would train here, unless told otherwise."""
+
+    def trees(self) -> list[Tree]:
+        """Trunks with their branches, as `imil-sim plan` draws them; those of seeds alike once."""
+        return trees_of(self.plan, self.arms, self.runs)
+
+    def summary(self) -> dict[str, object]:
+        """The numbers of ``imil-sim plan --json``."""
+        plan, taking = self.plan, self.estimate
+        return {
+            "study": self.study.name,
+            "arms": len(self.study.arms),
+            "seeds": len(self.study.seeds),
+            "runs": plan.runs,
+            "stages": len(plan.stages),
+            "epochs_straight": plan.epochs_straight,
+            "epochs_shared": plan.epochs_shared,
+            "epochs_in_store": plan.epochs_in_store,
+            "epochs_to_train": plan.epochs_to_train,
+            "saving": plan.saving,
+            "images_seen": not self.unseen,
+            "seconds_of_work": None if taking is None else round(taking.work, 1),
+            "seconds_estimated": None if taking is None else round(taking.on(self.processes), 1),
+            "processes": self.processes,
+        }
+
+
+def plan_study(study: Study, root: Path, device_name: str, progress: Progress) -> StudyPlan:
+    """The plan of a study, what the store at ``root`` holds of it, and how long the rest takes.
+
+    Raises:
+        ImilSimError: the study cannot be run. Images that are not on this machine are no error: counting needs none.
+    """
+    device = find_device(device_name)
+    arms, runs = zip(*study.runs(), strict=True)
+    library = ImageLibrary(study.beside, root / "images", progress.count)
+    try:
+        check_study(study, library)
+        unseen = ""
+    except MissingData as error:
+        unseen = str(error)
+    if unseen:
+        plan = plan_runs(runs, unseen_trunk)
+    else:
+        store = Store(root)
+        plan = plan_runs(
+            runs,
+            StepRunner(library, store, device, study.beside).trunk,
+            lambda key: store.holds("stages", key),
+            lambda run: recorded_segments(store, run_key(run, library.of_run(run).fingerprints, device)),
+        )
+
+    def images(run: RunSpec) -> int | None:
+        if not unseen:
+            return len(library.of_run(run).train)
+        return getattr(run.arm.images, "train", None)
+
+    taking = estimate(plan, runs, images, lambda arm: time_steps(arm, device))
+    processes = gpu_count() if device.type == "cuda" else cpu_count()
+    return StudyPlan(study, arms, runs, plan, unseen, taking, processes)
+
+
+# --------------------------------------------------------------------------------------------------------- its results
+
+
+def run_study(study: Study, execution: Execution, library: ImageLibrary, progress: Progress) -> list[RunResult]:
+    """The result of every run of a study, in its order; what the store does not hold is trained now.
+
+    Raises:
+        ImilSimError: the study, its images, or the store cannot be used.
+    """
+    device = find_device(execution.device)
+    store = Store(
+        execution.store,
+        lambda entry: progress.warn(f"{entry} in the store was damaged; it was set aside and is made again"),
+    )
+    arms, runs = zip(*study.runs(), strict=True)
+    step_runner = StepRunner(library, store, device, study.beside)
+
+    def key(run: RunSpec) -> str:
+        return run_key(run, library.of_run(run).fingerprints, device)
+
+    def trunk(run: RunSpec) -> Lineage:
+        return step_runner.trunk(run) if execution.sharing else step_runner.trunk(run).apart(run.arm)
+
+    plan = plan_runs(
+        runs, trunk, lambda stage: store.holds("stages", stage), lambda run: recorded_segments(store, key(run))
+    )
+    if plan.epochs_to_train:
+        store.check_writable()
+    store.tidy()
+    noted = [NotedRun(arm, run.seed, key(run), trunk(run).trunk) for arm, run in zip(arms, runs, strict=True)]
+    with suppress(*([] if plan.epochs_to_train else [StoreError])):  # of a store nobody may write to, a report is made
+        note_study(store, study.name, zip(runs, noted, strict=True))
+    workers = cpu_count() if execution.workers is None else execution.workers
+    if execution.scheduler is None and not plan.epochs_to_train:
+        workers = 0  # nothing is left that would be worth starting processes for
+    results: dict[int, RunResult] = {}
+
+    def on_end(position: int, ended: Ended) -> None:
+        results[position] = keep(arms[position], runs[position], ended, library, store, device)
+        progress.on_end(position, ended)
+
+    labels = [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)]
+    progress.begin(labels, plan, own=workers == 0 and execution.scheduler is None)
+    with store.presence(), _executor(study, execution, workers, step_runner, progress) as executor:
+        observer = Observer(progress.on_step, progress.on_done, on_end)
+        try:
+            carry_out(runs, step_runner.trunk, executor, observer, sharing=execution.sharing)
+        except DataError:
+            for run in runs:  # a worker that loaded altered images saw that they differ, not which
+                library.check_unaltered(run)
+            raise
+    store.tidy()  # a worker that was lost on the way may have left something
+    found = [results[position] for position in range(len(runs))]
+    for result in found:
+        if result.changed:
+            progress.warn(
+                f"{result.arm}, seed {result.seed}: answered otherwise than in the results of before, which these "
+                f"replace: {counted(result.changed)}"
+            )
+    return found
+
+
+@contextmanager
+def _executor(
+    study: Study, execution: Execution, workers: int, step_runner: StepRunner, progress: Progress
+) -> Iterator[Executor]:
+    if workers == 0 and execution.scheduler is None:
+        watch = Watch(progress.on_stage, progress.on_epoch, progress.on_batch)
+        own = step_runner.library, step_runner.store, step_runner.device, step_runner.beside
+        yield LocalExecutor(StepRunner(*own, watch, study.checkpoint_minutes, study.oracle_seconds))
+        return
+    config = WorkerConfig(
+        str(execution.store.resolve()),
+        str(study.beside),
+        execution.device,
+        study.checkpoint_minutes,
+        study.oracle_seconds,
+        environment(step_runner.device),
+        current_readers(),
+    )
+    opened = (
+        remote_client(execution.scheduler, execution.security)
+        if execution.scheduler
+        else local_client(workers, execution.device, execution.workers_per_gpu)
+    )
+    with opened as client:
+        yield DaskExecutor(client, config, progress.on_any_epoch)
+
+
+def stored_results(
+    study: Study, root: Path, device_name: str, progress: Progress
+) -> tuple[list[RunResult], ImageLibrary]:
+    """What the store holds of a study's runs, in its order, and the images of the study; nothing is trained.
+
+    Raises:
+        ImilSimError: the images cannot be used, there is no such store, or it holds no run of the study.
+    """
+    if not root.is_dir():
+        raise UsageError(f'there is no store "{root}"; run the study first, or name the store with --store')
+    device, store = find_device(device_name), Store(root, lambda entry: None)
+    library = ImageLibrary(study.beside, root / "images", progress.count)
+    found = []
+    for arm, run in study.runs():
+        held = recorded(store, run_key(run, library.of_run(run).fingerprints, device))
+        if held is not None:
+            found.append(RunResult(arm, run.seed, *held))
+    if not found:
+        raise UsageError(
+            f"the store {root} holds no run of study {study.name} as its file stands now (device {device.type}): "
+            "`imil-sim run` makes them"
+        )
+    return found, library
