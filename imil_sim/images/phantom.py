@@ -20,8 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.images.cache import Pictures
-from imil_sim.images.image_set import ImageSet, MaskSet
+from imil_sim.images.image_set import ImageSet, MaskSet, Pictures
 from imil_sim.seeds import stream
 from imil_sim.study.spec import PhantomSource
 
