@@ -26,8 +26,7 @@ import numpy as np
 
 from benchmarks.ten_arms import FEEDBACK_ARMS, LARGER, SMOKE, Size, write_study
 from benchmarks.verdict import SMOKE_WARNING, heading, line, machine
-from imil_sim.images.phantom import phantom
-from imil_sim.study.spec import PhantomSource
+from imil_sim.images.phantom import PhantomSource, phantom
 
 TARGET = 6.0
 """Times faster, each as its user would run it: imil-sim in bf16 as in the shipped studies, Lightning's defaults."""

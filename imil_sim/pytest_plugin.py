@@ -142,8 +142,7 @@ def imil_phantom() -> Callable[..., ImageSet]:
     drawn: dict[str, ImageSet] = {}
 
     def images(**fields: Any) -> ImageSet:
-        from imil_sim.images.phantom import phantom
-        from imil_sim.study.spec import PhantomSource
+        from imil_sim.images.phantom import PhantomSource, phantom
 
         source = PhantomSource.model_validate({"source": "phantom", **fields})
         if source.text not in drawn:

@@ -48,6 +48,11 @@ class Part:
     target: str
     """``module:object``."""
 
+    @property
+    def guest(self) -> bool:
+        """Whether another package than imil-sim offers it."""
+        return self.distribution.partition(" ")[0] != "imil-sim"
+
 
 def parts(kind: str) -> tuple[Part, ...]:
     """Every installed part of a kind, by name; a name that two packages claim is there twice."""

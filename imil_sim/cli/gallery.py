@@ -19,12 +19,12 @@ from imil_sim.feedback.registry import load, options_of
 from imil_sim.feedback.selection import Selection
 from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
+from imil_sim.images.phantom import PhantomSource
 from imil_sim.registry import parts
 from imil_sim.report.figures.style import png_of
 from imil_sim.report.files import write_whole
 from imil_sim.report.gallery import GalleryRow, gallery
 from imil_sim.seeds import stream
-from imil_sim.study.spec import PhantomSource
 
 QUESTIONS = 10
 """About as many images of the last class as of the others, the former first in need of an answer."""

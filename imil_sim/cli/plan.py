@@ -25,7 +25,7 @@ from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
 from imil_sim.engine.tree import Alike, Line, Tree, grouped, trees_of
 from imil_sim.errors import MissingData
-from imil_sim.study.spec import PhantomSource, RunSpec
+from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import Study
 from imil_sim.training.numerics import cpu_count, find_device, gpu_count
 
@@ -102,7 +102,7 @@ def look_ahead(study: Study, store: Path, device_name: str) -> Outlook:
     def images(run: RunSpec) -> int | None:
         if not unseen:
             return len(library.of_run(run).train)
-        return run.arm.images.train if isinstance(run.arm.images, PhantomSource) else None
+        return getattr(run.arm.images, "train", None)
 
     taking = estimate(plan, runs, images, lambda arm: time_steps(arm, device))
     processes = gpu_count() if device.type == "cuda" else cpu_count()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
+
 from imil_sim.errors import DataError, did_you_mean
 from imil_sim.images.listing import (
     IMAGE_SUFFIXES,
@@ -14,11 +16,22 @@ from imil_sim.images.listing import (
     set_problems,
     visible,
 )
+from imil_sim.images.source import FileSource
 from imil_sim.study.paths import resolve
-from imil_sim.study.spec import FolderSource
 
 NORMAL = ("normal", "negative", "healthy", "no finding", "no_finding", "no-finding")
 """Names of the class without disease, whatever their case."""
+
+
+class FolderSource(FileSource):
+    """One folder a class, named for the class; in the order of their names, one called normal first, unless given."""
+
+    path: str = Field(description="Folder of class folders; relative to IMIL_SIM_DATA or the study.")
+    classes: tuple[str, ...] | None = Field(None, description="Class folders in order, the positive one last.")
+
+    def list_files(self, beside: Path | None = None) -> Listing:
+        """The listing, see `list_folder`."""
+        return list_folder(self, beside)
 
 
 def list_folder(source: FolderSource, beside: Path | None = None) -> Listing:

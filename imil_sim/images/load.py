@@ -15,32 +15,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.errors import DataError
+from imil_sim.errors import DataError, PartError
 from imil_sim.images.decode import Conversion, decode_gray, decode_mask, shrink, shrink_mask
-from imil_sim.images.folder import list_folder
 from imil_sim.images.image_set import ImageSet, MaskSet, Pictures
 from imil_sim.images.listing import Entry, Listing, counted, refusal
-from imil_sim.images.manifest import list_manifest
-from imil_sim.images.montgomery import list_montgomery
-from imil_sim.images.phantom import PHANTOM_REVISION, draw, phantom
-from imil_sim.images.shenzhen import list_shenzhen
-from imil_sim.study.spec import (
-    AnySource,
-    FolderSource,
-    ManifestSource,
-    MontgomerySource,
-    PhantomSource,
-    ShenzhenSource,
-    content_key,
-)
+from imil_sim.images.source import DrawnSource, FileSource
+from imil_sim.study.spec import Source, content_key
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is."""
 
 Keep: TypeAlias = Callable[[str, Callable[[], Pictures]], Pictures]
 """Gives the decoded pictures that were kept under a key; where there are none, makes them and keeps them."""
-
-FileSource: TypeAlias = ShenzhenSource | MontgomerySource | FolderSource | ManifestSource
 
 MOST_THREADS = 8
 
@@ -56,7 +42,7 @@ _TOLD: dict[Conversion, str] = {
 
 
 def load_images(
-    source: AnySource,
+    source: Source,
     *,
     beside: Path | None = None,
     keep: Keep = lambda key, make: make(),
@@ -77,8 +63,8 @@ def load_images(
     Raises:
         DataError: the source is missing or something in it cannot be used; every fault is in the one message.
     """
-    if isinstance(source, PhantomSource):
-        return phantom(source, keep(cache_key(source), lambda: draw(source)))
+    if isinstance(source, DrawnSource):
+        return source.image_set(keep(cache_key(source), source.draw))
     listing = list_source(source, beside)
 
     def make() -> Pictures:
@@ -93,30 +79,27 @@ def load_images(
     return _image_set(listing, keep(key, make))
 
 
-def list_source(source: FileSource, beside: Path | None = None) -> Listing:
+def list_source(source: Source, beside: Path | None = None) -> Listing:
     """What ``source`` holds on disk; no picture is opened.
 
     Raises:
         DataError: the source is missing, or is not laid out as its kind must be.
+        PartError: it is a guest's that neither lists files nor draws.
     """
-    match source:
-        case ShenzhenSource():
-            return list_shenzhen(source, beside)
-        case MontgomerySource():
-            return list_montgomery(source, beside)
-        case FolderSource():
-            return list_folder(source, beside)
-        case ManifestSource():
-            return list_manifest(source, beside)
+    if not isinstance(source, FileSource):
+        raise PartError(
+            f'image source "{source.source}" is neither a FileSource nor a DrawnSource', "sources", source.source
+        )
+    return source.list_files(beside)
 
 
-def source_files(source: AnySource, beside: Path | None = None) -> tuple[Path, ...]:
+def source_files(source: Source, beside: Path | None = None) -> tuple[Path, ...]:
     """Every file that the images of ``source`` are read from; none for images that are drawn.
 
     Raises:
         DataError: as `list_source`.
     """
-    if isinstance(source, PhantomSource):
+    if isinstance(source, DrawnSource):
         return ()
     listing = list_source(source, beside)
     table = (listing.root,) if listing.root.is_file() else ()
@@ -124,20 +107,20 @@ def source_files(source: AnySource, beside: Path | None = None) -> tuple[Path, .
     return (*table, *(entry.path for entry in listing.entries), *masks)
 
 
-def cache_key(source: AnySource, beside: Path | None = None) -> str:
+def cache_key(source: Source, beside: Path | None = None) -> str:
     """The key under which the decoded pictures of ``source`` are kept: 64 hex digits over all that they depend on.
 
     Raises:
         DataError: as `list_source`.
         OSError: a file has gone.
     """
-    if isinstance(source, PhantomSource):
+    if isinstance(source, DrawnSource):
         recipe = source.model_dump(mode="json")
-        return content_key([PICTURES_REVISION, cv2.__version__, np.__version__, PHANTOM_REVISION, recipe])
+        return content_key([PICTURES_REVISION, cv2.__version__, np.__version__, source.revision, recipe])
     return _listing_key(source, list_source(source, beside))
 
 
-def _listing_key(source: FileSource, listing: Listing) -> str:
+def _listing_key(source: Source, listing: Listing) -> str:
     """Over the source spec, and path, size and times of every file: an altered file has another time."""
     files = [
         [entry.id, _stamp(entry.path), sorted((name, list(map(_stamp, paths))) for name, paths in entry.masks.items())]

@@ -11,11 +11,39 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pydantic import Field
+
 from imil_sim.errors import DataError, did_you_mean
 from imil_sim.images.listing import Entry, Listing, set_problems
+from imil_sim.images.source import FileSource
 from imil_sim.images.table import Table, read_table
 from imil_sim.study.paths import resolve
-from imil_sim.study.spec import ManifestSource
+
+
+class ManifestSource(FileSource):
+    """A CSV file with a row an image."""
+
+    path: str = Field(description="The CSV file; relative to IMIL_SIM_DATA or the study.")
+    image_folder: str = Field(".", description="Folder of the images, relative to the CSV file.")
+    image_column: str = Field("image", description="Column of the image's file.")
+    label_column: str = Field("label", description="Column of the class.")
+    classes: tuple[str, ...] | None = Field(
+        None, description="Class names in order; labels in the file are these names, or 0, 1, ..."
+    )
+    split_column: str | None = Field(None, description="Column that says train or test.")
+    test_value: str = Field("test", description="Value of the split column that means test; all others are training.")
+    group_column: str | None = Field(None, description="Column of the patient; a split never tears a group apart.")
+    attribute_columns: tuple[str, ...] = Field(
+        (), description="Columns that describe an image and that only the report looks at."
+    )
+    mask_columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Mask name (lung, lesion) to the column that names the mask's file, relative to the CSV file.",
+    )
+
+    def list_files(self, beside: Path | None = None) -> Listing:
+        """The listing, see `list_manifest`."""
+        return list_manifest(self, beside)
 
 
 def list_manifest(source: ManifestSource, beside: Path | None = None) -> Listing:

@@ -12,13 +12,25 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pydantic import Field
+
 from imil_sim.images.listing import Entry, Listing, counted, image_files, set_problems, strangers, subfolder
+from imil_sim.images.source import FileSource
 from imil_sim.study.paths import resolve
-from imil_sim.study.spec import MontgomerySource
 
 CLASS_NAMES = ("normal", "TB")
 
 _NAME = re.compile(r"MCUCXR_\d+_(\d+)")
+
+
+class MontgomerySource(FileSource):
+    """Montgomery County X-rays (Jaeger et al. 2014), ``CXR_png/MCUCXR_NNNN_L.png``, with ``ManualMask/``."""
+
+    path: str = Field("montgomery", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
+
+    def list_files(self, beside: Path | None = None) -> Listing:
+        """The listing, see `list_montgomery`."""
+        return list_montgomery(self, beside)
 
 
 def list_montgomery(source: MontgomerySource, beside: Path | None = None) -> Listing:

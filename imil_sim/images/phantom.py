@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, model_validator
 
 from imil_sim.images.image_set import ImageSet, MaskSet, Pictures
+from imil_sim.images.source import DrawnSource
 from imil_sim.seeds import stream
-from imil_sim.study.spec import PhantomSource
+from imil_sim.study.spec import MOST_IMAGES, MOST_PIXELS, MOST_SIDE, Fraction
 
 Part = Literal["train", "test"]
 Marker = Literal["L", "R"]
@@ -30,7 +32,7 @@ Points = NDArray[np.float64]
 """(..., 2): x and y in chest coordinates, unless the text says picture."""
 Layer = NDArray[np.uint8]
 """(side, side): a canvas on which shapes are drawn, 255 full."""
-Field = NDArray[np.float32]
+Plane = NDArray[np.float32]
 """(size, size): one number a pixel of the image."""
 
 PHANTOM_REVISION = 1
@@ -55,6 +57,44 @@ class Image:
     """Both lungs, without what heart, mediastinum and diaphragm cover; lesions belong to the lung they lie in."""
     lesion: NDArray[np.bool_]
     """All lesions, cut to the lungs; empty on a normal image."""
+
+
+class PhantomSource(DrawnSource):
+    """Procedural chest images with exact masks; nothing is read from disk."""
+
+    revision: ClassVar[int] = PHANTOM_REVISION
+
+    size: int = Field(64, ge=16, le=MOST_SIDE, description="Height and width of the images, pixels.")
+    train: int = Field(400, ge=4, le=MOST_IMAGES, description="Training images, half of them TB.")
+    test: int = Field(200, ge=4, le=MOST_IMAGES, description="Test images, half of them TB.")
+    seed: int = Field(0, ge=0, description="Seed of the images: the set is the same for every run of a study.")
+    conspicuity: PositiveFloat = Field(1.0, le=1_000_000, description="Contrast of the lesions; smaller is harder.")
+    marker_train: Fraction | None = Field(
+        None, description="Share of training images whose side marker agrees with the label; none: no marker at all."
+    )
+    marker_test: Fraction | None = Field(None, description="The same for test images; 0.5 makes the marker useless.")
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> PhantomSource:
+        if (pixels := (self.train + self.test) * self.size**2) > MOST_PIXELS:
+            raise ValueError(
+                f"train and test have {pixels:,} pixels, more than {MOST_PIXELS:,}; draw fewer or smaller ones"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _markers_together(self) -> PhantomSource:
+        if (self.marker_train is None) != (self.marker_test is None):
+            raise ValueError("marker_train and marker_test go together: give both, or neither")
+        return self
+
+    def draw(self) -> Pictures:
+        """The pictures, see `draw`."""
+        return draw(self)
+
+    def image_set(self, pictures: Pictures) -> ImageSet:
+        """The set of them, see `phantom`."""
+        return phantom(self, pictures)
 
 
 def phantom(source: PhantomSource, drawn: Pictures | None = None) -> ImageSet:
@@ -216,7 +256,7 @@ class _Plate:
         reach = round(radius * self.side * (1 << _SUBPIXEL_BITS))
         cv2.circle(layer, (x, y), reach, value, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
-    def coverage(self, layer: Layer, blur: float = 0.0) -> Field:
+    def coverage(self, layer: Layer, blur: float = 0.0) -> Plane:
         """The layer averaged over the pixels of the image, in [0, 1], softened by ``blur`` sides of the picture."""
         if blur * _COARSE > 1:  # so soft a shape holds no detail that the coarse canvas would lose, and it is cheap
             coarse = cv2.resize(layer, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
@@ -225,17 +265,17 @@ class _Plate:
         return _unit(cv2.resize(fine, (self.size, self.size), interpolation=cv2.INTER_AREA))
 
 
-def _unit(layer: NDArray[np.generic]) -> Field:
+def _unit(layer: NDArray[np.generic]) -> Plane:
     return layer.astype(np.float32) * np.float32(1 / 255)
 
 
-def _blurred(field: Field, blur: float) -> Field:
+def _blurred(field: Plane, blur: float) -> Plane:
     """The field softened by ``blur`` sides of the picture, on the coarse canvas."""
     coarse = _resized(field, _COARSE)
     return np.asarray(cv2.GaussianBlur(coarse, (0, 0), blur * _COARSE), np.float32)
 
 
-def _resized(field: Field, size: int) -> Field:
+def _resized(field: Plane, size: int) -> Plane:
     """The field at another size."""
     way = cv2.INTER_CUBIC if size > field.shape[0] else cv2.INTER_AREA
     return np.asarray(cv2.resize(field, (size, size), interpolation=way), np.float32)
@@ -359,7 +399,7 @@ def _central(chest: _Chest) -> Points:
     return np.concatenate([_curve(left), _curve(right)[::-1]])
 
 
-def _healthy(rng: np.random.Generator, plate: _Plate, chest: _Chest, lung: Field) -> Field:
+def _healthy(rng: np.random.Generator, plate: _Plate, chest: _Chest, lung: Plane) -> Plane:
     """Water-equivalent thickness, about 0 to 3, of the image without lesions."""
     body = plate.coverage(_body_layer(rng, plate, chest), 0.004)
     wall = np.clip(0.04 + 1.0 * _resized(_blurred(body, 0.03), plate.size), 0, 1)
@@ -393,7 +433,7 @@ def _body_layer(rng: np.random.Generator, plate: _Plate, chest: _Chest) -> Layer
     return layer
 
 
-def _breasts(rng: np.random.Generator, plate: _Plate) -> Field:
+def _breasts(rng: np.random.Generator, plate: _Plate) -> Plane:
     layer = plate.blank()
     low, radius = rng.uniform(0.58, 0.66), rng.uniform(0.11, 0.15)
     for side in (-1, 1):
@@ -401,7 +441,7 @@ def _breasts(rng: np.random.Generator, plate: _Plate) -> Field:
     return plate.coverage(layer, 0.014) * np.float32(rng.uniform(0.1, 0.24))
 
 
-def _central_shadow(rng: np.random.Generator, plate: _Plate, chest: _Chest) -> Field:
+def _central_shadow(rng: np.random.Generator, plate: _Plate, chest: _Chest) -> Plane:
     """Heart, mediastinum, spine with its discs, windpipe, hila, and what lies below the diaphragm."""
     heart, spine, low, hila, dark = (plate.blank() for _ in range(5))
     plate.fill(heart, _central(chest), 255)
@@ -448,7 +488,7 @@ def _stomach_bubble(rng: np.random.Generator, plate: _Plate, chest: _Chest, dark
 # ---------------------------------------------------------------------------------------------------------- details
 
 
-def _bones(rng: np.random.Generator, plate: _Plate, chest: _Chest) -> Field:
+def _bones(rng: np.random.Generator, plate: _Plate, chest: _Chest) -> Plane:
     """Ribs behind and, fainter, in front; collar bones; shoulder blades; heads of the upper arms."""
     back, front, girdle = plate.blank(), plate.blank(), plate.blank()
     shift, tilt = rng.normal(0, 0.01), rng.uniform(0.85, 1.2)
@@ -503,7 +543,7 @@ def _girdle(rng: np.random.Generator, plate: _Plate, layer: Layer) -> None:
         plate.line(layer, [_mirrored(np.array([(0.41, 0.2), (0.47, 0.36), (0.56, 0.7)]), side)], 0.05, 140)
 
 
-def _vessels(rng: np.random.Generator, plate: _Plate, chest: _Chest) -> Field:
+def _vessels(rng: np.random.Generator, plate: _Plate, chest: _Chest) -> Plane:
     """Two generations of vessels that leave the hila, taper, and cross the lungs; some seen end on."""
     layer, ends = plate.blank(), plate.blank()
     trunks = np.concatenate([_fan(rng, chest, side) for side in (-1, 1)])
@@ -544,7 +584,7 @@ def _twigs(rng: np.random.Generator, trunks: Points, at: int) -> Points:
     return np.asarray(trunks[:, at, None] + reach * heading[:, None] + wander * (reach > 0))
 
 
-def _incidental(rng: np.random.Generator, plate: _Plate, chest: _Chest) -> Field:
+def _incidental(rng: np.random.Generator, plate: _Plate, chest: _Chest) -> Plane:
     """What is no disease but may look like it: nipples, old calcified specks, a callus on a rib, a veiled apex."""
     sharp, soft = plate.blank(), plate.blank()
     if rng.random() < 0.35:
@@ -570,7 +610,7 @@ def _inside(rng: np.random.Generator, chest: _Chest, side: int, y: float) -> Poi
     return np.array([side * (near + rng.uniform(0.2, 0.84) * (far - near)), y])
 
 
-def _clouds(rng: np.random.Generator, size: int) -> Field:
+def _clouds(rng: np.random.Generator, size: int) -> Plane:
     """Uneven aeration of the lungs at three scales: the ground from which an infiltrate must stand out."""
     cells = [rng.standard_normal((n, n)).astype(np.float32) for n in (6, 12, 24)]
     weights = (0.04, 0.035, 0.03)
@@ -595,16 +635,16 @@ class _Opacity:
     """Added thickness at the centre, or in the wall."""
     bulges: NDArray[np.float64]
     """(2, 4): amplitude and phase of the outline's harmonics 2 to 5."""
-    patches: Field
+    patches: Plane
     """(8, 8): unevenness of an infiltrate."""
     wall: float
     """Thickness of a cavity's wall, in radii."""
 
 
 class _Shape(NamedTuple):
-    thickness: Field
+    thickness: Plane
     """1 at the centre, or in the wall of a cavity."""
-    inside: Field
+    inside: Plane
     """Share of the pixel inside the contour."""
 
 
@@ -666,7 +706,7 @@ def _shape(plate: _Plate, opacity: _Opacity) -> _Shape:
     return _Shape(np.asarray(small, np.float32), plate.coverage(inside))
 
 
-def _profile(opacity: _Opacity, distance: Field, x: Field, y: Field) -> Field:
+def _profile(opacity: _Opacity, distance: Plane, x: Plane, y: Plane) -> Plane:
     """Thickness at a distance in radii; ``x`` and ``y`` in [-1, 1] place the patches of an infiltrate."""
     if opacity.kind == "infiltrate":
         across, down = np.broadcast_arrays((x + 1) * 3.5, (y + 1) * 3.5)
@@ -679,7 +719,7 @@ def _profile(opacity: _Opacity, distance: Field, x: Field, y: Field) -> Field:
     return np.asarray(rim - 1.25 * hollow, np.float32)
 
 
-def _marked(coverage: Field) -> NDArray[np.bool_]:
+def _marked(coverage: Plane) -> NDArray[np.bool_]:
     """Pixels at least half covered; the most covered one where none is."""
     return np.asarray(coverage >= min(0.5, float(coverage.max())), np.bool_) & (coverage > 0)
 
@@ -698,7 +738,7 @@ def _exposure(rng: np.random.Generator) -> _Exposure:
     return _Exposure(rng.uniform(0.92, 1.08), rng.uniform(6, 24), rng.uniform(240, 254), rng.uniform(0.94, 1.08))
 
 
-def _developed(thickness: Field, exposure: _Exposure) -> Field:
+def _developed(thickness: Plane, exposure: _Exposure) -> Plane:
     """Gray levels: the more thickness, the less reaches the image, and the brighter it is."""
     size = thickness.shape[0]
     thickness = np.maximum(thickness, np.float32(0.02))
@@ -707,7 +747,7 @@ def _developed(thickness: Field, exposure: _Exposure) -> Field:
     return np.asarray(exposure.fog + (exposure.white - exposure.fog) * shade, np.float32)
 
 
-def _grains(rng: np.random.Generator, size: int) -> Field:
+def _grains(rng: np.random.Generator, size: int) -> Plane:
     """Grain of the image, gray levels: 256 x 256 grains whatever the size, so a larger pixel averages over more."""
     level = np.float32(rng.uniform(1.5, 4.0))
     grains = rng.standard_normal((_GRAINS, _GRAINS), np.float32)
@@ -722,7 +762,7 @@ _LETTERS: dict[Marker, list[list[tuple[float, float]]]] = {
 """The strokes of each letter, in heights of the letter from its top left."""
 
 
-def _glyph(rng: np.random.Generator, marker: Marker, size: int) -> Field:
+def _glyph(rng: np.random.Generator, marker: Marker, size: int) -> Plane:
     """Share of marker in each pixel: a lead letter in the top corner of the patient's own side."""
     plate = _Plate(size, np.eye(2, 3))
     layer = plate.blank()

@@ -16,16 +16,28 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import Field
+
 from imil_sim.images.listing import Entry, Listing, counted, image_files, set_problems, strangers, subfolder
+from imil_sim.images.source import FileSource
 from imil_sim.images.table import read_table
 from imil_sim.study.paths import resolve
-from imil_sim.study.spec import ShenzhenSource
 
 CLASS_NAMES = ("normal", "TB")
 METADATA = "shenzhen_metadata.csv"
 ATTRIBUTES = ("sex", "age", "findings")
 
 _NAME = re.compile(r"CHNCXR_\d+_(\d+)")
+
+
+class ShenzhenSource(FileSource):
+    """Shenzhen Hospital X-rays (Jaeger et al. 2014), ``CXR_png/CHNCXR_NNNN_L.png``, with the masks that lie beside."""
+
+    path: str = Field("shenzhen", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
+
+    def list_files(self, beside: Path | None = None) -> Listing:
+        """The listing, see `list_shenzhen`."""
+        return list_shenzhen(self, beside)
 
 
 def list_shenzhen(source: ShenzhenSource, beside: Path | None = None) -> Listing:

@@ -1,7 +1,6 @@
 """A report as a whole: statements, tables and pictures in the order in which they are read.
 
-Tables and figures are parts, found by the registry (`parts.built`). Figures that are no parts yet are given beside
-them, and left out as soon as an installed part makes one of the same name.
+Tables and figures are parts, found by the registry (`parts.built`).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from imil_sim.report.findings import Finding, Findings, findings
 from imil_sim.report.page import words
 from imil_sim.report.parts import GROUPS, ReportData, built
 from imil_sim.report.tables.feedback import Replayed
-from imil_sim.report.tables.text import interval
+from imil_sim.report.tables.text import interval, made_by_sweeps
 from imil_sim.stats import metric_named
 from imil_sim.text import DIGITS, number
 
@@ -31,7 +30,6 @@ MOST_ROWS = 10
 def assemble(
     analysis: Analysis,
     frame_by_set: Mapping[str, pd.DataFrame],
-    pictures: Mapping[str, Sequence[Picture]] | None = None,
     replayed: Sequence[Replayed] = (),
     shown: Mapping[str, Sequence[Any]] | None = None,
 ) -> Document:
@@ -40,7 +38,6 @@ def assemble(
     Args:
         analysis: the study with the numbers of all its runs.
         frame_by_set: the `results_table` of every test set of the analysis.
-        pictures: figures that are no parts yet, by the group of `parts.GROUPS` they belong to.
         replayed: the runs whose oracle replayed a session.
         shown: what only the images can show, for the figure parts that draw it, see `ReportData`.
 
@@ -49,20 +46,18 @@ def assemble(
         PartError: an installed table or figure cannot be imported.
     """
     data = ReportData(analysis, frame_by_set, shown or {}, replayed)
-    groups = built(data)
-    made = {(type(part), part.name) for parts in groups.values() for part in parts}
-    for group, part in ((group, one) for group, of in (pictures or {}).items() for one in of):
-        if (type(part), part.name) not in made:
-            groups.setdefault(_GROUP_OF.get(group, group), []).append(part)
+    parts_built = built(data)
+    groups = parts_built.groups
     found = findings(analysis)
     said = {"comparisons": words.comparisons(found)}
-    plot = next((part for part in groups["comparisons"] if part.name == f"forest-{found.conclusion.metric}"), None)
+    forest = next((part for part in groups["comparisons"] if part.name == f"forest-{found.conclusion.metric}"), None)
+    plot = parts_built.lead or forest
     lead = [part for part in (plot, _first_table(analysis, found)) if part is not None]
     parts = {group: [part for part in of if part is not plot] for group, of in groups.items()}
     return Document(
         name=analysis.study.name,
         title=analysis.study.title or analysis.study.name,
-        statements=(words.conclusion(found),),
+        statements=(words.conclusion(found), *words.sweeps(found)),
         sections=tuple(
             Section(group, title, parts=_figures_first(parts[group]), statements=said.get(group, ()))
             for group, title in GROUPS.items()
@@ -77,7 +72,8 @@ def assemble(
 def _first_table(analysis: Analysis, found: Findings) -> Table | None:
     """The table of the first screen: at most `MOST_ROWS` arms, as in the paper's Table 1, and what is planned of them.
 
-    Arms that no plan names come last, and are the first to be left out; the reference leads.
+    The reference leads; arms that no plan names come last and are the first to be left out. Of a sweep only what is
+    planned and the best setting stand there.
     """
     of = analysis.sets.get("main")
     if of is None:
@@ -85,7 +81,10 @@ def _first_table(analysis: Analysis, found: Findings) -> Table | None:
     metric, reference = found.conclusion.metric, analysis.study.reference
     planned = {(one.arm, one.reference): one for one in found.conclusion.planned}
     others = [pair for pair in planned if pair[1] != reference]
-    arms = sorted(analysis.arms, key=lambda arm: (arm != reference, (arm, reference) not in planned))
+    swept = made_by_sweeps(analysis) - {one.best for one in found.sweeps} - {arm for arm, _ in planned}
+    arms = sorted(set(analysis.arms) - swept, key=lambda arm: (
+        arm != reference, (arm, reference) not in planned, analysis.place(arm)
+    ))  # fmt: skip
     arms = arms[: max(1, MOST_ROWS - len(others))]
     values = {name: of.arms[name] for name in ("accuracy", "auroc", "ece_top_label") if name in of.arms}
     rows: list[tuple[Cell, ...]] = [
@@ -100,7 +99,9 @@ def _first_table(analysis: Analysis, found: Findings) -> Table | None:
         Column(f"Δ {_heading(metric)} (95% CI)"), Column("Holm p", DIGITS, never_zero=True),
     )  # fmt: skip
     left = len(analysis.arms) - len(arms)
-    note = f"Means over seeds; Δ is the difference from {reference}" + (f"; {left} more arms below." if left else ".")
+    note = f"Means over seeds; Δ is the difference from {reference}" + (
+        f"; {left} more arms stand under Arms." if left else "."
+    )
     return Table("first", "Arms, and their planned comparisons", columns, tuple(rows[:MOST_ROWS]), (note,))
 
 
@@ -115,13 +116,6 @@ def _difference(of: Finding | None) -> tuple[Cell, Cell]:
         return None, None
     low_to_high = interval(of.estimate)
     return number(of.estimate.value, signed=True) + (f" ({low_to_high})" if low_to_high else ""), of.p_adjusted
-
-
-_GROUP_OF = {
-    "differences": "comparisons", "seeds": "comparisons", "sweeps": "comparisons", "discrimination": "arms",
-    "augmentations": "arms",
-}  # fmt: skip
-"""Of the figures that are no parts yet."""
 
 
 def _figures_first(parts: Sequence[Part]) -> tuple[Part, ...]:

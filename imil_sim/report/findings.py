@@ -19,6 +19,7 @@ import numpy as np
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.controls import ABSTAIN, RANDOM_CELLS, same_number
 from imil_sim.report.power import OF_INTEREST, detectable, level_of, seeds_needed
+from imil_sim.report.sweeps import Effect
 from imil_sim.stats import PRIMARY, Comparison, Estimate, compare, metric_named
 from imil_sim.stats.contrast import FEWEST_SEEDS, flat_runs
 from imil_sim.study.record import Consultation, RunRecord
@@ -118,12 +119,30 @@ class Conclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class SweepFinding:
+    """What a sweep around one arm came to in the primary metric; exploratory."""
+
+    sweep: str
+    base: str
+    metric: str
+    n_arms: int
+    n_seeds: int
+    factors: tuple[tuple[str, Effect], ...]
+    """Every field that was moved with its largest effect over all arms that vary it, the strongest field first."""
+    best: str
+    """The arm with the best mean of them all; empty where no seed has a run of every arm."""
+    against: tuple[Finding, ...]
+    """It against the reference, its random cells and the placebo, where there are such."""
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """All that a study says."""
 
     conclusion: Conclusion
     exploratory: tuple[Finding, ...]
     """Arms against the reference or random cells that nobody planned to compare: leads, no findings."""
+    sweeps: tuple[SweepFinding, ...]
     further: Mapping[str, tuple[Finding, ...]]
     """By further test set, the planned comparisons there: secondary, without a claim."""
     cautions: tuple[Caution, ...]
@@ -148,6 +167,7 @@ def findings(analysis: Analysis) -> Findings:
     return Findings(
         conclusion=conclusion,
         exploratory=tuple(_exploratory(analysis, of)) if of else (),
+        sweeps=tuple(_sweeps(analysis, of)) if of else (),
         further={name: _secondary(analysis, other) for name, other in analysis.sets.items() if name != "main"},
         cautions=tuple(sorted(cautions, key=lambda one: CAUTIONS.index(one.kind))),
         asked=tuple(_asked(analysis)),
@@ -192,6 +212,22 @@ def _exploratory(analysis: Analysis, of: SetAnalysis) -> Iterator[Finding]:
     ]
     found += compare(of.components[metric], pairs, adjustment="benjamini-hochberg")
     return (_finding(analysis, of, one, "exploratory") for one in found if not math.isnan(one.primary.value))
+
+
+def _sweeps(analysis: Analysis, of: SetAnalysis) -> Iterator[SweepFinding]:
+    for one in of.sweeps:
+        if one.metric == primary_metric(of):
+            against = one.best.against.values() if one.best else ()
+            yield SweepFinding(
+                one.sweep, one.base, one.metric, len(one.arms), one.seeds,
+                tuple(
+                    (factor.field, max(factor.effects, key=lambda effect: abs(effect.primary.value)))
+                    for factor in one.factors
+                    if factor.effects and not math.isnan(factor.size)
+                ),
+                one.best.arm if one.best else "",
+                tuple(_finding(analysis, of, comparison, "exploratory") for comparison in against),
+            )  # fmt: skip
 
 
 def _finding(analysis: Analysis, of: SetAnalysis, one: Comparison, outcome: Outcome) -> Finding:
@@ -328,16 +364,17 @@ def _about_numbers(analysis: Analysis, of: SetAnalysis, conclusion: Conclusion) 
 def _about_feedback(analysis: Analysis) -> Iterator[Caution]:
     """Feedback that changed little, that was all about one class, or that no random cells stand beside."""
     consulting = _consulting(analysis)
-    groups: dict[tuple[int, str], list[tuple[str, list[int]]]] = {}
+    groups: dict[str, list[tuple[str, int, list[int]]]] = {}
     for arm, runs in consulting.items():
         requested = max(sum(one.requested for one in run) for run in runs)
         replaced = [sum(one.n_replaced for one in run) for run in runs]
         if sum(replaced) < ENOUGH * requested * len(runs):
-            groups.setdefault((requested, _why_not_replaced(runs)), []).append((arm, replaced))
-    for (requested, why), alike in groups.items():
-        counts = [count for _, replaced in alike for count in replaced]
-        details = {"requested": requested, "least": min(counts), "most": max(counts), "why": why}
-        yield Caution("few replaced", tuple(arm for arm, _ in alike), details)
+            groups.setdefault(_why_not_replaced(runs), []).append((arm, requested, replaced))
+    for why, alike in groups.items():
+        counts = [count for _, _, replaced in alike for count in replaced]
+        requests = sorted({requested for _, requested, _ in alike})
+        details = {"requested": requests, "least": min(counts), "most": max(counts), "why": why}
+        yield Caution("few replaced", tuple(arm for arm, _, _ in alike), details)
     for asked in _asked(analysis):
         total = sum(asked.by_class.values())
         if total and min(asked.by_class.values()) < ONE_SIDED * total:

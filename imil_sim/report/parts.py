@@ -80,13 +80,25 @@ class FigurePart:
     draw: Callable[[ReportData], Iterable[Picture | None]]
     """None, one or several pictures, in order; a None among them is left out."""
     place: int = 50
+    lead: bool = False
+    """Whether its first picture is the plot of the first screen; of several such parts the one with the first place."""
 
     def __post_init__(self) -> None:
         _check_group(self.section)
 
 
-def built(data: ReportData) -> dict[str, list[Table | Picture]]:
-    """What every installed part makes of a study, by group.
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What the installed parts make of a study."""
+
+    groups: dict[str, list[Table | Picture]]
+    """By group, in order."""
+    lead: Picture | None
+    """The plot of the first screen; None where no part draws one. It stands in its group too."""
+
+
+def built(data: ReportData) -> Built:
+    """What every installed part makes of a study.
 
     Raises:
         PartError: a part cannot be imported.
@@ -95,10 +107,15 @@ def built(data: ReportData) -> dict[str, list[Table | Picture]]:
         (part.place, name, part) for kind in ("tables", "figures") for name, part in registry.load_all(kind).items()
     ]
     groups: dict[str, list[Table | Picture]] = {group: [] for group in GROUPS}
+    lead = None
     for _, _, part in sorted(found, key=lambda one: one[:2]):
-        made = part.build(data) if isinstance(part, TablePart) else part.draw(data)
-        groups[part.section] += [one for one in made if one is not None]
-    return groups
+        if isinstance(part, TablePart):
+            groups[part.section] += [table for table in part.build(data) if table is not None]
+        else:
+            drawn = [picture for picture in part.draw(data) if picture is not None]
+            groups[part.section] += drawn
+            lead = drawn[0] if part.lead and drawn and lead is None else lead
+    return Built(groups, lead)
 
 
 def _check_group(section: str) -> None:

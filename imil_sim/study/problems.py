@@ -49,6 +49,8 @@ def wrong(found: Any) -> str:
     match kind:
         case "missing":
             return "is missing"
+        case "part":  # an unknown or broken one: `imil_sim.errors.PartError` has said it all
+            return str(found["msg"])
         case "literal_error":
             return f"must be {context['expected']} (found {shown(given)})"
         case "less_than_equal" if context["le"] > 1:

@@ -27,6 +27,10 @@ def study_schema() -> Schema:
     for table in defs.values():
         table.pop("required", None)  # an arm completes what the top of the file begins
     tables: dict[str, Schema] = arm["properties"]
+    defs |= {f"source.{each['properties']['source']['const']}": each for each in tables["images"]["anyOf"]}
+    chosen = {"anyOf": [_ref(name) for name in defs if name.startswith("source.")]}
+    tables["images"] |= chosen
+    tables["test_sets"]["patternProperties"] = {NAME_PATTERN: chosen}
     own = {**tables, "feedback": {**tables["feedback"], "anyOf": [_ref("FeedbackSpec"), {"const": False}]}}
     del own["feedback"]["$ref"]
     defs["arm"] = {

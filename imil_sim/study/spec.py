@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -20,12 +21,13 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     StringConstraints,
+    ValidationError,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 
 from imil_sim import registry
-from imil_sim.errors import did_you_mean
+from imil_sim.errors import PartError, did_you_mean
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -93,88 +95,73 @@ class Installed:
 
 
 class Source(Spec):
-    """What every image source has."""
+    """What every image source has; each is a part, a class below this one (see `imil_sim.images.source`)."""
 
+    source: str = Field(description="Name of an installed image source.")
     size: int = Field(224, ge=16, le=MOST_SIDE, description="Height and width every image is brought to, pixels.")
 
 
-class PhantomSource(Source):
-    """Procedural chest images with exact masks; nothing is read from disk."""
-
-    source: Literal["phantom"] = Field(description="The phantom's images.")
-    size: int = Field(64, ge=16, le=MOST_SIDE, description="Height and width of the images, pixels.")
-    train: int = Field(400, ge=4, le=MOST_IMAGES, description="Training images, half of them TB.")
-    test: int = Field(200, ge=4, le=MOST_IMAGES, description="Test images, half of them TB.")
-    seed: int = Field(0, ge=0, description="Seed of the images: the set is the same for every run of a study.")
-    conspicuity: PositiveFloat = Field(1.0, le=1_000_000, description="Contrast of the lesions; smaller is harder.")
-    marker_train: Fraction | None = Field(
-        None, description="Share of training images whose side marker agrees with the label; none: no marker at all."
-    )
-    marker_test: Fraction | None = Field(None, description="The same for test images; 0.5 makes the marker useless.")
-
-    @model_validator(mode="after")
-    def _fits_into_memory(self) -> PhantomSource:
-        if (pixels := (self.train + self.test) * self.size**2) > MOST_PIXELS:
-            raise ValueError(
-                f"train and test have {pixels:,} pixels, more than {MOST_PIXELS:,}; draw fewer or smaller ones"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _markers_together(self) -> PhantomSource:
-        if (self.marker_train is None) != (self.marker_test is None):
-            raise ValueError("marker_train and marker_test go together: give both, or neither")
-        return self
+def sources() -> dict[str, type[Source]]:
+    """Every installed image source by name, less those of packages that cannot be imported."""
+    found = {}
+    for name in registry.names("sources"):
+        with contextlib.suppress(PartError):
+            found[name] = source_class(name)
+    return found
 
 
-class ShenzhenSource(Source):
-    """Shenzhen Hospital X-rays (Jaeger et al. 2014), ``CXR_png/CHNCXR_NNNN_L.png``, with the masks that lie beside."""
+def source_class(name: str) -> type[Source]:
+    """The class of the installed image source of that name.
 
-    source: Literal["shenzhen"] = Field(description="The Shenzhen set.")
-    path: str = Field("shenzhen", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
-
-
-class MontgomerySource(Source):
-    """Montgomery County X-rays (Jaeger et al. 2014), ``CXR_png/MCUCXR_NNNN_L.png``, with ``ManualMask/``."""
-
-    source: Literal["montgomery"] = Field(description="The Montgomery set.")
-    path: str = Field("montgomery", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
+    Raises:
+        PartError: there is none, it cannot be imported, or it is no `Source`.
+    """
+    found = registry.load("sources", name)
+    if not (isinstance(found, type) and issubclass(found, Source)):
+        raise PartError(f'image source "{name}" is no class below imil_sim.images.Source', "sources", name)
+    return found
 
 
-class FolderSource(Source):
-    """One folder a class, named for the class; in the order of their names, one called normal first, unless given."""
+class _ByName:
+    """Reads a table as the image source that its field ``source`` names; the schema is a choice of all."""
 
-    source: Literal["folder"] = Field(description="Folders of image files.")
-    path: str = Field(description="Folder of class folders; relative to IMIL_SIM_DATA or the study.")
-    classes: tuple[str, ...] | None = Field(None, description="Class folders in order, the positive one last.")
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._read,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value, info: value.model_dump(mode=info.mode), info_arg=True
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        choices = []
+        for name, cls in sources().items():
+            choices.append(handler(cls.__pydantic_core_schema__))
+            table = handler.resolve_ref_schema(choices[-1])
+            table.pop("required", None)  # an arm completes what the top of the file begins
+            table["properties"]["source"] = {"const": name, "description": registry.summary(cls)}
+        return {"anyOf": choices}
+
+    def _read(self, value: Any) -> Source:
+        if isinstance(value, Source):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticKnownError("dict_type")
+        name = value.get("source")
+        try:
+            if not isinstance(name, str):
+                known = did_you_mean("", registry.names("sources"))
+                raise PartError(f"is missing. {known}" if name is None else "must be text", "sources", "")
+            cls = source_class(name)
+        except PartError as error:
+            wrong = PydanticCustomError("part", "{wrong}", {"wrong": str(error)})
+            where = InitErrorDetails(type=wrong, loc=("source",), input=name)
+            raise ValidationError.from_exception_data("source", [where]) from error
+        # As JSON, since pydantic's strict mode takes a JSON array for a tuple but never text for a number.
+        return cls.model_validate_json(json.dumps(value, default=str), strict=True)
 
 
-class ManifestSource(Source):
-    """A CSV file with a row an image."""
-
-    source: Literal["manifest"] = Field(description="A table of image files.")
-    path: str = Field(description="The CSV file; relative to IMIL_SIM_DATA or the study.")
-    image_folder: str = Field(".", description="Folder of the images, relative to the CSV file.")
-    image_column: str = Field("image", description="Column of the image's file.")
-    label_column: str = Field("label", description="Column of the class.")
-    classes: tuple[str, ...] | None = Field(
-        None, description="Class names in order; labels in the file are these names, or 0, 1, ..."
-    )
-    split_column: str | None = Field(None, description="Column that says train or test.")
-    test_value: str = Field("test", description="Value of the split column that means test; all others are training.")
-    group_column: str | None = Field(None, description="Column of the patient; a split never tears a group apart.")
-    attribute_columns: tuple[str, ...] = Field(
-        (), description="Columns that describe an image and that only the report looks at."
-    )
-    mask_columns: dict[str, str] = Field(
-        default_factory=dict,
-        description="Mask name (lung, lesion) to the column that names the mask's file, relative to the CSV file.",
-    )
-
-
-AnySource = Annotated[
-    PhantomSource | ShenzhenSource | MontgomerySource | FolderSource | ManifestSource, Field(discriminator="source")
-]
+AnySource = Annotated[Source, _ByName()]
 
 
 def _count_or_fraction(value: Any) -> Any:
@@ -202,7 +189,7 @@ class SplitSpec(Spec):
 
 
 class ModelSpec(Spec):
-    """The classifier, by torchvision's name."""
+    """The classifier: an installed model, or one of torchvision by its name there."""
 
     name: str = Field("resnet50", description="resnet10, resnet18, resnet50, densenet121, vit_b_16, swin_t, ...")
     weights: str = Field("none", description="none (from scratch), DEFAULT (torchvision's), or a local weights file.")
@@ -238,7 +225,7 @@ class TrainingSpec(Spec):
 class AugmentationSpec(Spec):
     """A baseline augmentation, applied to every training batch."""
 
-    name: Literal["none", "mixup", "cutmix", "cutout"] = Field("none", description="Which one.")
+    name: Annotated[str, Installed("augmentations")] = Field("none", description="Which one.")
     alpha: Annotated[float, Field(ge=1e-6, le=1_000_000)] | None = Field(
         None, description="Beta(alpha, alpha) of MixUp (0.2) and CutMix (1.0); none: those values."
     )
@@ -248,9 +235,9 @@ class AugmentationSpec(Spec):
 
     @model_validator(mode="after")
     def _alpha_is_of_blends(self) -> AugmentationSpec:
-        if self.alpha is not None and self.name not in ("mixup", "cutmix"):
+        if self.alpha is not None and self.name in ("none", "cutout"):
             raise ValueError(f'alpha belongs to mixup and cutmix, not to "{self.name}"')
-        if self.square != type(self).model_fields["square"].default and self.name != "cutout":
+        if self.square != type(self).model_fields["square"].default and self.name in ("none", "mixup", "cutmix"):
             raise ValueError(f'square belongs to cutout, not to "{self.name}"')
         return self
 
@@ -372,9 +359,14 @@ class ArmSpec(Spec):
 
     @cached_property
     def recipe(self) -> str:
-        """Canonical JSON of what each epoch depends on besides images, initial weights, seed and overlay."""
+        """Canonical JSON of what each epoch depends on besides images, initial weights, seed and overlay.
+
+        A guest's model or augmentation enters with the version of its package: another version trains anew.
+        """
         training = self.training.model_dump(mode="json", exclude={"epochs"})
-        return canonical([self.model.name, training, self.augmentation.model_dump(mode="json")])
+        named = (("models", self.model.name), ("augmentations", self.augmentation.name))
+        guests = [p.distribution for kind, name in named for p in registry.parts(kind) if p.name == name and p.guest]
+        return canonical([self.model.name, training, self.augmentation.model_dump(mode="json"), *guests])
 
     @cached_property
     def placeless(self) -> str:

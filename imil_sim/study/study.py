@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import tomllib
@@ -365,13 +366,6 @@ _DEEP = (
     f"at most {MOST_ORACLES})"
 )
 
-_SOURCES: dict[str, type[Spec]] = {
-    "phantom": specs.PhantomSource,
-    "shenzhen": specs.ShenzhenSource,
-    "montgomery": specs.MontgomerySource,
-    "folder": specs.FolderSource,
-    "manifest": specs.ManifestSource,
-}
 _TABLES: dict[str, type[Spec]] = {
     "split": specs.SplitSpec,
     "model": specs.ModelSpec,
@@ -398,22 +392,20 @@ def _checked(
     try:
         return model.model_validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
-        problems += [_problem(model, found, where, own or {}) for found in error.errors()]
+        problems += [_problem(model, found, where, own or {}, value) for found in error.errors()]
         return None
 
 
-def _problem(model: type[Spec], found: Any, where: str, own: Mapping[str, Any]) -> tuple[str, str]:
+def _problem(
+    model: type[Spec], found: Any, where: str, own: Mapping[str, Any], document: Mapping[str, Any]
+) -> tuple[str, str]:
     """Place and wording of one pydantic error; the place is the arm's only where the arm itself wrote something."""
-    kind, path = found["type"], _without_tag(found["loc"])
+    kind, path = found["type"], tuple(part for part in found["loc"] if part != "[key]")
     if kind == "extra_forbidden":
         key = str(path[-1])
         elsewhere = "" if model is SweepSpec else _elsewhere(key)
-        near = elsewhere or f". {did_you_mean(key, _fields(model, found['loc']))}"
+        near = elsewhere or f". {did_you_mean(key, _fields(model, path, document))}"
         wrong = f"there is no such field{near}"
-    elif kind in ("union_tag_invalid", "union_tag_not_found"):
-        path = (*path, "source")
-        asked = str(found.get("ctx", {}).get("tag", ""))
-        wrong = (f'there is no image source "{asked}". ' if asked else "is missing. ") + did_you_mean(asked, _SOURCES)
     elif kind == "string_pattern_mismatch":
         wrong = f"{_NAME} (found {shown(found['input'])})"
     else:
@@ -422,12 +414,6 @@ def _problem(model: type[Spec], found: Any, where: str, own: Mapping[str, Any]) 
         return where, wrong
     inside = where and _wrote(own, path[:-1] if kind == "missing" else path)
     return ".".join(([where] if inside else []) + [_key(str(part)) for part in path]), wrong
-
-
-def _without_tag(loc: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The keys of the file that lead to an error; pydantic adds the image source's kind, and ``[key]``."""
-    tag = {"images": 1, "test_sets": 2}.get(loc[0]) if loc else None
-    return tuple(part for i, part in enumerate(loc) if i != tag and part != "[key]")
 
 
 def _wrote(own: Any, path: tuple[Any, ...]) -> bool:
@@ -441,15 +427,16 @@ def _wrote(own: Any, path: tuple[Any, ...]) -> bool:
     return bool(path)
 
 
-def _fields(model: type[Spec], loc: tuple[Any, ...]) -> list[str]:
+def _fields(model: type[Spec], path: tuple[Any, ...], document: Mapping[str, Any]) -> list[str]:
     """The known neighbours of an unknown field."""
     if model is StudyHead:
-        if len(loc) > 1 and loc[0] == "check":
+        if len(path) > 1 and path[0] == "check":
             return list(CheckSpec.model_fields)
         return [*model.model_fields, *PARTS, "arms"]
-    sources = [_SOURCES[part] for part in loc[1:3] if part in _SOURCES] if loc[0] in ("images", "test_sets") else []
-    table = sources[-1] if sources else _TABLES.get(loc[0], model) if len(loc) > 1 else model
-    return list(table.model_fields)
+    if path[0] in ("images", "test_sets") and len(path) > 1:
+        table = functools.reduce(lambda inside, key: inside[key], path[:-1], document)
+        return list(specs.source_class(table["source"]).model_fields)
+    return list((_TABLES.get(path[0], model) if len(path) > 1 else model).model_fields)
 
 
 def _elsewhere(key: str) -> str:
@@ -457,8 +444,8 @@ def _elsewhere(key: str) -> str:
     top = (*StudyHead.model_fields, *PARTS, "arms", "sweeps")
     places = ["at the top of the study"] if key in top else []
     places += ["in [check]"] if key in CheckSpec.model_fields else []
-    sources = [name for name, model in _SOURCES.items() if key in model.model_fields]
-    if len(sources) == len(_SOURCES):
+    sources = [name for name, model in specs.sources().items() if key in model.model_fields]
+    if key in specs.Source.model_fields:
         places.append("in [images]")
     elif sources:
         places.append(f"in [images] with source {' or '.join(map(shown, sources))}")

@@ -1,4 +1,8 @@
-"""Classifiers by torchvision's name, with their initial weights drawn from the run's own stream."""
+"""Classifiers by name, with their initial weights drawn from the run's own stream.
+
+A model is a part (entry-point group ``imil_sim.models``): a function of classes, channels and image size that gives a
+module with one logit a class. Names that no package installs are torchvision's.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from imil_sim import registry
 from imil_sim.errors import DataError, StudyError, did_you_mean
 from imil_sim.seeds import torch_seed
 from imil_sim.study.paths import resolve
@@ -20,13 +25,22 @@ from imil_sim.training.cam import target_layer
 from imil_sim.training.numerics import drawing_from
 from imil_sim.training.vision import models
 
+CHANNELS = 3
+"""Of the images a model is given: the grey image, three times."""
+
 NEEDS_TWO_LOSSES = frozenset({"googlenet", "inception_v3"})
 """Left out: they answer with auxiliary outputs while training, which want a loss of their own."""
 
 
 def known_models() -> list[str]:
-    """The names `build` takes, sorted."""
-    return sorted((set(models.list_models(module=models)) | {"resnet10"}) - NEEDS_TWO_LOSSES)
+    """The names `build` takes, sorted: the installed models, and torchvision's."""
+    return sorted({*models.list_models(module=models), *registry.names("models")} - NEEDS_TWO_LOSSES)
+
+
+def resnet10(classes: int, channels: int, size: int) -> nn.Module:
+    """A ResNet with one basic block a stage, which torchvision lacks."""
+    resnet = models.resnet
+    return resnet.ResNet(resnet.BasicBlock, [1, 1, 1, 1], num_classes=classes)  # type: ignore[no-any-return]
 
 
 def check_model(spec: ModelSpec, beside: Path | None = None, *, size: int | None = None) -> None:
@@ -41,9 +55,9 @@ def check_model(spec: ModelSpec, beside: Path | None = None, *, size: int | None
         raise StudyError(f'model.name: "{spec.name}" trains with auxiliary losses, which this loop lacks; use another')
     if spec.name not in known_models():
         near = did_you_mean(spec.name, known_models())
-        raise StudyError(f'model.name: there is no model "{spec.name}" in torchvision. {near}')
-    if spec.weights == "DEFAULT" and spec.name == "resnet10":
-        raise StudyError('model.weights: torchvision has no weights for "resnet10"; use weights = "none" or a file')
+        raise StudyError(f'model.name: there is no model "{spec.name}", installed or of torchvision. {near}')
+    if spec.weights == "DEFAULT" and spec.name in registry.names("models"):
+        raise StudyError(f'model.weights: torchvision has no weights for "{spec.name}"; use weights = "none" or a file')
     local = _local_weights(spec, beside)
     if size is None:
         return
@@ -108,9 +122,9 @@ def build(spec: ModelSpec, *, classes: int, size: int, seed: int, beside: Path |
 
 
 def _untrained(name: str, classes: int, size: int) -> nn.Module:
-    if name == "resnet10":
-        resnet = models.resnet
-        return resnet.ResNet(resnet.BasicBlock, [1, 1, 1, 1], num_classes=classes)  # type: ignore[no-any-return]
+    if name in registry.names("models"):
+        made: nn.Module = registry.load("models", name)(classes, CHANNELS, size)
+        return made
     options: dict[str, Any] = {"image_size": size} if name.startswith("vit_") else {}
     try:
         return models.get_model(name, weights=None, num_classes=classes, **options)  # type: ignore[no-any-return]

@@ -23,7 +23,7 @@ from imil_sim.seeds import stream, torch_seed
 from imil_sim.study.record import EpochRow
 from imil_sim.study.spec import AugmentationSpec, ModelSpec, TrainingSpec
 from imil_sim.training import models
-from imil_sim.training.augment import augment_batch, augment_pixels
+from imil_sim.training.augment import Draw, augmentation
 from imil_sim.training.numerics import drawing_from
 from imil_sim.training.overlay import Overlay, TrainingRows
 
@@ -168,15 +168,16 @@ def _train_epoch(
     on_batch: Callable[[int, int], None],
 ) -> EpochRow:
     model.train()
+    augment = augmentation(recipe.augmentation)
     bf16 = recipe.training.precision == "bf16"
     parts = batches(order, recipe.training.batch_size)
     losses: list[Tensor] = []
     hits: list[Tensor] = []
     for number, indices in enumerate(parts):
-        draw = {"seed": recipe.seed, "epoch": epoch, "batch": number}
+        draw = Draw(recipe.seed, epoch, number)
         labels = rows.labels(indices)
-        pixels = augment_pixels(recipe.augmentation, rows.pixels(indices), **draw)
-        inputs, targets = augment_batch(recipe.augmentation, normalise(pixels), labels, classes, **draw)
+        inputs = normalise(augment.pixels(rows.pixels(indices), draw))
+        inputs, targets = augment.images(inputs, labels, classes, draw)
         stepped = step(model, optimizer, inputs, targets, bf16=bf16)
         losses.append(stepped.loss)
         hits.append((stepped.logits.argmax(1) == labels).sum())

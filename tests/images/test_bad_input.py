@@ -17,8 +17,12 @@ import pytest
 from numpy.typing import NDArray
 
 from imil_sim.errors import DataError
+from imil_sim.images.folder import FolderSource
 from imil_sim.images.load import load_images
-from imil_sim.study.spec import AnySource, FolderSource, ManifestSource, MontgomerySource, ShenzhenSource
+from imil_sim.images.manifest import ManifestSource
+from imil_sim.images.montgomery import MontgomerySource
+from imil_sim.images.shenzhen import ShenzhenSource
+from imil_sim.study.spec import AnySource
 
 IMAGE = "CXR_png/CHNCXR_0003_0.png"
 MASK = "masks/CHNCXR_0003_0_mask.png"

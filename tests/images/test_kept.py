@@ -14,7 +14,7 @@ from imil_sim.engine.data import ImageLibrary
 from imil_sim.images import load
 from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
-from imil_sim.study.spec import ShenzhenSource
+from imil_sim.images.shenzhen import ShenzhenSource
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from imil_sim.images.image_set import ImageSet
-from imil_sim.images.phantom import Image, image, phantom
-from imil_sim.study.spec import PhantomSource
+from imil_sim.images.phantom import Image, PhantomSource, image, phantom
 
 
 def images(**fields: object) -> ImageSet:
@@ -83,7 +82,7 @@ def test_same_seed_same_bytes_in_another_process_with_another_number_of_threads(
     """The fingerprint, masks and attributes included, is a function of the source."""
     program = (
         "import cv2; cv2.setNumThreads(1)\n"
-        "from imil_sim.images.phantom import phantom; from imil_sim.study.spec import PhantomSource\n"
+        "from imil_sim.images.phantom import PhantomSource, phantom\n"
         "s = PhantomSource(source='phantom', size=96, train=6, test=4, seed=3, marker_train=0.9, marker_test=0.5)\n"
         "print(phantom(s).fingerprint)"
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from imil_sim.images.load import load_images
+from imil_sim.images.manifest import ManifestSource
+from imil_sim.images.shenzhen import ShenzhenSource
 from imil_sim.images.split import split_images
 from imil_sim.images.summary import ClassCount, MaskCount, summarise
-from imil_sim.study.spec import ManifestSource, ShenzhenSource, SplitSpec
+from imil_sim.study.spec import SplitSpec
 
 
 def test_shenzhen(real_data: Path) -> None:

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from imil_sim.images.folder import FolderSource
 from imil_sim.images.load import load_images
-from imil_sim.images.phantom import phantom
-from imil_sim.study.spec import FolderSource, ManifestSource, MontgomerySource, PhantomSource, ShenzhenSource
+from imil_sim.images.manifest import ManifestSource
+from imil_sim.images.montgomery import MontgomerySource
+from imil_sim.images.phantom import PhantomSource, phantom
+from imil_sim.images.shenzhen import ShenzhenSource
 
 Save = Callable[[Path, NDArray[Any]], Path]
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from imil_sim.errors import DataError
 from imil_sim.images.image_set import ImageSet
-from imil_sim.images.phantom import phantom
+from imil_sim.images.phantom import PhantomSource, phantom
 from imil_sim.images.split import Split, split_images
-from imil_sim.study.spec import PhantomSource, SplitSpec
+from imil_sim.study.spec import SplitSpec
 
 
 def image_set(

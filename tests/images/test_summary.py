@@ -9,9 +9,9 @@ import pytest
 from imil_sim.images.duplicates import Duplicate, duplicates
 from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
+from imil_sim.images.shenzhen import ShenzhenSource
 from imil_sim.images.split import Split
 from imil_sim.images.summary import AttributeCount, ClassCount, MaskCount, summarise
-from imil_sim.study.spec import ShenzhenSource
 
 SPLIT = Split(train=np.array([1, 2, 3, 4, 7, 8, 9, 10]), test=np.array([0, 5, 6, 11]))
 

@@ -137,6 +137,21 @@ def test_a_further_test_set_claims_nothing(synthetic: Any) -> None:
     assert len(told.further["other"]) == len(told.conclusion.planned)
 
 
+def test_a_sweep_says_its_strongest_factor_and_its_best_setting(synthetic: Any) -> None:
+    sweeps = {"n": {"base": "lesions", "vary": {"feedback": {"num_outliers": [10, 20], "fill": ["mean", "black"]}}}}
+    analysis = analyse(*synthetic({**ARMS, "lesions@num_outliers=10,fill=black": 0.1}, 5, 60, sweeps=sweeps))
+    told = findings(analysis)
+    (one,) = told.sweeps
+    (result,) = [result for result in analysis.sets["main"].sweeps if result.metric == "auroc"]
+    assert (one.base, one.n_arms, one.n_seeds) == ("lesions", 4, 5)
+    assert [field for field, _ in one.factors] == [factor.field for factor in result.factors]
+    means = {arm: analysis.sets["main"].arms["auroc"][analysis.place(arm)].mean for arm in result.arms}
+    assert one.best == max(means, key=lambda arm: means[arm])
+    assert (one.against[0].reference, one.against[0].outcome) == ("baseline", "exploratory")
+    (sentence,) = words.sweeps(told)
+    assert one.best in sentence.text
+
+
 # ------------------------------------------------------------------------------------------------------------ cautions
 
 
@@ -173,7 +188,7 @@ def test_an_underpowered_study_says_how_many_seeds_it_would_take(synthetic: Any)
 def test_images_asked_for_and_not_replaced_are_a_caution_with_the_reason(synthetic: Any) -> None:
     told = found(*synthetic(ARMS, 5, 40))  # 4 of 20 questions asked
     one = next(one for one in told.cautions if one.kind == "few replaced" and "lesions" in one.arms)
-    assert (one.details["requested"], one.details["why"]) == (20, "short")
+    assert (one.details["requested"], one.details["why"]) == ([20], "short")
     assert one.details["most"] <= 3
 
     study, runs = synthetic(ARMS, 5, 40)
@@ -257,7 +272,7 @@ def test_every_finding_and_caution_has_words(synthetic: Any) -> None:
     ]  # fmt: skip
     for options in given:
         for effect in (0.0, 0.15, -0.15):
-            told = found(*synthetic({**ARMS, "lesions": effect, "placebo": abs(effect)}, images=60, **options))
+            told = found(*synthetic({**ARMS, "lesions": effect, "placebo": abs(effect)}, images=40, **options))
             said = [words.conclusion(told), *words.cautions(told), *words.comparisons(told)]
             for sentence in said:
                 assert sentence.text.endswith("."), sentence.text

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imil_sim.errors import UsageError
+from imil_sim.images.phantom import PhantomSource
 from imil_sim.report import results
 from imil_sim.report.results import arm_summary, results_table, run_row, timings_row, write_csv
 from imil_sim.stats import metric_names
 from imil_sim.study.record import Answer, Consultation, EpochRow, Predictions, RunRecord
-from imil_sim.study.spec import ArmSpec, PhantomSource, RunSpec
+from imil_sim.study.spec import ArmSpec, RunSpec
 
 ARM = ArmSpec(images=PhantomSource(source="phantom"))
 CONTRACT = [

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from imil_sim.images.folder import FolderSource
+from imil_sim.images.manifest import ManifestSource
+from imil_sim.images.montgomery import MontgomerySource
+from imil_sim.images.phantom import PhantomSource
+from imil_sim.images.shenzhen import ShenzhenSource
 from imil_sim.study.spec import (
     ArmSpec,
     AugmentationSpec,
     FeedbackSpec,
-    FolderSource,
-    ManifestSource,
     ModelSpec,
-    MontgomerySource,
-    PhantomSource,
     RunSpec,
-    ShenzhenSource,
     Spec,
     SplitSpec,
     TrainingSpec,

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from imil_sim.errors import StudyError
-from imil_sim.study.spec import PhantomSource, ShenzhenSource
+from imil_sim.images.phantom import PhantomSource
+from imil_sim.images.shenzhen import ShenzhenSource
 from imil_sim.study.study import MOST_SEEDS, Study, find_study, parse_study, read_study, shipped_studies
 
 ROOT = Path(__file__).parents[2]
@@ -181,7 +182,7 @@ def test_seeds_that_are_none_are_refused(given: str) -> None:
         ("[arms.a.feedback]\nnum_outliers = 5", r"arms\.a\.feedback\.oracle: is missing"),
         ("[arms.a.feedback]\noracle = 'x'\nrevisit = 1", r"arms\.a\.feedback\.revisit: must be true or false"),
         ("[arms.a.feedback]\noracle = 'x'\noptions.a = inf", r"arms\.a\.feedback\.options: must be text, finite"),
-        ("[arms.a]\nimages.source = 'shenzen'", r'arms\.a\.images\.source: there is no image source "shenzen"\. Known'),
+        ("[arms.a]\nimages.source = 'shenzen'", r'arms\.a\.images\.source: image source "shenzen" is not installed'),
         ("[arms.'A b']", r'arms\."A b": a name is 1 to 63 of a-z, 0-9, _ and -, and begins with a letter or digit'),
         ("[arms]\na = 5", r"arms\.a: must be a table \(found 5\)"),
         ("", r"arms: a study needs at least one table \[arms\.NAME\]"),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from imil_sim.images.image_set import ImageSet
-from imil_sim.images.phantom import phantom
-from imil_sim.study.spec import AugmentationSpec, ModelSpec, PhantomSource, TrainingSpec
+from imil_sim.images.phantom import PhantomSource, phantom
+from imil_sim.study.spec import AugmentationSpec, ModelSpec, TrainingSpec
 from imil_sim.training.numerics import deterministic
 from imil_sim.training.train import Recipe
 

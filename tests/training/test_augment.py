@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imil_sim.study.spec import AugmentationSpec
-from imil_sim.training.augment import augment_batch, augment_pixels, cutout
+from imil_sim.training.augment import Draw, augmentation, cutout
 
 BLENDS = ("mixup", "cutmix")
 
@@ -75,7 +75,7 @@ def test_cutout_centres_may_lie_anywhere() -> None:
 @pytest.mark.parametrize(("size", "side"), [(224, 50), (64, 14), (32, 7)])
 def test_the_square_of_cutout_grows_with_the_image(size: int, side: int) -> None:
     images = torch.ones((64, size, size), dtype=torch.uint8)
-    done = augment_pixels(AugmentationSpec(name="cutout"), images, seed=0, epoch=1, batch=0)
+    done = augmentation(AugmentationSpec(name="cutout")).pixels(images, Draw(0, 1, 0))
     assert int((done == 0).sum((1, 2)).max()) == side**2
 
 
@@ -84,7 +84,7 @@ def test_cutout_depends_on_seed_epoch_and_batch_and_on_nothing_else() -> None:
     spec = AugmentationSpec(name="cutout")
 
     def done(seed: int, epoch: int, batch: int) -> bytes:
-        return bytes(augment_pixels(spec, images, seed=seed, epoch=epoch, batch=batch).numpy().tobytes())
+        return bytes(augmentation(spec).pixels(images, Draw(seed, epoch, batch)).numpy().tobytes())
 
     assert done(0, 1, 2) == done(0, 1, 2)
     assert len({done(0, 1, 2), done(1, 1, 2), done(0, 2, 2), done(0, 1, 3)}) == 4
@@ -95,7 +95,7 @@ def blended(name: str, *, alpha: float | None = None, seed: int = 0, epoch: int 
     images = torch.arange(4.0)[:, None, None, None].expand(4, 3, 16, 16).contiguous(memory_format=torch.channels_last)
     spec = AugmentationSpec.model_validate({"name": name, "alpha": alpha})
     before = images.clone()
-    mixed, targets = augment_batch(spec, images, torch.tensor([0, 1, 2, 0]), 3, seed=seed, epoch=epoch, batch=batch)
+    mixed, targets = augmentation(spec).images(images, torch.tensor([0, 1, 2, 0]), 3, Draw(seed, epoch, batch))
     assert torch.equal(images, before)
     assert mixed.is_contiguous(memory_format=torch.channels_last)
     return mixed, targets
@@ -143,7 +143,7 @@ def test_alpha_shapes_the_blend_and_has_the_defaults_of_the_papers() -> None:
 def test_raw_pixels_are_only_touched_by_cutout(name: str) -> None:
     images = torch.ones((2, 8, 8), dtype=torch.uint8)
     spec = AugmentationSpec.model_validate({"name": name})
-    assert torch.equal(augment_pixels(spec, images, seed=0, epoch=1, batch=0), torch.ones_like(images))
+    assert torch.equal(augmentation(spec).pixels(images, Draw(0, 1, 0)), torch.ones_like(images))
 
 
 @pytest.mark.parametrize("name", ["none", "cutout"])

@@ -34,7 +34,9 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> set[str]:
 
 
 def test_an_unknown_name_lists_the_near_one() -> None:
-    with pytest.raises(StudyError, match=r'no model "resnet81" in torchvision.*Did you mean "resnet18"\?'):
+    with pytest.raises(
+        StudyError, match=r'no model "resnet81", installed or of torchvision.*Did you mean "resnet18"\?'
+    ):
         check_model(ModelSpec(name="resnet81"))
     with pytest.raises(StudyError, match='"googlenet" trains with auxiliary losses'):
         make("googlenet")

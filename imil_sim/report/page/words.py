@@ -34,6 +34,11 @@ def conclusion(of: Findings) -> Statement:
     return Statement(_say("conclusion", of.conclusion), tone)
 
 
+def sweeps(of: Findings) -> tuple[Statement, ...]:
+    """Every sweep in a sentence: its strongest factors, and its best setting against the controls."""
+    return tuple(Statement(_say("sweep", one)) for one in of.sweeps)
+
+
 def cautions(of: Findings) -> tuple[Statement, ...]:
     """What to doubt, a line each, the gravest first."""
     return tuple(Statement(_say("caution", one), "caution") for one in of.cautions)
@@ -81,9 +86,9 @@ def _macros() -> Any:
     )  # fmt: skip
     environment.globals["fewest_seeds"] = FEWEST_SEEDS
     environment.filters |= {
-        "metric": _label, "amount": _amount, "unit": _unit, "p_value": p_value, "names": first_of,
-        "counted": _counted, "by_class": _by_class, "most": lambda of: max(of, key=of.get), "leads": _leads,
-        "seed_counts": _seed_counts, "ends": lambda of: _ends(list(of)), "first_sentence": first_sentence,
+        "metric": _label, "amount": _amount, "unit": _unit, "p_value": p_value, "names": first_of, "counted": _counted,
+        "by_class": _by_class, "most": lambda of: max(of, key=of.get), "leads": _leads, "seed_counts": _seed_counts,
+        "ends": lambda of: _ends(list(of)), "first_sentence": first_sentence, "field_name": _field_name,
     }  # fmt: skip
     return environment.get_template("findings.j2").module
 
@@ -119,6 +124,10 @@ def first_sentence(reason: str) -> str:
 
 def _label(metric: str) -> str:
     return metric_named(metric).label
+
+
+def _field_name(field: str) -> str:
+    return field.rsplit(".", 1)[-1].replace("_", " ")
 
 
 def _amount(value: float, metric: str, signed: bool = True) -> str:
