@@ -162,7 +162,8 @@ def test_a_study_of_guests_runs_and_its_metrics_are_compared_the_right_way_up(re
 
 def test_the_report_holds_the_guests_table_and_figure(report: Path) -> None:
     page = (report / "report.html").read_text()
-    assert "Runs, as a guest counts them" in page
+    assert (report / "tables" / "guest-epochs.csv").read_text() == "Arm,Epochs\nbaseline,2\nguest,2\n"
+    assert "Epochs of every arm" in page
     assert "One grey pixel." in page
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,3 +117,12 @@ def test_a_metric_declares_one_way_to_vary_across_images() -> None:
         Metric(name="x", label="x", higher_is_better=True, value=_rmse, per_image=_margins, pseudovalues=_margins)
     with pytest.raises(ValueError, match="needs them per image"):
         Metric(name="x", label="x", higher_is_better=True, value=_rmse, hits=True)
+
+
+def test_the_example_of_the_documentation_declares_a_metric() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    names: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)
+    predictions = shown([1.0], seeds=1)[0]
+    assert names["MARGIN"].value(LABELS, predictions[0]) == pytest.approx(MARGIN.value(LABELS, predictions[0]))
+    np.testing.assert_array_equal(names["MARGIN"].per_image(LABELS, predictions), _margins(LABELS, predictions))
