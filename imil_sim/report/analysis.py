@@ -124,7 +124,7 @@ def analyse(study: Study, runs: Sequence[ReportedRun], *, metrics: Sequence[str]
     done = {place: found for place, run in reported.items() if (found := _done(run))}
     sets = {}
     for name in _set_names(done.values()):
-        if of := tested(name, study, done):
+        if of := aligned(name, study, done):
             sets[name] = _of_set(name, study, of, asked)
     return Analysis(
         study=study,
@@ -154,16 +154,16 @@ def _expected(study: Study, runs: Sequence[ReportedRun]) -> dict[Run, ReportedRu
     return {place: by_place[place] for place in expected}
 
 
-def _done(run: ReportedRun) -> Done | None:
+def _done(run: ReportedRun) -> DoneRun | None:
     if run.status != "done" or run.record is None:
         return None
     if not run.predictions or (lost := sorted(set(run.record.n_test) - set(run.predictions))):
         what = f"on the test set {', '.join(lost)}" if run.predictions else "at all"
         raise ValueError(f"{run.arm}, seed {run.seed}: the run is done, but no predictions were given {what}")
-    return Done(run.record, run.predictions)
+    return DoneRun(run.record, run.predictions)
 
 
-def _set_names(done: Iterable[Done]) -> list[str]:
+def _set_names(done: Iterable[DoneRun]) -> list[str]:
     """All test sets, the study's own first, the further ones in the order of the records."""
     names = dict.fromkeys(name for run in done for name in (*run.record.n_test, *run.predictions))
     return sorted(names, key=lambda name: name != MAIN)
@@ -223,7 +223,7 @@ def unlike_environments(records: Iterable[RunRecord]) -> str:
 # --------------------------------------------------------------------------- runs that were tested on the same images
 
 
-class Done(NamedTuple):
+class DoneRun(NamedTuple):
     """A run that is done."""
 
     record: RunRecord
@@ -261,7 +261,7 @@ class AlignedPredictions:
         return Components.of_splits(metric, values, self.resplit)
 
 
-def tested(name: str, study: Study, done: Mapping[Run, Done]) -> AlignedPredictions | None:
+def aligned(name: str, study: Study, done: Mapping[Run, DoneRun]) -> AlignedPredictions | None:
     """What the runs say of the test set of that name; None where none of them has predictions that are numbers.
 
     Runs can be compared where they were tested on the same images with the same labels as the reference's: of a split
@@ -335,7 +335,7 @@ def _same_images(one: Predictions, other: Predictions) -> bool:
     return one.ids == other.ids and np.array_equal(one.labels, other.labels)
 
 
-def _unlike(name: str, to: Run, run: Run, study: Study, done: Mapping[Run, Done]) -> str:
+def _unlike(name: str, to: Run, run: Run, study: Study, done: Mapping[Run, DoneRun]) -> str:
     """Why a run cannot be compared with another one; empty where it can."""
     (ours, shown), (theirs, their_shown) = done[run], done[to]
     if shown[name].probabilities.shape[1] != their_shown[name].probabilities.shape[1] or (
