@@ -136,6 +136,9 @@ def test_a_study_with_the_guest_runs(python: Python, tmp_path: Path) -> None:
     output(python("-m", "imil_sim", "run", "guest.toml", cwd=tmp_path))
     results = (tmp_path / "reports" / "guest" / "results.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in results] == ["arm", "baseline", "guest"]
+    table = (tmp_path / "reports" / "guest" / "tables" / "guest-epochs.csv").read_text()
+    assert table == "Arm,Epochs\nbaseline,2\nguest,2\n"
+    assert "Epochs of every arm" in (tmp_path / "reports" / "guest" / "report.html").read_text()
 
 
 def test_the_guest_is_known_nowhere_else() -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from imil_sim.cli.pictures import image_pictures
+from imil_sim.cli.pictures import shown_images
 from imil_sim.cli.sessions import replayed_runs
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
@@ -23,10 +23,10 @@ from imil_sim.errors import UsageError
 from imil_sim.report.analysis import Analysis, ReportedRun, analyse
 from imil_sim.report.assemble import assemble
 from imil_sim.report.document import Picture
-from imil_sim.report.figures import contact_sheet
+from imil_sim.report.figures.images import contact_sheet
+from imil_sim.report.figures.style import arms_shown
 from imil_sim.report.files import write_whole
 from imil_sim.report.page import csv_tables, render_html, render_latex, render_markdown
-from imil_sim.report.pictures import arms_shown, pictures_of
 from imil_sim.report.results import (
     Value,
     arm_summary,
@@ -79,11 +79,8 @@ def write_report(
         UsageError: the folder cannot be written.
     """
     analysis, frames = told.analysis, told.frames
-    pictures = pictures_of(analysis, frames)
-    shown = image_pictures(analysis.study, results, library, arms_shown(analysis)) if images else {}
-    for section, drawn in shown.items():
-        pictures[section] = [*pictures.get(section, []), *drawn]
-    document = assemble(analysis, frames, pictures, replayed_runs(results))
+    shown = shown_images(analysis.study, results, library, arms_shown(analysis)) if images else {}
+    document = assemble(analysis, frames, replayed=replayed_runs(results), shown=shown)
     tables = {f"results{'' if name == 'main' else f'-{name}'}.csv": frame for name, frame in frames.items()}
     tables["differences.csv"] = differences_table(analysis)
     tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
@@ -91,7 +88,7 @@ def write_report(
     files["table1.tex"] = render_latex(table_1(analysis)).encode()
     files["report.md"] = render_markdown(document, tables_folder="tables").encode()
     files |= {f"tables/{name}": content for name, content in csv_tables(document).items()}
-    files["report.html"] = render_html(document)
+    files["report.html"] = render_html(document, tables_folder="tables")
     _clear(out, keep={*tables, *files})
     for name, frame in tables.items():
         write_csv(frame, out / name)

@@ -272,7 +272,7 @@ def test_every_finding_and_caution_has_words(synthetic: Any) -> None:
     ]  # fmt: skip
     for options in given:
         for effect in (0.0, 0.15, -0.15):
-            told = found(*synthetic({**ARMS, "lesions": effect, "placebo": abs(effect)}, images=60, **options))
+            told = found(*synthetic({**ARMS, "lesions": effect, "placebo": abs(effect)}, images=40, **options))
             said = [words.conclusion(told), *words.cautions(told), *words.comparisons(told)]
             for sentence in said:
                 assert sentence.text.endswith("."), sentence.text
