@@ -185,7 +185,7 @@ def _images(study: Study, store: Path) -> ImageIndex:
     if len(sources) > 1:
         raise UsageError(f"--study: {study.name} has several image sets; name a study that has one")
     with Counter(Console(stderr=True)) as counter:
-        library = ImageLibrary(study.beside, store / "images", counter)
+        library = ImageLibrary(study.beside, store, counter)
         return library.image_index(next(iter(sources.values())))
 
 

@@ -82,7 +82,7 @@ def look_ahead(study: Study, store: Path, device_name: str) -> Outlook:
     device = find_device(device_name)
     arms, runs = zip(*study.runs(), strict=True)
     with Counter(Console(stderr=True)) as counter:
-        library = ImageLibrary(study.beside, store / "images", counter)
+        library = ImageLibrary(study.beside, store, counter)
         try:
             check_study(study, library)
             unseen = ""

@@ -49,7 +49,7 @@ def stored_results(study: Study, root: Path, device_name: str) -> tuple[list[Run
     device, store = find_device(device_name), Store(root, lambda entry: None)
     found = []
     with Counter(Console(stderr=True)) as counter:
-        library = ImageLibrary(study.beside, root / "images", counter)
+        library = ImageLibrary(study.beside, root, counter)
         for arm, run in study.runs():
             held = recorded(store, run_key(run, library.of_run(run).fingerprints, device))
             if held is not None:

@@ -95,7 +95,7 @@ def library_of(study: Study, where: Where) -> ImageLibrary:
     """
     talk = Console(stderr=True)
     with Counter(talk) as counter:
-        library = ImageLibrary(study.beside, where.store / "images", counter)
+        library = ImageLibrary(study.beside, where.store, counter)
         check_study(study, library)
     for warning in warnings_of(study, library):
         talk.print(shown(f"warning: {warning}"), style="yellow", markup=False, highlight=False, soft_wrap=True)

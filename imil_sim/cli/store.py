@@ -141,7 +141,7 @@ def _do_over(store: Store, number: int, seed: int, device: str) -> bool:
     """Whether every run that was done over came out with the bytes it had."""
     good, compared, passed_over = True, 0, []
     with Counter(Console(stderr=True)) as progress:
-        library = ImageLibrary(Path.cwd(), store.root / "images", progress)
+        library = ImageLibrary(Path.cwd(), store.root, progress)
         for run in recompute(store, library, find_device(device), Path.cwd(), number, seed, progress):
             if run.passed_over:
                 passed_over.append(run)
