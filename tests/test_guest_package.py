@@ -8,38 +8,46 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-PACKAGE = Path(__file__).parent / "guest_oracle"
+PACKAGE = Path(__file__).parent / "guest_package"
 
 STUDY = """
 name = "guest"
-seeds = 1
+seeds = 2
 reference = "baseline"
 
 [images]
-source = "phantom"
+source = "guest-stripes"
 size = 32
-train = 24
-test = 8
 
 [model]
-name = "resnet10"
+name = "guest-tiny"
 
 [training]
 epochs = 2
 batch_size = 8
 
+[augmentation]
+name = "guest-mirror"
+
 [feedback]
 imil_epoch = 1
 num_outliers = 3
 grid_size = 4
+selection = "guest-alphabetical"
+fill = "guest-white"
 
 [arms.baseline]
 
 [arms.guest]
 feedback.oracle = "guest-upper-zones"
 feedback.options.share = 0.25
+
+[check]
+non_inferiority.guest_margin = 0.1
+non_inferiority.guest_distance = 0.1
 """
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
@@ -131,11 +139,62 @@ for name, option in {list(wrong)}:
         assert message in told
 
 
-def test_a_study_with_the_guest_runs(python: Python, tmp_path: Path) -> None:
-    (tmp_path / "guest.toml").write_text(STUDY)
-    output(python("-m", "imil_sim", "run", "guest.toml", cwd=tmp_path))
-    results = (tmp_path / "reports" / "guest" / "results.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in results] == ["arm", "baseline", "guest"]
+@pytest.fixture(scope="module")
+def report(python: Python, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a study of which every part is the guest's."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "guest.toml").write_text(STUDY)
+    output(python("-m", "imil_sim", "run", "guest.toml", "--workers", "0", cwd=folder))
+    return folder / "reports" / "guest"
+
+
+def test_a_study_of_guests_runs_and_its_metrics_are_compared_the_right_way_up(report: Path) -> None:
+    results = pd.read_csv(report / "results.csv").sort_values("arm")
+    assert list(results["arm"]) == ["baseline"] * 2 + ["guest"] * 2
+    assert (results["status"] == "done").all()
+    assert (results["n_outliers_replaced"][2:] == 3).all()
+    # The share of the true class is p, its lead 2p - 1 and its distance from certainty 1 - p.
+    assert results["guest_margin"].to_numpy() == pytest.approx(1 - 2 * results["guest_distance"].to_numpy())
+    differences = pd.read_csv(report / "differences.csv").set_index("metric")
+    lead, distance = differences.loc["guest_margin", "difference"], differences.loc["guest_distance", "difference"]
+    assert lead == pytest.approx(-2 * distance)
+
+
+def test_the_report_holds_the_guests_table_and_figure(report: Path) -> None:
+    page = (report / "report.html").read_text()
+    assert (report / "tables" / "guest-epochs.csv").read_text() == "Arm,Epochs\nbaseline,2\nguest,2\n"
+    assert "Epochs of every arm" in page
+    assert "One grey pixel." in page
+
+
+def test_schema_and_near_names_know_every_guest(python: Python) -> None:
+    schema = output(python("-m", "imil_sim", "schema"))
+    for name in ("guest-stripes", "guest-mirror", "guest-alphabetical", "guest-white"):
+        assert f'"{name}"' in schema
+    wrong = {
+        "guest-stripe": "guest-stripes", "guest-miror": "guest-mirror", "guest-alphabetic": "guest-alphabetical",
+        "guest-whit": "guest-white", "guest_margine": "guest_margin", "guest-tinny": "guest-tiny",
+    }  # fmt: skip
+    code = f"""
+import tomllib
+from pathlib import Path
+from imil_sim.errors import StudyError
+from imil_sim.study.study import parse_study
+from imil_sim.training.models import check_model
+
+for name, near in {wrong}.items():
+    try:
+        study = parse_study(tomllib.loads({STUDY!r}.replace(near, name)), beside=Path())
+        check_model(study.arms["guest"].model)
+    except StudyError as error:
+        print(f'Did you mean "{{near}}"?' in str(error))
+"""
+    assert output(python("-c", code)).split() == ["True"] * len(wrong)
+
+
+def test_which_side_is_better_is_the_metrics_own_word(python: Python) -> None:
+    code = "from imil_sim.study.check import higher_is_better as h; print(h('guest_margin'), h('guest_distance'))"
+    assert output(python("-c", code)).split() == ["True", "False"]
 
 
 def test_the_guest_is_known_nowhere_else() -> None:

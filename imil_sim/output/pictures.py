@@ -1,37 +1,51 @@
-"""The pictures of images in a report: interactions, augmentations side by side, and where each arm's model looks."""
+"""What only the images of a study can show in its report: interactions, augmentations side by side, heat maps.
+
+Arrays only, each by the name of the figure part that draws it; what they look like on paper is the part's business.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from imil_sim.engine.consult import Filling
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
-from imil_sim.output.side_by_side import side_by_side
-from imil_sim.report.document import Picture
-from imil_sim.report.figures import CamRow, Sample, augmentations, cam_panels, sample_of
-from imil_sim.report.figures import interactions as interactions_picture
-from imil_sim.study.record import Predictions
+from imil_sim.feedback import Grid
+from imil_sim.images.image_set import ImageSet
+from imil_sim.report.figures import attention as heat_maps
+from imil_sim.report.figures import images as augmented_images
+from imil_sim.report.figures import interactions as sheets
+from imil_sim.report.figures.attention import CamRow, CamRows
+from imil_sim.report.figures.images import SideBySide
+from imil_sim.report.figures.interactions import Sample, Sheet
+from imil_sim.study.record import Answer, Predictions
+from imil_sim.study.spec import AugmentationSpec
 from imil_sim.study.study import Study
-
-SHOWN = 6
-"""Interactions on one sheet."""
+from imil_sim.training.augment import Draw, augmentation
 
 MOST_SHEETS = 6
 """Sheets of interactions; a page with one for every arm of a large study would be too heavy to open."""
-
 EACH = 2
 """Test images of each class whose CAMs are shown."""
+IMAGES = 3
+"""Images under the augmentations."""
+DRAWS = 20
+"""Draws of an augmentation among which one is shown that changes the images by half of what the strongest does.
+
+Most draws of MixUp leave an image nearly as it was, or put the other image in its place.
+"""
 
 
-def image_pictures(
+def shown_images(
     study: Study, results: Sequence[RunResult], library: ImageLibrary, arms: Sequence[str]
-) -> dict[str, list[Picture]]:
-    """Every figure made of images, by the anchor of its section of the report.
+) -> dict[str, Sequence[Any]]:
+    """`ReportData.shown`: what there is to draw of the images, by the name of the figure part.
 
     Args:
         study: as its file stands.
@@ -39,22 +53,15 @@ def image_pictures(
         library: its images.
         arms: those with CAMs of their own; others have been left out of figures with a panel an arm.
     """
-    drawn: dict[str, list[Picture]] = {"augmentations": [], "attention": [], "feedback": []}
-    if (shown := side_by_side(study, results, library)) is not None:
-        notes = [f"true class: {name}" for name in shown.classes]
-        drawn["augmentations"] = [augmentations(shown.images, shown.columns, shown.ids, name="images", notes=notes)]
-    if rows := cam_rows(results, library, arms):
-        drawn["attention"] = [cam_panels(rows.rows, rows.arms, name="cams")]
-    drawn["feedback"] = interaction_sheets(study, results, library)
-    return {section: found for section, found in drawn.items() if found}
+    found: dict[str, list[Any]] = {
+        augmented_images.NAME: [side_by_side(study, results, library)],
+        heat_maps.NAME: [cam_rows(results, library, arms)],
+        sheets.NAME: list(interaction_sheets(study, results, library)),
+    }
+    return {name: [one for one in of if one is not None] for name, of in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class CamRows:
-    """The same test images under the map of each arm."""
-
-    arms: tuple[str, ...]
-    rows: tuple[CamRow, ...]
+# -------------------------------------------------------------------------------------------------------- heat maps
 
 
 def cam_rows(results: Sequence[RunResult], library: ImageLibrary, arms: Sequence[str]) -> CamRows | None:
@@ -103,71 +110,147 @@ def _cam_row(place: int, image: NDArray[np.uint8], names: Sequence[str], said: M
     )
 
 
-def interaction_sheets(study: Study, results: Sequence[RunResult], library: ImageLibrary) -> list[Picture]:
-    """One sheet for each arm of [arms] that consulted: the surest questions of each class, of its first finished seed.
+# ----------------------------------------------------------------------------------------------------- interactions
 
-    Arms of a sweep have none: they would be the same questions again and again. Of more than `MOST_SHEETS` the first
-    are drawn, and the last caption says how many are not.
+
+def interaction_sheets(study: Study, results: Sequence[RunResult], library: ImageLibrary) -> Iterator[Sheet]:
+    """One sheet for each of the first `MOST_SHEETS` arms of [arms] that got an answer.
+
+    It is of the first seed in which the arm was asked about the most classes. Arms of a sweep have none: they would be
+    the same questions again and again.
     """
     swept = {level.arm for sweep in study.sweeps for level in sweep.levels if level.arm != level.base}
-    first: dict[str, RunResult] = {}
+    found: dict[str, RunResult] = {}
     for result in results:
-        if result.arm not in swept and _answered(result):  # who abstains throughout has nothing to show
-            first.setdefault(result.arm, result)
-    arms = [arm for arm in study.arms if arm in first]
-    drawn = [
-        interactions_picture(varied(interactions(first[arm], library), SHOWN), name=f"interactions-{arm}", arm=arm)
-        for arm in arms[:MOST_SHEETS]
-    ]
-    if (left := len(arms) - MOST_SHEETS) > 0:
-        told = f"{drawn[-1].caption} The sheets of {left} more arms are left out."
-        drawn[-1] = replace(drawn[-1], caption=told)
-    return drawn
+        if result.arm not in swept and _classes(result) > (_classes(found[result.arm]) if result.arm in found else 0):
+            found[result.arm] = result
+    for arm in [arm for arm in study.arms if arm in found][:MOST_SHEETS]:
+        yield Sheet(arm, tuple(interactions(found[arm], library)))
 
 
-def _answered(result: RunResult) -> bool:
-    return any(answer.cells is not None for of in result.record.consultations for answer in of.answers)
-
-
-def varied(samples: Sequence[Sample], most: int) -> list[Sample]:
-    """Up to ``most`` samples, as many of each true class as there are, the earliest of each, in the order of asking."""
-    turns: dict[str, int] = {}
-    ranked = []
-    for place, sample in enumerate(samples):
-        turns[sample.true_name] = turns.get(sample.true_name, 0) + 1
-        ranked.append((turns[sample.true_name], place))
-    return [samples[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
+def _classes(of: RunResult) -> int:
+    """How many classes the run was asked about; 0 where every answer was an abstention: there is nothing to show."""
+    answers = [answer for consultation in of.record.consultations for answer in consultation.answers]
+    return len({answer.label for answer in answers}) if any(answer.cells is not None for answer in answers) else 0
 
 
 def interactions(result: RunResult, library: ImageLibrary) -> list[Sample]:
     """Every question of a run with its answer, in the order of asking."""
     run = result.record.spec
-    images = library.of_run(run).train
+    images, feedback = library.of_run(run).train, run.arm.feedback
     rows = {image_id: row for row, image_id in enumerate(images.ids)}
-    feedback = run.arm.feedback
     samples: list[Sample] = []
     for number, consultation in enumerate(result.record.consultations, 1):
         cams = result.cams(number)
         if cams is None or feedback is None:
             continue
-        filling = Filling(feedback.fill, images, run.seed, number)
+        filling, grid = Filling(feedback.fill, images, run.seed, number), Grid(*consultation.grid)
         for answer, cam in zip(consultation.answers, cams, strict=True):
-            image = np.asarray(images.pixels[rows[answer.image_id]])
-            sample = sample_of(
-                answer,
-                image=image,
-                cam=cam.astype(np.float32) / 255,
-                result=image,
-                grid=consultation.grid,
-                class_names=images.class_names,
-                oracle=feedback.oracle,
+            row = rows[answer.image_id]
+            samples.append(
+                Sample(
+                    image_id=answer.image_id,
+                    image=np.asarray(images.pixels[row]),
+                    cam=cam.astype(np.float32) / 255,
+                    grid=grid,
+                    cells=None if answer.cells is None else grid.cells_from_numbers(answer.cells),
+                    result=_trained_on(images, row, answer, grid, filling),
+                    true_name=images.class_names[answer.label],
+                    predicted_name=images.class_names[answer.predicted],
+                    confidence=answer.confidence,
+                    oracle=feedback.oracle,
+                    note=answer.reason or answer.note,
+                )
             )
-            samples.append(sample if answer.effect == "none" else _with_result(sample, rows, filling))
     return samples
 
 
-def _with_result(sample: Sample, rows: Mapping[str, int], filling: Filling) -> Sample:
-    """The sample of an answer that had an effect, with what is trained on from here."""
-    assert sample.cells is not None  # an abstention has no effect
-    keep = sample.grid.cells_to_mask(sample.cells, (sample.image.shape[0], sample.image.shape[1]))
-    return replace(sample, result=filling(rows[sample.image_id], keep))
+def _trained_on(images: ImageSet, row: int, answer: Answer, grid: Grid, filling: Filling) -> NDArray[np.uint8]:
+    """The image as it is trained on after the answer."""
+    if answer.effect == "none" or answer.cells is None:
+        return np.asarray(images.pixels[row])
+    return filling(row, grid.cells_to_mask(grid.cells_from_numbers(answer.cells), images.shape))
+
+
+# --------------------------------------------------------------------------------------------------- augmentations
+
+
+def side_by_side(study: Study, results: Sequence[RunResult], library: ImageLibrary) -> SideBySide | None:
+    """The same images under every augmentation and every feedback arm of [arms]; None where no arm changes an image.
+
+    The images are those that most arms were asked about, at the first consultation of the first seed that has one.
+    """
+    swept = {level.arm for sweep in study.sweeps for level in sweep.levels}
+    shown = [arm for arm in study.arms if arm not in swept or arm == study.reference]
+    blends = [arm for arm in shown if study.arms[arm].augmentation.name != "none" and study.arms[arm].feedback is None]
+    answers = _answers(shown, results)
+    run = next((result.record.spec for result in results if result.arm in shown), None)
+    if run is None or not (blends or answers):
+        return None
+    alike = [arm for arm in (*blends, *answers) if study.arms[arm].images == run.arm.images]
+    train = library.of_run(run).train
+    rows = _rows(train, [answers[arm] for arm in alike if arm in answers])
+    images, labels = np.asarray(train.pixels[rows]), train.labels[rows]
+    partner = int(np.flatnonzero(train.labels != labels[0])[0])  # what the last image is blended with
+    columns = {"original": images}
+    for arm in alike:
+        if arm in answers:
+            feedback = study.arms[arm].feedback
+            assert feedback is not None  # it has been consulted
+            filling = Filling(feedback.fill, train, run.seed, 1)
+            columns[arm] = np.stack([_fed_back(train, row, answers[arm], filling) for row in rows])
+        else:
+            batch = np.concatenate([images, train.pixels[partner][None]])
+            targets = np.append(labels, train.labels[partner])
+            columns[arm] = augmented(study.arms[arm].augmentation, batch, targets, run.seed)[: len(images)]
+    names = tuple(train.class_names[label] for label in labels)
+    return SideBySide(tuple(train.ids[row] for row in rows), names, tuple(columns), np.stack([*columns.values()], 1))
+
+
+def augmented(
+    spec: AugmentationSpec, images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int
+) -> NDArray[np.uint8]:
+    """The images (n, height, width) as the augmentation leaves them, in the draw of `DRAWS` nearest to half a blend."""
+    classes = int(labels.max()) + 1
+    drawn = [_draw(spec, images, labels, classes, seed, epoch) for epoch in range(1, DRAWS + 1)]
+    change = np.array([np.abs(draw.astype(np.int64) - images).mean() for draw in drawn])
+    return drawn[int(np.abs(change - change.max() / 2).argmin())]
+
+
+def _draw(
+    spec: AugmentationSpec, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int, seed: int, epoch: int
+) -> NDArray[np.uint8]:
+    draw, augment = Draw(seed, epoch, 0), augmentation(spec)
+    inputs = augment.pixels(torch.from_numpy(images), draw).float().unsqueeze(1).expand(-1, 3, -1, -1)
+    mixed, _ = augment.images(inputs, torch.from_numpy(np.array(labels)), classes, draw)
+    return np.round(mixed[:, 0].numpy()).astype(np.uint8)
+
+
+_Answers = Mapping[str, tuple[Answer, tuple[int, int]]]
+"""By image id: the answer, and rows and columns of its grid."""
+
+
+def _answers(arms: Sequence[str], results: Sequence[RunResult]) -> dict[str, _Answers]:
+    """By arm, what it was answered at the first consultation of the first seed that has one."""
+    found: dict[str, _Answers] = {}
+    for result in results:
+        if result.arm in arms and result.arm not in found and result.record.consultations:
+            first = result.record.consultations[0]
+            found[result.arm] = {answer.image_id: (answer, first.grid) for answer in first.answers}
+    return found
+
+
+def _rows(train: ImageSet, answers: Sequence[_Answers]) -> list[int]:
+    """Rows of the images to show, of every class if possible: those most arms answered about, else the first."""
+    rows = {image_id: row for row, image_id in enumerate(train.ids)}
+    counts = Counter(rows[image_id] for of in answers for image_id in of)
+    known = [row for row, _ in counts.most_common()] or list(range(len(train)))  # equal counts: in the order of asking
+    one_each = {int(train.labels[row]): row for row in reversed(known)}
+    return list(dict.fromkeys([*sorted(one_each.values(), key=known.index), *known]))[:IMAGES]
+
+
+def _fed_back(train: ImageSet, row: int, answers: _Answers, filling: Filling) -> NDArray[np.uint8]:
+    if train.ids[row] not in answers:
+        return np.asarray(train.pixels[row])
+    answer, grid = answers[train.ids[row]]
+    return _trained_on(train, row, answer, Grid(*grid), filling)

@@ -16,16 +16,16 @@ from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
 from imil_sim.engine.run import provenance
 from imil_sim.errors import UsageError
-from imil_sim.output.pictures import image_pictures
+from imil_sim.output.pictures import shown_images
 from imil_sim.output.sessions import replayed_runs
 from imil_sim.report.analysis import Analysis, ReportedRun, analyse, unlike_environments
 from imil_sim.report.assemble import assemble
 from imil_sim.report.baseline import Findings, findings_of
 from imil_sim.report.document import Picture
-from imil_sim.report.figures import contact_sheet
+from imil_sim.report.figures.images import contact_sheet
+from imil_sim.report.figures.style import arms_shown
 from imil_sim.report.files import write_whole
 from imil_sim.report.page import csv_tables, render_html, render_latex, render_markdown
-from imil_sim.report.pictures import arms_shown, pictures_of
 from imil_sim.report.results import (
     Value,
     differences_table,
@@ -159,11 +159,8 @@ def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
         UsageError: the folder cannot be written.
     """
     analysis, frames, results = of.analysis, of.frames, of.stored
-    pictures = pictures_of(analysis, frames)
-    shown = image_pictures(of.study, results, of.library, arms_shown(analysis)) if images else {}
-    for section, drawn in shown.items():
-        pictures[section] = [*pictures.get(section, []), *drawn]
-    document = assemble(analysis, frames, pictures, replayed_runs(results))
+    shown = shown_images(of.study, results, of.library, arms_shown(analysis)) if images else {}
+    document = assemble(analysis, frames, replayed=replayed_runs(results), shown=shown)
     tables = {f"results{'' if name == 'main' else f'-{name}'}.csv": frame for name, frame in frames.items()}
     tables["differences.csv"] = differences_table(analysis)
     tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
@@ -171,7 +168,7 @@ def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
     files["table1.tex"] = render_latex(table_1(analysis)).encode()
     files["report.md"] = render_markdown(document, tables_folder="tables").encode()
     files |= {f"tables/{name}": content for name, content in csv_tables(document).items()}
-    files["report.html"] = render_html(document)
+    files["report.html"] = render_html(document, tables_folder="tables")
     _clear(out, keep={*tables, *files})
     for name, frame in tables.items():
         write_csv(frame, out / name)

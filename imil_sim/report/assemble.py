@@ -1,7 +1,6 @@
 """A report as a whole: statements, tables and pictures in the order in which they are read.
 
-Tables and figures are parts, found by the registry (`parts.built`). Figures that are no parts yet are given beside
-them, and left out as soon as an installed part makes one of the same name.
+Tables and figures are parts, found by the registry (`parts.built`).
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ MOST_ROWS = 10
 def assemble(
     analysis: Analysis,
     frame_by_set: Mapping[str, pd.DataFrame],
-    pictures: Mapping[str, Sequence[Picture]] | None = None,
     replayed: Sequence[Replayed] = (),
     shown: Mapping[str, Sequence[Any]] | None = None,
 ) -> Document:
@@ -40,7 +38,6 @@ def assemble(
     Args:
         analysis: the study with the numbers of all its runs.
         frame_by_set: the `results_table` of every test set of the analysis.
-        pictures: figures that are no parts yet, by the group of `parts.GROUPS` they belong to.
         replayed: the runs whose oracle replayed a session.
         shown: what only the images can show, for the figure parts that draw it, see `ReportData`.
 
@@ -51,10 +48,6 @@ def assemble(
     data = ReportData(analysis, frame_by_set, shown or {}, replayed)
     parts_built = built(data)
     groups = parts_built.groups
-    made = {(type(part), part.name) for parts in groups.values() for part in parts}
-    for group, part in ((group, one) for group, of in (pictures or {}).items() for one in of):
-        if (type(part), part.name) not in made:
-            groups.setdefault(_GROUP_OF.get(group, group), []).append(part)
     found = findings(analysis)
     said = {"comparisons": words.comparisons(found)}
     forest = next((part for part in groups["comparisons"] if part.name == f"forest-{found.conclusion.metric}"), None)
@@ -123,13 +116,6 @@ def _difference(of: Finding | None) -> tuple[Cell, Cell]:
         return None, None
     low_to_high = interval(of.estimate)
     return number(of.estimate.value, signed=True) + (f" ({low_to_high})" if low_to_high else ""), of.p_adjusted
-
-
-_GROUP_OF = {
-    "differences": "comparisons", "seeds": "comparisons", "sweeps": "comparisons", "discrimination": "arms",
-    "augmentations": "arms",
-}  # fmt: skip
-"""Of the figures that are no parts yet."""
 
 
 def _figures_first(parts: Sequence[Part]) -> tuple[Part, ...]:

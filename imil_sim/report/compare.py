@@ -201,7 +201,8 @@ def _why_unlike_pixels(two: _Two, test_set: str) -> str:
     """
     left_out = {**two.a.sets[test_set].incomparable, **two.b.sets[test_set].incomparable}
     parts = [two.seeds] if two.a.sets[test_set].ids else [(seed,) for seed in two.seeds]
-    unlike, unknown = [], []
+    unlike: list[str] = []
+    unknown: list[str] = []
     for arm in two.arms:
         if arm in left_out or _only_resized(two, test_set, arm):
             continue
@@ -219,7 +220,7 @@ def _why_unlike_pixels(two: _Two, test_set: str) -> str:
 
 def _fingerprints(of: Analysis, part: str, arm: str, seeds: Collection[int]) -> set[str] | None:
     done = [run.record for seed in seeds if (run := of.runs[arm, seed]).record and run.status == "done"]
-    return {record.data[part] for record in done if record and part in record.data} if done else None
+    return {record.data[part] for record in done if part in record.data} if done else None
 
 
 def _only_resized(two: _Two, test_set: str, arm: str) -> bool:

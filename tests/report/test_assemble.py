@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from imil_sim.report.analysis import Analysis, analyse
 from imil_sim.report.assemble import assemble
-from imil_sim.report.document import Document, Picture, Table
+from imil_sim.report.document import Document, Table
 from imil_sim.report.parts import GROUPS
 from imil_sim.report.results import results_table, run_row
 
@@ -30,8 +29,8 @@ def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
     }
 
 
-def report(analysis: Analysis, **pictures: Iterable[Picture]) -> Document:
-    return assemble(analysis, frames(analysis), {key: tuple(given) for key, given in pictures.items()})
+def report(analysis: Analysis) -> Document:
+    return assemble(analysis, frames(analysis))
 
 
 def tables(document: Document) -> list[Table]:
@@ -64,26 +63,23 @@ def test_wherever_a_number_is_absent_a_note_says_why(synthetic: Any, given: dict
 
 def test_groups_come_in_reading_order_and_figures_after_the_first_table(synthetic: Any) -> None:
     analysis = analyse(*synthetic(ARMS, seeds=2, images=40, sweeps=SWEEPS, test_sets={"other": 20}))
-    forest, images = (Picture(name, "caption", "alt", b"png") for name in ("forest", "images"))
-    document = report(analysis, differences=[forest], arms=[images])
+    document = report(analysis)
     assert [section.anchor for section in document.sections] == list(GROUPS)
     parts = {section.anchor: section.parts for section in document.sections}
     names = [part.name for part in parts["comparisons"]]
-    assert "forest" in names[:2]
+    assert "forest-auroc" in names[:2]
     assert any("other" in name for name in names)
-    assert images in parts["arms"]
     assert document.title == "A study whose truth is known"
 
 
 def test_the_first_screen_has_the_answer_the_plot_and_a_table_of_at_most_ten_rows(synthetic: Any) -> None:
-    forest = Picture("forest-auroc", "caption", "alt", b"png")
     arms = {**ARMS, **{f"oracle-{i}": 0.0 for i in range(12)}}
     comparisons = [["lesions", "baseline"], ["lesions", "random-cells"]]
     analysis = analyse(*synthetic(arms, seeds=5, images=40, study={"comparisons": comparisons}))
-    document = report(analysis, differences=[forest])
+    document = report(analysis)
     assert len(document.statements) == 1
     plot, table = document.lead
-    assert plot is forest
+    assert plot.name == "forest-auroc"
     assert isinstance(table, Table)
     names = [row[0] for row in table.rows]
     assert len(names) == 10

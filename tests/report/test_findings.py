@@ -272,7 +272,7 @@ def test_every_finding_and_caution_has_words(synthetic: Any) -> None:
     ]  # fmt: skip
     for options in given:
         for effect in (0.0, 0.15, -0.15):
-            told = found(*synthetic({**ARMS, "lesions": effect, "placebo": abs(effect)}, images=60, **options))
+            told = found(*synthetic({**ARMS, "lesions": effect, "placebo": abs(effect)}, images=40, **options))
             said = [words.conclusion(told), *words.cautions(told), *words.comparisons(told)]
             for sentence in said:
                 assert sentence.text.endswith("."), sentence.text
@@ -309,3 +309,30 @@ def test_a_p_near_the_bound_is_written_on_its_side(p: float, written: str) -> No
 def test_a_reason_is_its_first_sentence_without_places_of_the_machine() -> None:
     assert words.first_sentence("cannot read /home/a/b/x.png. Try again") == "cannot read x.png"
     assert len(words.first_sentence("word " * 80)) <= words.MOST_CHARACTERS + 4
+
+
+FIRST_SCREEN = """\
+lesions was better than baseline: AUROC +0.110 (95% CI 0.079 to 0.142, Holm p < 0.001); lesions was better than the \
+same number of random cells (random-cells): AUROC +0.086 (95% CI 0.050 to 0.121, Holm p < 0.001). 4 other planned \
+comparisons showed no significant difference.
+* 10 seeds
+* 200 test images
+* 89 of 90 runs done, 1 failed
+* detectable: AUROC 0.040 to 0.089
+* Asked a run: 2 normal, 2 TB
+! 89 of 90 runs are done: 1 failed (mixup). First reason: no memory at c.py.
+! lesions, lung-fields, random-cells and 1 more changed 3 of 20 images asked for in a run: mispredictions ran short.
+! Underpowered for a difference of 0.020 in 6 of 6 planned comparisons: detecting it would take about 30 to 133 seeds, \
+and more test images in 2 of them."""
+
+
+def test_a_golden_first_screen(synthetic: Any) -> None:
+    names = ["baseline", "mixup", "cutmix", "cutout", "lesions", "lung-fields", "random-cells", "inverted", "placebo"]
+    planned = [[arm, "baseline"] for arm in names[1:6]] + [["lesions", "random-cells"]]
+    told = found(*synthetic(
+        {**dict.fromkeys(names, 0.0), "lesions": 0.12}, 10, 200, study={"comparisons": planned}, groups=True,
+        failed={("mixup", 0): "no memory at /a/b/c.py"},
+    ))  # fmt: skip
+    said = [words.conclusion(told).text]
+    said += [f"* {badge.text}" for badge in words.badges(told)] + [f"! {one.text}" for one in words.cautions(told)]
+    assert "\n".join(said) == FIRST_SCREEN

@@ -1,43 +1,39 @@
-"""Interaction samples as pictures, as in figure 5 of Rao et al. (2024): question, CAM, grid, chosen cells, result.
+"""Interaction samples, as in figure 5 of Rao et al. (2024): question, heat map, grid, chosen cells, what is trained on.
 
-Drawn with matplotlib's objects and its shipped defaults, so that neither a user's settings nor another figure of the
-same program can move a pixel. Image ids, class names and notes come from outside: they are drawn as plain text.
+Image ids, class names and notes come from outside: they are drawn as plain text.
 """
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import cv2
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
+from skimage.segmentation import find_boundaries
 
 from imil_sim.feedback.grid import Grid
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import style
-from imil_sim.report.figures.images import draw_cam, draw_image
-from imil_sim.report.files import write_whole
-from imil_sim.study.record import Answer
+from imil_sim.report.figures.images import draw_image, heated
+from imil_sim.report.parts import FigurePart, ReportData
 
-TITLES = ("image", "where the model looked", "grid", "chosen cells", "trained on from here")
-DPI = 100
-"""Pixels an inch; the sheet is 1,250 pixels wide, so that 9 point text is read without zooming."""
-PANEL, TEXT, GAP, HEAD = 1.96, 2.35, 0.06, 0.32
-"""Side of a panel, width of the text, space between, height of the titles, all in inches."""
-MOST_SAMPLES = 200
-"""Rows of one sheet; matplotlib draws no picture higher than 65,536 pixels."""
-CHOSEN = "#ffb000"
-"""Amber: stands out from gray images and from the CAM, and keeps its lightness for colour-blind readers."""
-CHARACTERS = 32
-"""Of 8 points that fit the width of the text; all are equally wide, so an id can be cut to measure."""
-SMALLEST_TEXT = 5.0
-"""Points; cell numbers that would have to be smaller are left out."""
+NAME = "interactions"
+"""Of the part; its data are a `Sheet` an arm, see `ReportData.shown`."""
+TITLES = ("image", "heat map", "grid", "chosen cells", "trained on from here")
+MOST = 6
+"""Rows of one sheet."""
+WIDTH, PANEL = 10.0, 1.6
+"""Of the sheet, and of a row, in inches."""
+CHOSEN = (255, 176, 0)
+"""Amber: stands out from gray images and from the heat map, and keeps its lightness for colour-blind readers."""
+FINEST = 10
+"""Rows or columns of the finest grid whose cells are numbered; in a finer one there is no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +59,7 @@ class Sample:
     """Why it abstained, or what it said of its answer."""
 
     def __post_init__(self) -> None:
-        shapes = {self.image.shape, self.cam.shape, self.result.shape}
-        if len(shapes) > 1 or self.image.ndim != 2:
+        if not self.image.shape == self.cam.shape == self.result.shape or self.image.ndim != 2:
             raise ValueError(
                 f"sample {self.image_id!r}: image {self.image.shape}, CAM {self.cam.shape} and result "
                 f"{self.result.shape} must be of one shape, (height, width)"
@@ -75,203 +70,141 @@ class Sample:
             self.grid.check(self.cells)
 
 
-def sample_of(
-    answer: Answer,
-    *,
-    image: NDArray[np.uint8],
-    cam: NDArray[np.float32],
-    result: NDArray[np.uint8],
-    grid: tuple[int, int],
-    class_names: Sequence[str],
-    oracle: str,
-) -> Sample:
-    """The `Sample` of an answer in a record; arrays (height, width), ``grid`` the consultation's rows and columns."""
-    of_grid = Grid(*grid)
-    return Sample(
-        image_id=answer.image_id,
-        image=image,
-        cam=cam,
-        grid=of_grid,
-        cells=None if answer.cells is None else of_grid.cells_from_numbers(answer.cells),
-        result=result,
-        true_name=class_names[answer.label],
-        predicted_name=class_names[answer.predicted],
-        confidence=answer.confidence,
-        oracle=oracle,
-        note=answer.reason or answer.note,
-    )
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What an arm was asked and answered, in the order of asking."""
+
+    arm: str
+    samples: tuple[Sample, ...]
 
 
-def interaction_sheet(samples: Sequence[Sample]) -> Figure:
-    """One row a sample: its text, the image, the CAM over it, the numbered grid, the chosen cells, the result.
+def _draw(data: ReportData) -> Iterator[Picture]:
+    for of in data.shown.get(NAME, ()):
+        yield interactions(of.samples, name=style.file_name(NAME, of.arm), arm=of.arm)
 
-    Raises:
-        ValueError: there is no sample, or more than `MOST_SAMPLES`.
-        UsageError: a grid is finer than its image.
-    """
-    if not 1 <= len(samples) <= MOST_SAMPLES:
-        raise ValueError(f"a sheet shows 1 to {MOST_SAMPLES} samples, not {len(samples)}; make several sheets")
-    width = TEXT + len(TITLES) * (PANEL + GAP) + GAP
-    height = HEAD + len(samples) * (PANEL + GAP)
-    with style.own_settings():
-        figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-        FigureCanvasAgg(figure)
-        for column, title in enumerate(TITLES):
-            middle = TEXT + column * (PANEL + GAP) + PANEL / 2
-            figure.text(
-                middle / width, 1 - HEAD / 2 / height, title, ha="center", va="center", size=9, family=style.FONT
-            )
-        for row, sample in enumerate(samples):
-            bottom = height - HEAD - row * (PANEL + GAP) - PANEL
-            _words(figure, sample, GAP / width, (bottom + PANEL) / height)
-            panels = [
-                figure.add_axes(
-                    ((TEXT + c * (PANEL + GAP)) / width, bottom / height, PANEL / width, PANEL / height),
-                    label=f"{row}-{c}",
-                )
-                for c in range(len(TITLES))
-            ]
-            _draw(panels, sample)
-    return figure
+
+PART = FigurePart("feedback", _draw, place=80)
 
 
 def interactions(samples: Sequence[Sample], *, name: str, arm: str) -> Picture:
-    """The sheet of these samples of an arm as a `Picture` of that name (a-z, 0-9 and hyphens).
+    """The sheet of an arm: up to `MOST` samples of all classes, a row each.
 
-    Raises as `interaction_sheet`.
-    """
-    return style.picture_of(
-        interaction_sheet(samples), name=name, vector=False,
-        caption=f"What {_whom(samples, arm)} was asked and answered: the image, where the model looked (Grad-CAM of "
-        "the predicted class), the grid, the chosen cells in full light, and what the model is trained on from there.",
-        alt=_alt(samples),
-    )  # fmt: skip
-
-
-def write_png(figure: Figure, path: Path) -> None:
-    """Write the figure whole or not at all; equal figures give equal bytes, without date or program name.
+    Args:
+        samples: one or more, in the order of asking.
+        name: of the picture, a-z, 0-9 and hyphens.
+        arm: its name.
 
     Raises:
-        UsageError: the place cannot be written.
+        ValueError: there is no sample.
+        UsageError: a grid is finer than its image.
     """
-    write_whole(path, style.png_of(figure))
+    shown = varied(samples, MOST)
+    shares = [float(sample.cells.mean()) for sample in shown if sample.cells is not None]
+    chosen = f"{style.percent(float(np.mean(shares)))} of the cells chosen on average" if shares else "no cell chosen"
+    asked = Counter(sample.true_name for sample in samples)
+    classes = style.listed([f"{count} {of}" for of, count in sorted(asked.items())])
+    with style.own_settings():
+        return style.picture_of(
+            _sheet(shown), name=name, vector=False,
+            caption=f"Questions to {arm} and its answers: {len(shown)} of {len(samples)} ({classes}).",
+            alt=f"{style.counted(len(shown), 'question')}, {len(shown) - len(shares)} abstained; {chosen}.",
+        )  # fmt: skip
 
 
-# --------------------------------------------------------------------------------------------------------- panels
+def varied(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """Up to ``most`` samples, as many of each true class as there are, the earliest of each, in the order of asking."""
+    turns: Counter[str] = Counter()
+    ranked = []
+    for place, sample in enumerate(samples):
+        turns[sample.true_name] += 1
+        ranked.append((turns[sample.true_name], place))
+    return [samples[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
 
 
-def _draw(panels: Sequence[Axes], sample: Sample) -> None:
-    image, cam, grid, chosen, result = panels
-    for panel in panels:
-        panel.set_axis_off()
-    draw_image(image, sample.image)
-    draw_image(cam, sample.image)
-    draw_cam(cam, sample.cam)
-    draw_image(grid, sample.image)
-    _lines(grid, sample)
-    _numbers(grid, sample)
-    _chosen(chosen, sample)
-    draw_image(result, sample.result)
-    if np.array_equal(sample.result, sample.image):
-        _stamp(result, "unchanged")
+def answered(
+    image: NDArray[np.uint8],
+    grid: Grid,
+    cells: NDArray[np.bool_] | None,
+    shape: tuple[int, int],
+    *,
+    border: bool = True,
+) -> NDArray[np.uint8]:
+    """The answer as colours (*shape, 3): chosen cells in full light, bordered; crossed out if it abstained."""
+    gray = cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA)
+    tile = np.repeat(np.asarray(gray, np.uint8)[:, :, None], 3, axis=2)
+    if cells is None:
+        tile //= 3
+        bottom, right = shape[0] - 1, shape[1] - 1
+        for start, end in (((0, 0), (right, bottom)), ((0, bottom), (right, 0))):
+            cv2.line(tile, start, end, (160, 160, 160), 1, cv2.LINE_AA)
+        return tile
+    mask = grid.cells_to_mask(cells, shape)
+    tile[~mask] //= 3
+    if border:
+        tile[find_boundaries(np.pad(mask, 1))[1:-1, 1:-1]] = CHOSEN
+    return tile
 
 
-def _edges(sample: Sample) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Where the cells begin and end, rows then columns, in the coordinates of a panel (pixel centres are whole)."""
+def _sheet(samples: Sequence[Sample]) -> Figure:
+    if not samples:
+        raise ValueError("a sheet of interactions needs a sample")
+    figure = style.blank(PANEL * len(samples) + 0.8, WIDTH)
+    tiles = figure.subplots(len(samples), len(TITLES), squeeze=False)
+    for axes, title in zip(tiles[0], TITLES, strict=True):
+        axes.set_title(title)
+    for row, sample in zip(tiles, samples, strict=True):
+        for axes in row:
+            axes.set(xticks=(), yticks=())
+            axes.spines[:].set_visible(False)
+        row[0].set_ylabel(_words(sample), rotation=0, ha="right", va="center", linespacing=1.3)
+        image, cam, grid, chosen, result = row
+        for axes in (image, cam, grid):
+            draw_image(axes, sample.image)
+        cam.imshow(heated(sample.cam), interpolation="auto")
+        _lines(grid, sample)
+        height, width = sample.image.shape
+        times = max(1, 256 // max(height, width))
+        chosen.imshow(answered(sample.image, sample.grid, sample.cells, (height * times, width * times)))
+        if sample.cells is None or not sample.cells.any() or sample.cells.all():
+            _stamp(chosen, "abstained" if sample.cells is None else f"{'all' if sample.cells.all() else 'no'} cells")
+        draw_image(result, sample.result)
+        if np.array_equal(sample.result, sample.image):
+            _stamp(result, "unchanged")
+    style.scale(
+        figure, tiles, 0, 1, "Grad-CAM of the predicted class", location="bottom", ticks=(0, 0.5, 1), shrink=0.3
+    )
+    return figure
+
+
+def _lines(axes: Axes, sample: Sample) -> None:
+    """The cells with their numbers, as far as these can be read."""
     height, width = sample.image.shape
-    return sample.grid.row_edges(height) - 0.5, sample.grid.col_edges(width) - 0.5
-
-
-def _lines(panel: Axes, sample: Sample) -> None:
-    rows, cols = _edges(sample)
-    width = 0.8 if max(sample.grid.shape) <= 8 else 0.4
-    panel.hlines(rows[1:-1], cols[0], cols[-1], colors="white", linewidths=width)
-    panel.vlines(cols[1:-1], rows[0], rows[-1], colors="white", linewidths=width)
-
-
-def _numbers(panel: Axes, sample: Sample) -> None:
-    """The number in the upper left corner of every cell, as large as fits, up to 9 points."""
-    cell_points = 72 * PANEL / max(sample.grid.shape)
-    size = min(9.0, 0.4 * cell_points)
-    if size < SMALLEST_TEXT:
+    rows, cols = sample.grid.row_edges(height) - 0.5, sample.grid.col_edges(width) - 0.5
+    axes.hlines(rows[1:-1], cols[0], cols[-1], colors="white", linewidths=0.5)
+    axes.vlines(cols[1:-1], rows[0], rows[-1], colors="white", linewidths=0.5)
+    finest = max(sample.grid.shape)
+    if finest > FINEST:
         return
-    rows, cols = _edges(sample)
-    inset = 0.08 * min(np.diff(rows).min(), np.diff(cols).min())
     for number in range(1, sample.grid.rows * sample.grid.cols + 1):
         cell = sample.grid.cell(number)
-        left, top = cols[cell.col] + inset, rows[cell.row] + inset
-        text = panel.text(left, top, str(number), ha="left", va="top", size=size, color="white", family=style.FONT)
-        text.set_path_effects([withStroke(linewidth=size / 4, foreground="black")])
+        text = axes.text(
+            cols[cell.col : cell.col + 2].mean(), rows[cell.row : cell.row + 2].mean(), str(number), ha="center",
+            va="center", size=min(style.SIZE, 50 / finest), color="white",
+        )  # fmt: skip
+        text.set_path_effects([withStroke(linewidth=1.2, foreground="black")])
 
 
-def _chosen(panel: Axes, sample: Sample) -> None:
-    """The image dimmed, the chosen cells in full light with a border; words where there is nothing to draw."""
-    cells = sample.cells
-    if cells is None or not cells.any():
-        draw_image(panel, sample.image // 3)
-        _lines(panel, sample)
-        _stamp(panel, "abstained" if cells is None else "no cell chosen")
-        return
-    keep = sample.grid.cells_to_mask(cells, (sample.image.shape[0], sample.image.shape[1]))
-    draw_image(panel, np.where(keep, sample.image, sample.image // 3).astype(np.uint8))
-    _lines(panel, sample)
-    _border(panel, sample, cells)
-    if cells.all():
-        _stamp(panel, "all cells chosen")
-
-
-def _border(panel: Axes, sample: Sample, cells: NDArray[np.bool_]) -> None:
-    """A line wherever a chosen cell meets one that is not, or the edge of the image."""
-    rows, cols = _edges(sample)
-    framed = np.pad(cells, 1)
-    for row, col in np.argwhere(framed[1:, 1:-1] != framed[:-1, 1:-1]):
-        panel.plot(cols[[col, col + 1]], rows[[row, row]], color=CHOSEN, linewidth=2.4, solid_capstyle="projecting")
-    for row, col in np.argwhere(framed[1:-1, 1:] != framed[1:-1, :-1]):
-        panel.plot(cols[[col, col]], rows[[row, row + 1]], color=CHOSEN, linewidth=2.4, solid_capstyle="projecting")
-
-
-# ----------------------------------------------------------------------------------------------------------- words
-
-
-def _words(figure: Figure, sample: Sample, left: float, top: float) -> None:
+def _words(sample: Sample) -> str:
     lines = [
-        *_wrapped(sample.image_id, 2),
-        *_wrapped(f"true: {sample.true_name}", 1),
-        *_wrapped(f"predicted: {sample.predicted_name}", 1),
-        f"confidence: {style.percent(sample.confidence)}",
-        "",
-        *_wrapped(f"oracle: {sample.oracle}", 1),
-        *_wrapped(sample.note, 5),
-    ]
-    text = "\n".join(lines)
-    figure.text(
-        left, top, text, ha="left", va="top", size=8, family=style.MONOSPACED, linespacing=1.3, parse_math=False
-    )
+        style.wrapped(sample.image_id, 26), f"true: {style.wrapped(sample.true_name, 20, 1)}",
+        f"predicted: {style.wrapped(sample.predicted_name, 15, 1)}", f"confidence: {style.percent(sample.confidence)}",
+        f"oracle: {style.wrapped(sample.oracle, 18, 1)}", style.wrapped(sample.note, 26, 3),
+    ]  # fmt: skip
+    return "\n".join(filter(None, lines))
 
 
-def _whom(samples: Sequence[Sample], arm: str) -> str:
-    """The arm; with its oracle, where that has another name."""
-    oracles = style.listed(sorted({sample.oracle for sample in samples}))
-    return arm if oracles == arm else f"{arm} (oracle {oracles})"
-
-
-def _alt(samples: Sequence[Sample]) -> str:
-    shares = [sample.cells.mean() for sample in samples if sample.cells is not None]
-    oracles = style.listed(sorted({sample.oracle for sample in samples}))
-    told = f"{style.counted(len(samples), 'question')} with the answers of {oracles}."
-    if not shares:
-        return f"{told} All of them were abstentions."
-    abstained = f"; {len(samples) - len(shares)} abstained" if len(shares) < len(samples) else ""
-    return f"{told} On average {style.percent(float(np.mean(shares)))} of the cells were chosen{abstained}."
-
-
-def _wrapped(text: str, most: int) -> list[str]:
-    """The text in at most so many lines of the text column, with an ellipsis where it was cut."""
-    return textwrap.wrap(style.printable(text, style.MONOSPACED), width=CHARACTERS, max_lines=most, placeholder=" …")
-
-
-def _stamp(panel: Axes, text: str) -> None:
-    panel.text(
-        0.5, 0.04, text, transform=panel.transAxes, ha="center", va="bottom", size=9, color="white", family=style.FONT,
+def _stamp(axes: Axes, text: str) -> None:
+    axes.text(
+        0.5, 0.04, text, transform=axes.transAxes, ha="center", va="bottom", color="white",
         bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.75, "pad": 2.5},
     )  # fmt: skip

@@ -6,7 +6,7 @@ confidences: with 132 images it is about 0.07, not 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
-from imil_sim.report.figures.multiples import multiples
+from imil_sim.report.parts import FigurePart, ReportData
 from imil_sim.stats import null_ece
 from imil_sim.stats.calibration import BINS, calibration_bins, calibration_error
 
@@ -24,8 +24,20 @@ Convention = Literal["top-label", "positive"]
 
 NULL_SEEDS = 5
 """Seeds of an arm over which the error of chance is averaged: it hardly differs between them, and takes time."""
-COUNTS = 0.34
-"""Inches of the panel of counts under a diagram."""
+
+
+def _draw(data: ReportData) -> Iterator[Picture]:
+    main = data.main
+    if main is None or main.labels is None or main.probabilities is None:
+        return
+    arms = style.arms_shown(data.analysis)
+    shown = style.among(arms, data.analysis, main.probabilities)
+    yield reliability(main.labels, shown, arms, name="reliability-top-label")
+    if shown.shape[3] == 2:
+        yield reliability(main.labels, shown, arms, name="reliability-positive", convention="positive")
+
+
+PART = FigurePart("calibration", _draw)
 
 
 class Reliability(NamedTuple):
@@ -84,7 +96,7 @@ def reliability(
     convention: Convention = "top-label",
     bins: int = BINS,
 ) -> Picture:
-    """One panel an arm: rate of hits by bin over all seeds, counts below, ECE and what chance makes of it above.
+    """One panel an arm: rate of hits and share of images by bin over all seeds, ECE and what chance makes of it.
 
     Args:
         labels: (images,), class numbers.
@@ -103,23 +115,22 @@ def reliability(
         raise ValueError(f"{probabilities.shape[3]} classes have no positive one; use the convention top-label")
     found = [_calibration(labels, of, convention, bins) for of in probabilities]
     with style.own_settings():
-        lattice = multiples(arms, 1.3 + COUNTS, 4 if len(arms) <= style.MOST_COLOURS else 5, below=2)
-        figure = lattice.figure()
-        for number, (place, of) in enumerate(zip(lattice.places(), found, strict=True)):
-            told = f"ECE {style.plain(of.ece)}\nby chance {style.plain(of.by_chance)}"
-            lattice.head_of(figure, number, place, below=told)
-            axes = style.panel(figure, *place, lattice.width, lattice.height - COUNTS)
-            below = style.panel(figure, place[0], place[1] + lattice.height - COUNTS, lattice.width, COUNTS)
+        columns = min(4, max(len(arms), 2))
+        figure, panels = style.panels(len(arms), columns, 2.05, sharex=True, sharey=True)
+        for axes, label, of in zip(panels, style.arm_labels(arms, width=20), found, strict=True):
+            axes.set_title(f"{label}\nECE {style.plain(of.ece)} ({style.plain(of.by_chance)})")
             _diagram(axes, of.bins)
-            _counts(below, of.bins)
-            lattice.only_outer_numbers(below, number)
-            axes.tick_params(labelleft=number % lattice.columns == 0, labelbottom=False, bottom=False)
-            below.tick_params(labelleft=False)
-        width, height = figure.get_size_inches()
-        figure.text(0.5, 0.12 / height, _axis(convention), ha="center", va="bottom")
-        figure.text(0.1 / width, 0.5, "share that came true", ha="left", va="center", rotation=90)
+        what = "probability of the positive class" if convention == "positive" else "confidence in the predicted class"
+        figure.supxlabel(what, size=style.SIZE)
+        figure.supylabel("share that came true", size=style.SIZE)
+        errors = [of.ece for of in found]
         return style.picture_of(
-            figure, name=name, caption=_caption(convention, bins), alt=_alt(arms, found, convention),
+            figure, name=name,
+            caption=f"Reliability by {what}, over all seeds in {bins} bins: points on the dashed diagonal are "
+            "calibrated, orange bars are the gaps, gray bars the share of images. In brackets the ECE of a perfectly "
+            "calibrated model with these confidences.",
+            alt=f"Reliability diagrams of {style.counted(len(arms), 'arm')}. ECE ({convention}): "
+            f"{style.ends(errors, arms)}.",
             table=_table(name, arms, found),
         )  # fmt: skip
 
@@ -139,54 +150,18 @@ def _calibration(labels: NDArray[np.int64], of: NDArray[np.float64], convention:
     return Calibration(pooled, float(np.mean(errors)), float(np.mean(chance)), len(known))
 
 
-# -------------------------------------------------------------------------------------------------------------- drawn
-
-
 def _diagram(axes: Axes, of: Reliability) -> None:
-    axes.set(xlim=(0, 1), ylim=(-0.03, 1.03))
-    axes.spines["bottom"].set_visible(False)
-    axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
-    axes.set_yticks((0, 0.5, 1), ("0", "0.5", "1"))
+    edges = np.linspace(0, 1, len(of.counts) + 1)
+    shares = of.counts / max(int(of.counts.sum()), 1)
+    axes.bar(edges[:-1], shares, width=np.diff(edges), align="edge", color=style.PALE, edgecolor="white", lw=0.4)
     axes.plot((0, 1), (0, 1), color=style.MIDDLE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
     some = of.counts > 0
     said, came = of.confidence[some], of.rate[some]
     axes.vlines(said, said, came, colors=style.CONTRAST, linewidths=3.0, zorder=2)
     axes.plot(said, came, color=style.ACCENT, linewidth=1.1, marker="o", markersize=3.2, zorder=3, clip_on=False)
-
-
-def _counts(axes: Axes, of: Reliability) -> None:
-    edges = np.linspace(0, 1, len(of.counts) + 1)
-    axes.bar(edges[:-1], of.counts, width=np.diff(edges), align="edge", color=style.LIGHT, edgecolor="white", lw=0.4)
-    axes.set(xlim=(0, 1), ylim=(0, max(int(of.counts.max()), 1) * 1.05), yticks=())
+    axes.set(xlim=(0, 1), ylim=(-0.03, 1.03))
     axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
-
-
-def _axis(convention: Convention) -> str:
-    if convention == "positive":
-        return "probability of the positive class (below each: how many images)"
-    return "confidence in the predicted class (below each: how many images)"
-
-
-# --------------------------------------------------------------------------------------------------------------- told
-
-
-def _caption(convention: Convention, bins: int) -> str:
-    what = "probability of the positive class" if convention == "positive" else "confidence in the predicted class"
-    return (
-        f"Reliability over all seeds in {bins} bins of {what}: points on the dashed diagonal are calibrated, orange "
-        "bars are the gaps, gray bars count images. ECE is the mean over seeds; by chance is what a perfectly "
-        "calibrated model with these confidences would show."
-    )
-
-
-def _alt(arms: Sequence[str], found: Sequence[Calibration], convention: Convention) -> str:
-    known = [(of.ece, of.by_chance, arm) for arm, of in zip(arms, found, strict=True) if of.n_seeds]
-    told = f"Reliability diagrams of {style.counted(len(arms), 'arm')} ({convention} convention)."
-    if not known:
-        return f"{told} No run is done."
-    best, worst = min(known), max(known)
-    ends = [f"{style.plain(ece)} ({arm}; {style.plain(chance)} by chance)" for ece, chance, arm in (best, worst)]
-    return f"{told} The mean calibration error runs from {ends[0]} to {ends[1]}."
+    axes.set_yticks((0, 0.5, 1), ("0", "0.5", "1"))
 
 
 def _table(name: str, arms: Sequence[str], found: Sequence[Calibration]) -> Table:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import auc, roc_curve
 
 from imil_sim.report.document import Cell, Column, Picture, Table
 from imil_sim.report.figures import style
-from imil_sim.report.figures.multiples import multiples
-from imil_sim.report.figures.strips import means_of
+from imil_sim.report.parts import FigurePart, ReportData
 
 GRID = np.linspace(0.0, 1.0, 101)
 """False positive rates at which curves are averaged."""
 TOLD = (0.05, 0.1, 0.2, 0.3, 0.5)
 """False positive rates of the table."""
-MARK: dict[str, Any] = {"markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.5}
-MOST_THREADS = 60
-"""More curves than this are drawn as pixels inside the SVG, which would otherwise weigh megabytes."""
+
+
+def _draw(data: ReportData) -> Iterator[Picture]:
+    main = data.main
+    if main is None or main.labels is None or main.probabilities is None:
+        return
+    if main.probabilities.shape[3] == 2 and np.unique(main.labels).size == 2:
+        arms = style.arms_shown(data.analysis)
+        shown = style.among(arms, data.analysis, main.probabilities)
+        yield roc(main.labels, shown[..., 1], arms, name="roc", reference=arms.index(data.analysis.study.reference))
+
+
+PART = FigurePart("arms", _draw)
 
 
 class Roc(NamedTuple):
@@ -91,16 +96,32 @@ def roc(
     order = [reference, *(place for place in range(len(arms)) if place != reference)]
     names = [arms[place] for place in order]
     curves, areas = _curves(labels == 1, scores[order])
-    means = np.array([means_of(of.T) for of in curves])
+    means = np.array([style.means_of(of.T) for of in curves])
+    of_arm = style.means_of(areas)
+    others = list(range(1, len(names))) or [0]
+    labels_shown = style.arm_labels(names, width=20)
+    x = np.append(0.0, GRID)
     with style.own_settings():
-        draw = _together if len(arms) <= style.MOST_COLOURS else _apart
-        figure = draw(names, curves, means, means_of(areas))
-        apart = "" if len(arms) <= style.MOST_COLOURS else f" Black and dashed in every panel: {names[0]}."
+        figure, panels = style.panels(len(others), min(4, max(len(others), 2)), 2.0, sharex=True, sharey=True)
+        for axes, place in zip(panels, others, strict=True):
+            known = curves[place][~np.isnan(curves[place]).any(axis=1)]
+            axes.plot(x, np.insert(known, 0, 0.0, axis=1).T, color=style.ACCENT, linewidth=0.5, alpha=0.3)
+            axes.plot(x, np.append(0.0, means[0]), color=style.DARK, linestyle=(0, (2.5, 1.5)), linewidth=1.0)
+            axes.plot(x, np.append(0.0, means[place]), color=style.ACCENT, linewidth=1.6)
+            axes.plot((0, 1), (0, 1), color=style.LIGHT, linewidth=0.7, zorder=0)
+            axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+            axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
+            axes.set_yticks((0, 0.5, 1), ("0", "0.5", "1"))
+            axes.set_title(f"{labels_shown[place]}\nAUROC {style.plain(of_arm[place])}")
+        figure.supxlabel("false positive rate", size=style.SIZE)
+        figure.supylabel("true positive rate", size=style.SIZE)
         return style.picture_of(
             figure, name=name,
-            caption="ROC curves: thick, the mean over seeds of the true positive rate at each false positive rate; "
-            f"thin, every seed. The number is the mean AUROC.{apart}",
-            alt=_alt(names, areas), table=_table(name, names, means, areas),
+            caption="ROC curves: thick, the mean over seeds; thin, every seed; black and dashed, "
+            f"{names[0]} with AUROC {style.plain(of_arm[0])}.",
+            alt=f"ROC curves of {style.counted(len(arms), 'arm')}. Mean AUROC {style.ends(of_arm.tolist(), names)}; "
+            f"{names[0]} {style.plain(of_arm[0])}.",
+            table=_table(name, names, means, areas),
         )  # fmt: skip
 
 
@@ -116,96 +137,6 @@ def _curves(
     return curves, areas
 
 
-# -------------------------------------------------------------------------------------------------------------- drawn
-
-
-def _together(
-    names: Sequence[str], curves: NDArray[np.float64], means: NDArray[np.float64], areas: NDArray[np.float64]
-) -> Figure:
-    side, left, right = 4.2, 0.6, 2.45
-    figure = style.blank(side + 0.65)
-    axes = style.panel(figure, left, 0.12, side, side)
-    _frame(axes)
-    axes.set_xlabel("false positive rate")
-    axes.set_ylabel("true positive rate")
-    for arm, look in zip(reversed(range(len(names))), reversed(style.LOOKS[: len(names)]), strict=True):
-        _threads(axes, curves[arm], look.colour, many=curves.shape[0] * curves.shape[1] > MOST_THREADS, alpha=0.16)
-        _line(axes, means[arm], look, marks=slice(2 + arm, None, 11))
-    shown = style.labels(names, right - 0.5, lines=2)
-    handles = [
-        Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=1.5, marker=look.marker, **MARK)
-        for look in style.LOOKS
-    ]
-    texts = [f"{label}\n{style.plain(area)}" for label, area in zip(shown, areas, strict=True)]
-    figure.legend(
-        handles[: len(names)], texts, loc="upper left", bbox_to_anchor=((left + side + 0.1) / style.WIDTH, 0.985),
-        frameon=False, handlelength=2.8, title="arm, mean AUROC", alignment="left", labelspacing=0.7, borderaxespad=0.0,
-    )  # fmt: skip
-    return figure
-
-
-def _apart(
-    names: Sequence[str], curves: NDArray[np.float64], means: NDArray[np.float64], areas: NDArray[np.float64]
-) -> Figure:
-    lattice = multiples(names, height=1.28, columns=5, below=1)
-    figure = lattice.figure()
-    for number, place in enumerate(lattice.places()):
-        axes = style.panel(figure, *place, lattice.width, lattice.height)
-        _frame(axes)
-        lattice.head_of(figure, number, place, below=f"AUROC {style.plain(areas[number])}")
-        lattice.only_outer_numbers(axes, number)
-        _threads(axes, curves[number], style.LOOKS[1].colour, many=True)
-        _line(axes, means[0], style.Look("#000000", (0, (2.5, 1.5)), ""), width=1.0)
-        if number:
-            _line(axes, means[number], style.Look(style.ACCENT, "-", ""))
-    width, height = figure.get_size_inches()
-    figure.text(0.5, 0.12 / height, "false positive rate", ha="center", va="bottom")
-    figure.text(0.1 / width, 0.5, "true positive rate", ha="left", va="center", rotation=90)
-    return figure
-
-
-def _frame(axes: Axes) -> None:
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-    axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
-    axes.set_yticks((0, 0.5, 1), ("0", "0.5", "1"))
-    axes.plot((0, 1), (0, 1), color=style.LIGHT, linewidth=0.7, zorder=1.5)
-
-
-def _threads(axes: Axes, curves: NDArray[np.float64], colour: str, *, many: bool, alpha: float = 0.3) -> None:
-    """The curves of the seeds."""
-    known = curves[~np.isnan(curves).any(axis=1)]
-    lines = [np.column_stack([np.append(0.0, GRID), np.append(0.0, curve)]) for curve in known]
-    threads = LineCollection(lines, colors=colour, linewidths=0.5, alpha=alpha, zorder=1.8)
-    threads.set_rasterized(many)
-    axes.add_collection(threads)
-
-
-def _line(
-    axes: Axes, mean: NDArray[np.float64], look: style.Look, width: float = 1.5, marks: slice | None = None
-) -> None:
-    """A mean curve; ``marks``: at which points of the grid its marker stands."""
-    axes.plot(
-        np.append(0.0, GRID), np.append(0.0, mean), color=look.colour, linestyle=look.dashes, linewidth=width, zorder=3,
-        marker=look.marker if marks else "", markevery=marks, **MARK,
-    )  # fmt: skip
-
-
-# --------------------------------------------------------------------------------------------------------------- told
-
-
-def _alt(names: Sequence[str], areas: NDArray[np.float64]) -> str:
-    means = means_of(areas)
-    known = [(mean, place) for place, mean in enumerate(means) if not np.isnan(mean)]
-    told = f"Mean ROC curves of {style.counted(len(names), 'arm')} over {style.counted(areas.shape[1], 'seed')}."
-    if not known:
-        return f"{told} No run is done."
-    (least, low), (most, high) = min(known), max(known)
-    return (
-        f"{told} Mean AUROC of the reference, {names[0]}: {style.plain(means[0])}; over all arms from "
-        f"{style.plain(least)} ({names[low]}) to {style.plain(most)} ({names[high]})."
-    )
-
-
 def _table(name: str, names: Sequence[str], means: NDArray[np.float64], areas: NDArray[np.float64]) -> Table:
     columns = (
         Column("arm"), Column("seeds"), Column("mean AUROC", 4),
@@ -214,6 +145,6 @@ def _table(name: str, names: Sequence[str], means: NDArray[np.float64], areas: N
     places = [int(np.argmin(np.abs(GRID - rate))) for rate in TOLD]
     rows: list[tuple[Cell, ...]] = [
         (arm, int((~np.isnan(area)).sum()), float(of), *map(float, mean[places]))
-        for arm, area, of, mean in zip(names, areas, means_of(areas), means, strict=True)
+        for arm, area, of, mean in zip(names, areas, style.means_of(areas), means, strict=True)
     ]
     return Table(f"{name}-data", "Mean ROC curves", columns, tuple(rows))

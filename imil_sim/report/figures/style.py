@@ -1,48 +1,52 @@
-"""How every figure looks, and how it becomes bytes: settings, colours, words that fit, layout in inches.
+"""What all figures share: settings, colours, labels of arms, layout, and how a figure becomes bytes.
 
 Figures are drawn with matplotlib's objects on its shipped defaults plus a few settings of our own, so that neither a
-user's settings nor another figure of the same program can move a pixel. Names come from outside: they are drawn as
-plain text, cut to the room there is.
+user's settings nor another figure of the same program can move a pixel. Constrained layout finds the room for words.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import textwrap
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
+from numpy.typing import NDArray
 from PIL import Image
 
+from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Picture, Table
+from imil_sim.stats import Estimate, Metric, compare
 
-FONT, MONOSPACED = "DejaVu Sans", "DejaVu Sans Mono"
-"""They come with matplotlib, so a figure looks the same everywhere."""
-DPI = 120
+FONT = "DejaVu Sans"
+"""It comes with matplotlib, so a figure looks the same everywhere."""
+DPI = 150
 """Pixels an inch of a PNG."""
-WIDTH = 7.5
-"""Of a figure, in inches: what a page of A4 or Letter holds, and 900 pixels."""
-SIZE = 8.0
-"""Points of text; nothing is smaller."""
-LINE = 0.155
-"""Inches from one line of such text to the next."""
-MOST_COLOURS = 8
-"""So many arms can be told apart in one panel; with more, each gets a panel of its own."""
-ELLIPSIS = "…"
+WIDTH = 6.4
+"""Of a figure, in inches: text of `SIZE` is then read without zooming where a figure is shown 640 pixels wide."""
+SIZE = 9.0
+"""Points of text."""
+COLOURS = "inferno"
+"""The one colour map of heat maps, in matplotlib's terms; it is perceptually ordered, from dark to light."""
+MOST_ARMS = 12
+"""Of a figure with a panel an arm: where a study has more, those of its sweeps are left out of it."""
 
 DARK, MIDDLE, LIGHT, PALE = "#000000", "#666666", "#b0b0b0", "#e4e4e4"
 """Grays: of text and marks, of what stands behind them, of guides, of bands."""
-ACCENT = "#0072b2"
-"""Of what a figure is about; darker than `CONTRAST`, so that the two differ in gray too."""
-CONTRAST = "#f0a04b"
+ACCENT, CONTRAST = "#0072b2", "#f0a04b"
+"""What a figure is about, and what stands against it; they differ in gray too."""
 
 _SETTINGS: dict[Any, Any] = {
     "text.parse_math": False,  # a name with two dollar signs is a name
@@ -50,48 +54,15 @@ _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "imil-sim",  # ids in the file, otherwise drawn by chance
     "font.family": FONT,
     "font.size": SIZE,
-    "axes.titlesize": SIZE,
-    "axes.labelsize": SIZE,
-    "xtick.labelsize": SIZE,
-    "ytick.labelsize": SIZE,
-    "legend.fontsize": SIZE,
+    **dict.fromkeys(
+        ("axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize"), SIZE
+    ),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), MIDDLE),
+    **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), DARK),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
     "axes.linewidth": 0.6,
-    "axes.edgecolor": MIDDLE,
-    "xtick.labelcolor": DARK,
-    "ytick.labelcolor": DARK,
-    "xtick.color": MIDDLE,
-    "ytick.color": MIDDLE,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 3.0,
-    "ytick.major.size": 3.0,
     "hatch.linewidth": 0.5,
 }
-
-
-Dashes = Literal["-"] | tuple[float, tuple[float, ...]]
-"""A line style as matplotlib takes it: solid, or an offset and lengths on and off, in line widths."""
-
-
-class Look(NamedTuple):
-    """What one of several arms in a panel is drawn with: colour, dashes and marker each tell it apart."""
-
-    colour: str
-    dashes: Dashes
-    marker: str
-
-
-LOOKS = (
-    Look("#000000", "-", "o"),
-    Look("#0072b2", (0, (5, 1.5)), "s"),
-    Look("#d55e00", (0, (1.2, 1.2)), "^"),
-    Look("#009e73", (0, (6, 1.5, 1.2, 1.5)), "D"),
-    Look("#cc79a7", (0, (3, 1, 1, 1, 1, 1)), "v"),
-    Look("#e69f00", (0, (9, 2)), "P"),
-    Look("#56b4e9", (0, (2.5, 1.2)), "X"),
-    Look("#882255", (0, (9, 1.5, 2.5, 1.5)), "p"),
-)
-"""The palette of Okabe and Ito (2008); wine of Tol's palette in place of their yellow, which no line on white shows."""
 
 
 # ------------------------------------------------------------------------------------------------ settings and bytes
@@ -111,10 +82,11 @@ def png_of(figure: Figure, *, exact: bool = True) -> bytes:
 
     Unless ``exact``, in 256 colours of its own, which a drawing does not show and which weigh a third; images keep all.
     """
-    content, pixels = io.BytesIO(), io.BytesIO()
+    content = io.BytesIO()
+    canvas: Any = FigureCanvasAgg(figure)
     with own_settings():
-        figure.savefig(pixels, format="rgba", dpi=figure.dpi)
-    drawn = Image.frombytes("RGBA", figure.canvas.get_width_height(), pixels.getvalue()).convert("RGB")
+        canvas.draw()  # not savefig, which would lay everything out twice
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     shown = drawn if exact else drawn.quantize(256, method=Image.Quantize.MEDIANCUT)
     shown.save(content, format="png", optimize=True, dpi=(figure.dpi, figure.dpi))
     return content.getvalue()
@@ -133,74 +105,155 @@ def picture_of(
     figure: Figure, *, name: str, caption: str, alt: str, table: Table | None = None, vector: bool = True
 ) -> Picture:
     """The drawn figure as a `Picture`; ``vector``: as SVG too, which is right for anything but images."""
-    return Picture(name, caption, alt, png_of(figure, exact=not vector), svg_of(figure) if vector else None, table)
+    png = png_of(figure, exact=not vector)
+    figure.set_layout_engine("none")  # everything has its place now
+    return Picture(name, caption, alt, png, svg_of(figure) if vector else None, table)
 
 
 # ------------------------------------------------------------------------------------------------------------ layout
 
 
 def blank(height: float, width: float = WIDTH) -> Figure:
-    """An empty white figure of so many inches."""
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
+    """An empty white figure of so many inches, in constrained layout."""
+    return Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
 
 
-def panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes whose frame lies there: inches from the left and from the top of the figure."""
-    whole_width, whole_height = figure.get_size_inches()
-    box = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)
-    # The label keeps matplotlib from taking two panels in one place for the same.
-    axes: Axes = figure.add_axes(box, label=str(len(figure.axes)))
-    axes.spines[["top", "right"]].set_visible(False)
-    return axes
+def panels(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
+    """A figure with so many equal panels of that height with their titles, in inches, and the panels row by row."""
+    rows = math.ceil(count / columns)
+    figure = blank(rows * height + 0.4)
+    every = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
+    for surplus in every[count:]:
+        surplus.remove()
+    for place in range(max(0, count - columns), count):  # the lowest of its column shows the numbers of the axis
+        every[place].tick_params(labelbottom=True)
+    return figure, every[:count]
 
 
-def words(figure: Figure, left: float, top: float, text: str, **properties: Any) -> None:
-    """Text of the usual size whose upper left corner lies there: inches from the left and the top of the figure."""
-    width, height = figure.get_size_inches()
-    placed: dict[str, Any] = {"ha": "left", "va": "top", "linespacing": 1.25}
-    figure.text(left / width, 1 - top / height, text, **(placed | properties))
+def scale(figure: Figure, axes: Any, low: float, high: float, label: str, **more: Any) -> Colorbar:
+    """The scale of `COLOURS` beside these axes, or below with ``location="bottom"``."""
+    colours = ScalarMappable(matplotlib.colors.Normalize(low, high), matplotlib.colormaps[COLOURS])
+    bar = figure.colorbar(colours, ax=axes, **{"shrink": 0.6, "aspect": 30, "pad": 0.02, **more})
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    return bar
+
+
+def sides(axes: Axes, of: Metric, reference: str) -> None:
+    """Write above the axes which side of a difference is the better one."""
+    than = reference if len(reference) <= 16 else "the reference"
+    better, worse = f"better than {than}", "worse"
+    left, right = (worse, better) if of.higher_is_better else (better, worse)
+    axes.set_title(f"← {left}", loc="left", color=MIDDLE)
+    axes.set_title(f"{right} →", loc="right", color=MIDDLE)
+
+
+def room(axes: Axes, values: Iterable[float], axis: Literal["x", "y"] = "x") -> None:
+    """Set the limits of an axis so that all known values are inside."""
+    seen = np.array(list(values), np.float64)
+    known = seen[np.isfinite(seen)] if np.isfinite(seen).any() else np.zeros(1)
+    spare = 0.06 * float(np.ptp(known)) or 0.01
+    axes.set(**{f"{axis}lim": (known.min() - spare, known.max() + spare)})
+    axes.locator_params(axis=axis, nbins=5)
+
+
+# ------------------------------------------------------------------------------------------------------------- arms
+
+
+def arm_labels(names: Sequence[str], *, width: int = 24, lines: int = 2) -> list[str]:
+    """The names of arms as figures show them, no two alike: ``lesions@num_outliers=5`` is "lesions, n=5".
+
+    Each is wrapped to so many lines of so many characters. Where one must be cut and is then as another, all are
+    numbered by their place, from 1.
+    """
+    short = [_short(name) for name in names]
+    clear = [printable(name) if short.count(label) > 1 else label for name, label in zip(names, short, strict=True)]
+    shown = [wrapped(label, width, lines) for label in clear]
+    if len(set(shown)) < len(shown):
+        shown = [wrapped(f"{place}: {label}", width, lines) for place, label in enumerate(clear, 1)]
+    return shown
+
+
+def _short(name: str) -> str:
+    base, _, moved = printable(name).partition("@")
+    return ", ".join([base, *(_setting(one) for one in moved.split(",") if one)])
+
+
+def _setting(of: str) -> str:
+    field, is_field, value = of.partition("=")
+    if field == "num_outliers":
+        return f"n={value}"
+    return f"{field.removeprefix('imil_').replace('_', ' ')} {value}" if is_field else field
+
+
+def arms_shown(analysis: Analysis) -> tuple[str, ...]:
+    """The arms of a figure with a panel an arm: all, or where they are many those that no sweep made, at most so many.
+
+    The reference is always among them.
+    """
+    if len(analysis.arms) <= MOST_ARMS:
+        return analysis.arms
+    made = {level.arm for sweep in analysis.study.sweeps for level in sweep.levels if level.arm != level.base}
+    own = [arm for arm in analysis.arms if arm not in made and arm != analysis.study.reference]
+    kept = {analysis.study.reference, *own[: MOST_ARMS - 1]}
+    return tuple(arm for arm in analysis.arms if arm in kept)
+
+
+def among(arms: Sequence[str], analysis: Analysis, of: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The part of an array (arms, ...) that belongs to these arms."""
+    return of[[analysis.place(arm) for arm in arms]]
+
+
+def placebo_of(analysis: Analysis, of: SetAnalysis, metric: str) -> Estimate | None:
+    """The placebo arm minus the reference: how far a fork alone moves a metric; None without its interval."""
+    if analysis.placebo is None or analysis.placebo == analysis.study.reference:
+        return None
+    pair = analysis.place(analysis.placebo), analysis.place(analysis.study.reference)
+    (found,) = compare(of.components[metric], [pair])
+    return None if math.isnan(found.primary.low) else found.primary
+
+
+def means_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean (arms,) over the seeds that are not NaN; NaN where there is none."""
+    return np.array([row[~np.isnan(row)].mean() if (~np.isnan(row)).any() else np.nan for row in values])
 
 
 # ------------------------------------------------------------------------------------------------------------- words
 
 
-def printable(text: str, family: str = FONT) -> str:
+def printable(text: str) -> str:
     """The text without line breaks and control characters, and with a replacement mark for what the font lacks."""
-    known = _known_characters(family)
+    known = _known_characters()
     composed = unicodedata.normalize("NFC", " ".join(text.split()))
     return "".join(c if ord(c) in known and c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in composed)
 
 
-def breadth(text: str, size: float = SIZE) -> float:
-    """Width of one line of text in inches: the sum of its letters, which pairs of letters only make narrower."""
-    return sum(map(_advance, text)) * size / 72
+def wrapped(text: str, width: int, lines: int = 2) -> str:
+    """The printable text in so many lines of so many characters, cut in its middle where that is not enough.
 
-
-def shortened(text: str, inches: float, size: float = SIZE) -> str:
-    """The printable text, cut in its middle to fit: names of a family share their beginning and differ at their end."""
-    return _cut(printable(text), inches, size)
-
-
-def labels(names: Sequence[str], inches: float, *, lines: int = 1, size: float = SIZE) -> list[str]:
-    """Every name in at most so many lines of so many inches, broken where it has a joint, cut in the middle.
-
-    Names that come out equal are numbered by their place, from 1.
+    Names of a family share their beginning and differ at their end, so both are kept.
     """
-    shown = [_broken(printable(name), inches, lines, size) for name in names]
-    return [
-        label if shown.count(label) == 1 else _broken(f"{place}: {printable(name)}", inches, lines, size)
-        for place, (name, label) in enumerate(zip(names, shown, strict=True), start=1)
-    ]
+    shown = printable(text)
+    found = textwrap.wrap(shown, width)
+    if len(found) > lines:
+        most = width * lines
+        if len(shown) > most:
+            shown = f"{shown[: most - most // 2 - 1]}…{shown[len(shown) - most // 2 :]}"
+        found = [shown[at : at + width] for at in range(0, len(shown), width)]
+    return "\n".join(found)
+
+
+def file_name(*parts: str) -> str:
+    """The name of a picture, made of names of a study: a-z, 0-9 and hyphens."""
+    return "-".join(part.replace("_", "--") for part in parts)
 
 
 def signed(value: float, digits: int = 3) -> str:
     """With its sign, ``+0.042``; a dash where it is not known."""
     if math.isnan(value):
         return "–"
-    told = f"{abs(value):.{digits}f}"
-    return told if float(told) == 0 else f"{'+' if value > 0 else '−'}{told}"
+    text = f"{abs(value):.{digits}f}"
+    return text if float(text) == 0 else f"{'+' if value > 0 else '−'}{text}"
 
 
 def plain(value: float, digits: int = 3) -> str:
@@ -208,9 +261,13 @@ def plain(value: float, digits: int = 3) -> str:
     return signed(value, digits).removeprefix("+")
 
 
-def interval(low: float, high: float, digits: int = 3) -> str:
-    """Such as ``[−0.011, +0.095]``."""
-    return f"[{signed(low, digits)}, {signed(high, digits)}]"
+def with_interval(of: Estimate, digits: int = 3) -> str:
+    """Such as ``+0.042 [−0.011, +0.095]``; without an interval from how many seeds."""
+    if math.isnan(of.value):
+        return "no runs to compare"
+    if math.isnan(of.low):
+        return f"{signed(of.value, digits)}, no interval ({counted(of.n_seeds, 'seed')})"
+    return f"{signed(of.value, digits)} [{signed(of.low, digits)}, {signed(of.high, digits)}]"
 
 
 def p_value(p: float) -> str:
@@ -235,56 +292,15 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
-def apart(places: Sequence[float], texts: Sequence[str], scale: Callable[[float], float]) -> list[str]:
-    """The texts along an axis, emptied where they would touch the one before; the last stays.
-
-    Args:
-        places: ascending.
-        texts: one a place.
-        scale: from a place to inches along the axis.
-    """
-    kept = [""] * len(texts)
-    free = math.inf
-    for number in reversed(range(len(texts))):
-        middle, half = scale(places[number]), breadth(texts[number]) / 2
-        if middle + half < free:
-            kept[number], free = texts[number], middle - half - 0.05
-    return kept
-
-
-_JOINTS = " -@,=_+."
-
-
-def _broken(text: str, inches: float, lines: int, size: float) -> str:
-    done: list[str] = []
-    while len(done) < lines - 1 and breadth(text, size) > inches:
-        fits = 1
-        while breadth(text[: fits + 1], size) <= inches:
-            fits += 1
-        joint = max(text.rfind(mark, 0, fits) for mark in _JOINTS) + 1
-        at = joint if joint > fits // 2 else fits
-        done.append(text[:at].rstrip(" "))
-        text = text[at:].lstrip(" ")
-    return "\n".join([*done, _cut(text, inches, size)])
-
-
-def _cut(text: str, inches: float, size: float) -> str:
-    if breadth(text, size) <= inches:
-        return text
-    room, kept = inches - breadth(ELLIPSIS, size), 0
-    while breadth(text[: kept + 1 - (kept + 1) // 2] + text[len(text) - (kept + 1) // 2 :], size) <= room:
-        kept += 1
-    return text[: kept - kept // 2] + ELLIPSIS + text[len(text) - kept // 2 :]
+def ends(values: Sequence[float], names: Sequence[str], digits: int = 3) -> str:
+    """``from 0.512 (b) to 0.812 (a)``: the lowest and the highest known value; "unknown" without one."""
+    known = sorted((value, name) for value, name in zip(values, names, strict=True) if not math.isnan(value))
+    if not known:
+        return "unknown"
+    (least, low), (most, high) = known[0], known[-1]
+    return f"from {plain(least, digits)} ({low}) to {plain(most, digits)} ({high})"
 
 
 @cache
-def _advance(letter: str) -> float:
-    """Of one letter, in multiples of the size."""
-    font = get_font(findfont(FONT))
-    font.set_size(72, 72)
-    return float(font.load_char(ord(letter)).linearHoriAdvance) / 65536 / 72
-
-
-@cache
-def _known_characters(family: str) -> frozenset[int]:
-    return frozenset(get_font(findfont(family)).get_charmap())
+def _known_characters() -> frozenset[int]:
+    return frozenset(get_font(findfont(FONT)).get_charmap())

@@ -133,18 +133,18 @@ def named(names: Sequence[str], total: int) -> str:
     return "; ".join(names) if more <= 1 else f"{'; '.join(names[:MOST_NAMED])}; and {more} more"
 
 
-def grouped(told: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
+def grouped(notes: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
     """A note for every different text, ending in the rows it holds for.
 
     >>> grouped([("mixup", "No p: one seed"), ("cutmix", "No p: one seed")], total=7)
     ('No p: one seed (mixup; cutmix).',)
 
     Args:
-        told: (row, text), in the order of the rows.
+        notes: (row, text), in the order of the rows.
         total: rows of the table.
     """
     rows: dict[str, dict[str, None]] = {}
-    for row, text in told:
+    for row, text in notes:
         rows.setdefault(text, {})[row] = None
     return tuple(f"{text} ({named(list(of), total)})." for text, of in rows.items())
 

@@ -12,14 +12,28 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from imil_sim.report import figures
+from imil_sim.feedback.grid import Grid
 from imil_sim.report.document import Picture
-from imil_sim.report.figures import CamRow, DoseLine, style
+from imil_sim.report.figures import style
+from imil_sim.report.figures.attention import CamRow, attention, cam_panels
+from imil_sim.report.figures.disagreement import disagreement, hits_of
+from imil_sim.report.figures.forest import forest
+from imil_sim.report.figures.images import augmentations
+from imil_sim.report.figures.interactions import Sample, interactions
+from imil_sim.report.figures.overlap import overlap
+from imil_sim.report.figures.reliability import reliability
+from imil_sim.report.figures.roc import roc
+from imil_sim.report.figures.seeds import seeds
 from imil_sim.stats import compare, components_of
 
 Draw = Callable[[str, Sequence[str]], Picture]
 
 SEEDS, IMAGES = 6, 24
+
+
+@pytest.fixture(autouse=True)
+def _undrawn() -> None:
+    """Here figures are drawn."""
 
 
 @dataclass
@@ -76,46 +90,37 @@ def _draw(name: str, arms: Sequence[str]) -> Picture:
     positive = 1 / (1 + np.exp(-logits))
     positive[1, 2] = np.nan  # a run that is missing
     probabilities = np.stack([1 - positive, positive], axis=-1)
-    compared = name in ("forest", "forest-few", "slopes", "dose-response")
-    some = probabilities[:, :3] if name == "forest-few" else probabilities
-    components = components_of("auroc", labels, some)
-    comparisons = compare(components, [(arm, 0) for arm in range(1, n)]) if compared else ()
-    hits = figures.hits_of(labels, probabilities)
-    ids = [f"image-{i}" for i in range(IMAGES)]
+    components = components_of("auroc", labels, probabilities)
+    comparisons = compare(components, [(arm, 0) for arm in range(1, n)])
+    hits = hits_of(labels, probabilities)
     image = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (48, 1))
-    levels = (5.0, 10.0, 20.0, 40.0)
-    shown = tuple(comparison.a for comparison in (comparisons * 4)[:4])
     cams = [
         CamRow(i, "TB", image, np.tile(image.T, (n, 1, 1)), ("TB",) * (n - 1) + ("normal",), (0.9995,) * n)
-        for i in ("image-1", "image-2")
+        for i in ("image-1", arms[-1])
     ]
-    overlap = np.clip(np.eye(n) + 0.25, 0, 1)
-    overlap[0, 1] = overlap[1, 0] = np.nan
-    seeds = range(SEEDS)
+    samples = [
+        Sample(i, image, image / np.float32(255), Grid(4, 4), np.eye(4, dtype=bool), image // 2, i, i, 0.93, i, i)
+        for i in arms[:3]
+    ]
+    dice = np.clip(np.eye(n) + 0.25, 0, 1)
+    dice[0, 1] = dice[1, 0] = np.nan
     made: dict[str, Callable[[], Picture]] = {
-        "forest": lambda: figures.forest(comparisons, arms, name=name, placebo=comparisons[-1].a, margin=0.02),
-        "forest-few": lambda: figures.forest(comparisons, arms, name=name),
-        "slopes": lambda: figures.slopes(components.values, arms, "auroc", name=name, reference=0, seeds=seeds),
-        "roc": lambda: figures.roc(labels, positive, arms, name=name, reference=0),
-        "reliability": lambda: figures.reliability(labels, probabilities, arms, name=name),
-        "dose-response": lambda: figures.dose_response(
-            [DoseLine(arm, levels, shown, shown[0]) for arm in arms], "auroc", name=name,
-            field="feedback.num_outliers", reference=arms[0], per="doubling",
-            placebo=comparisons[-1].a,
+        "forest": lambda: forest(comparisons, arms, name=name, placebo=comparisons[-1].a, margin=0.02),
+        "seeds": lambda: seeds(components.values, arms, "auroc", name=name, reference=0, numbers=range(SEEDS)),
+        "roc": lambda: roc(labels, positive, arms, name=name, reference=0),
+        "reliability": lambda: reliability(labels, probabilities, arms, name=name),
+        "disagreement": lambda: disagreement(
+            hits[1:], hits[0], arms[1:], name=name, reference_name=arms[0], ids=[f"{i}" for i in range(IMAGES)],
+            seeds=range(SEEDS),
         ),
-        "disagreement": lambda: figures.disagreement(
-            hits[1:], hits[0], arms[1:], name=name, reference_name=arms[0], ids=ids, seeds=seeds
+        "augmentations": lambda: augmentations(
+            np.stack([np.tile(image // 2, (n, 1, 1))] * 2), arms, ["image-1", arms[-1]], name=name, notes=["TB", ""]
         ),
-        "disagreement-of-one": lambda: figures.disagreement(
-            hits[1:2], hits[0], arms[1:2], name=name, reference_name=arms[0], ids=ids, seeds=seeds
-        ),
-        "augmentations": lambda: figures.augmentations(
-            np.stack([np.tile(image // 2, (n, 1, 1))] * 2), arms, ["image-1", "image-2"], name=name, notes=["TB", ""]
-        ),
-        "cam-panels": lambda: figures.cam_panels(cams, arms, name=name),
-        "attention": lambda: figures.attention(
+        "cam-panels": lambda: cam_panels(cams, arms, name=name),
+        "interactions": lambda: interactions(samples, name=name, arm=arms[0]),
+        "attention": lambda: attention(
             1 + rng.random((n, SEEDS)), np.where(rng.random((n, SEEDS)) < 0.2, np.nan, 0.5), arms, name=name
         ),
-        "cells": lambda: figures.cells(overlap, arms, name=name),
+        "overlap": lambda: overlap(dice, arms, name=name),
     }  # fmt: skip
     return made[name]()

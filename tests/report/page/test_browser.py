@@ -98,7 +98,7 @@ def test_the_page_is_whole_quiet_and_no_wider_than_the_screen(
     page = opened.page
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("[...document.images].map((image) => image.complete && image.naturalWidth > 0)") == [True] * 2
-    assert page.evaluate("document.images[0].getAttribute('width')") == "720"
+    assert page.evaluate("document.images[0].naturalWidth") == 720
     # no frame hides its end: what is too wide for the screen can be scrolled to
     overflows = page.evaluate("[...document.querySelectorAll('.frame')].map((f) => getComputedStyle(f).overflowX)")
     assert overflows == ["auto"] * 5

@@ -11,7 +11,6 @@ import pytest
 
 from imil_sim.report.document import Column, Document, Picture, Section, Statement, Table
 from imil_sim.report.page import render_html
-from imil_sim.report.page.html import Size, size
 
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="36pt" height="18pt" viewBox="0 0 36 18"/>'
 
@@ -105,27 +104,12 @@ def test_tones_are_words(document: Document) -> None:
     assert '<li class="bad"><span class="tone">Unfavourable</span> <span class="text">Two runs failed.</span>' in page
 
 
-def test_pictures_lie_in_the_page_with_their_size(document: Document, elements: Callable[[str], Any]) -> None:
+def test_pictures_lie_in_the_page(document: Document, elements: Callable[[str], Any]) -> None:
     found = elements(render_html(document).decode())
     forest, images = found.values("img", "src")
     assert base64.b64decode(forest.removeprefix("data:image/svg+xml;base64,"), validate=True) == SVG
     assert images.startswith("data:image/png;base64,")
     assert found.values("img", "alt") == ["A forest plot", "Four images"]
-    assert list(zip(found.values("img", "width"), found.values("img", "height"), strict=True)) == [
-        ("48", "24"),
-        ("30", "20"),
-    ]
-
-
-def test_sizes_by_hand(png: Callable[..., bytes]) -> None:
-    def of(content: bytes, svg: bytes | None = None) -> Size:
-        return size(Picture("p", "", "", content, svg))
-
-    assert of(png(30, 20, dpi=192)) == Size(15, 10)
-    assert of(png(30, 20), b'<svg width="100%" height="100%" viewBox="0 0 3 2">') == Size(30, 20)
-    assert of(png(30, 20), b'<svg data-width="9" width="40" stroke-width="3" height="10px">') == Size(40, 10)
-    with pytest.raises(ValueError, match="'p' holds no PNG"):
-        of(b"GIF89a")
 
 
 def test_a_long_table_scrolls_in_its_frame_and_an_empty_one_says_so() -> None:
@@ -135,6 +119,15 @@ def test_a_long_table_scrolls_in_its_frame_and_an_empty_one_says_so() -> None:
     assert page.count('class="frame long"') == 1
     assert page.count('<p class="rows">') == page.count('<p class="rows">31 rows in all; this table scrolls</p>') == 1
     assert '<td colspan="2">No rows.</td>' in page
+
+
+def test_of_a_long_table_with_a_file_the_first_rows_are_shown_and_the_file_is_named(
+    elements: Callable[[str], Any],
+) -> None:
+    long = Table("long", "Many", (Column("i"),), tuple((i,) for i in range(31)))
+    page = render_html(Document("s", "t", (), (Section("a", "A", (), (long,)),)), "tables").decode()
+    assert page.count('<th scope="row"') == 30
+    assert elements(page).values("a", "href") == ["tables/long.csv"]
 
 
 def luminance(colour: str) -> float:

@@ -82,7 +82,7 @@
     drawing.after(button);
     show(false);
     const offer = () => {
-      const small = image.clientWidth < 0.9 * Number(image.getAttribute("width"));
+      const small = image.clientWidth < 0.9 * image.naturalWidth;
       button.hidden = !small && !drawing.classList.contains("full");
     };
     new ResizeObserver(offer).observe(image);  // folded figures have no size until they are shown
