@@ -76,7 +76,7 @@ def hands_of(study: Study, store: Path, workers: int) -> Iterator[Executor]:
 
 def seconds_of(study: Study, store: Path, workers: int) -> float:
     """Seconds the study takes on an empty store."""
-    library = ImageLibrary(study.beside, store / "images")
+    library = ImageLibrary(study.beside, store)
     planner = StepRunner(library, Store(store), CPU, study.beside)
     arms, runs = zip(*study.runs(), strict=True)
     failures: list[BaseException] = []

@@ -59,7 +59,7 @@ def write_study(folder: Path, arms: int, seeds: int, images: int) -> Path:
 def fill(root: Path, study: Study) -> None:
     """A store with a record of every run of the study, and made-up predictions beside it."""
     store, device = Store(root, lambda entry: None), torch.device("cpu")
-    library = ImageLibrary(study.beside, root / "images")
+    library = ImageLibrary(study.beside, root)
     rng = np.random.default_rng(0)
     seen: NDArray[np.float64] | None = None
     for number, (_, run) in enumerate(study.runs()):

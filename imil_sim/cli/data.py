@@ -10,8 +10,8 @@ from rich.table import Table
 from imil_sim import api
 from imil_sim.cli.console import console
 from imil_sim.cli.progress import TerminalProgress
+from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import DataError
-from imil_sim.images.load import load_images
 from imil_sim.images.split import split_images
 from imil_sim.images.summary import Summary, summarise
 from imil_sim.study.spec import AnySource, SplitSpec, canonical
@@ -31,7 +31,7 @@ def show_data(asked: str, *, store: Path) -> None:
             console().print()
         try:
             with TerminalProgress() as progress:
-                images = load_images(source, beside=study.beside, cache=store / "images", progress=progress.count)
+                images = ImageLibrary(study.beside, store, progress.count).source(source)
             parts = split_images(images, split, study.seeds[0]) if split else None
         except DataError as error:
             problems.append(str(error))

@@ -92,7 +92,7 @@ def _images(study: str | None, store: Path) -> tuple[ImageSet, Grid, str]:
         source = PhantomSource(source="phantom", size=SIZE, train=2 * QUESTIONS, test=4)
         return load_images(source), GRID, "Images of the phantom"
     opened = api.load_study(study)
-    library = ImageLibrary(opened.beside, store / "images")
+    library = ImageLibrary(opened.beside, store)
     _, run = next(iter(opened.runs()))
     grids = {arm.feedback.grid_size for arm in opened.arms.values() if arm.feedback}
     grid = Grid(*grids.pop()) if len(grids) == 1 else GRID

@@ -185,7 +185,7 @@ def _images(study: Study, store: Path) -> ImageIndex:
     if len(sources) > 1:
         raise UsageError(f"--study: {study.name} has several image sets; name a study that has one")
     with TerminalProgress() as progress:
-        library = ImageLibrary(study.beside, store / "images", progress.count)
+        library = ImageLibrary(study.beside, store, progress.count)
         return library.image_index(next(iter(sources.values())))
 
 

@@ -140,7 +140,7 @@ def _do_over(store: Store, number: int, seed: int, device: str) -> bool:
     """Whether every run that was done over came out with the bytes it had."""
     good, compared, passed_over = True, 0, []
     with TerminalProgress() as progress:
-        library = ImageLibrary(Path.cwd(), store.root / "images", progress.count)
+        library = ImageLibrary(Path.cwd(), store.root, progress.count)
         for run in recompute(store, library, find_device(device), Path.cwd(), number, seed, progress.count):
             if run.passed_over:
                 passed_over.append(run)

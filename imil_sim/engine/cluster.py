@@ -78,7 +78,7 @@ class WorkerConfig:
     def step_runner(self, watch: Watch) -> StepRunner:
         """The step_runner, in the process that calls."""
         store, beside = Path(self.store), Path(self.beside)
-        library = ImageLibrary(beside, store / "images")
+        library = ImageLibrary(beside, store)
         device = find_device(self.device)
         return StepRunner(library, Store(store), device, beside, watch, self.checkpoint_minutes, self.oracle_seconds)
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.errors import DataError, StudyError
+from imil_sim.engine.store import Store
+from imil_sim.errors import DataError, StoreError, StudyError
 from imil_sim.feedback import ImageIndex
-from imil_sim.images.image_set import ImageSet, MaskSet
+from imil_sim.images.image_set import ImageSet, MaskSet, Pictures
 from imil_sim.images.listing import counted
 from imil_sim.images.load import load_images, source_files
 from imil_sim.images.lungs import estimate_lungs
 from imil_sim.images.split import split_images
-from imil_sim.images.stamps import Stamp, altered, stamps
 from imil_sim.study.spec import AnySource, ArmSpec, RunSpec, canonical
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how many are done, of how many."""
+
+Stamp: TypeAlias = tuple[int, int, int]
+"""Bytes of a file, and when its content and its entry were last changed, nanoseconds."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,21 @@ class RunImages:
     """Of the training part, and of every test set by name."""
 
 
-class ImageLibrary:
-    """Loads every source of a study once and remembers the parts; read-only for everybody else."""
+PICTURES = "pictures.json"
+"""In an entry of decoded images: the names of the masks, and what was converted."""
 
-    def __init__(self, beside: Path, cache: Path, progress: Progress = lambda what, done, total: None) -> None:
-        self._beside, self._cache, self._progress = beside, cache, progress
+
+class ImageLibrary:
+    """Loads every source of a study once and remembers the parts; read-only for everybody else.
+
+    Args:
+        beside: where relative paths are looked for too (`load_images`).
+        store: folder of the store that keeps decoded images; one that cannot be written costs time, not results.
+        progress: called with what is being done, how many are done, and of how many.
+    """
+
+    def __init__(self, beside: Path, store: Path, progress: Progress = lambda what, done, total: None) -> None:
+        self._beside, self._store, self._progress = beside, store, progress
         self._sources: dict[str, ImageSet] = {}
         self._stamps: dict[str, dict[Path, Stamp]] = {}
         """By source, of the files it was read from, as they were just before."""
@@ -78,7 +93,7 @@ class ImageLibrary:
         )
 
     def check_unaltered(self, run: RunSpec) -> None:
-        """Nothing, if the files a run's images were read from still hold what was read.
+        """Check that the files a run's images were read from still hold what was read.
 
         Costs a look at each file; one that was only touched is read once more and forgiven.
 
@@ -87,7 +102,7 @@ class ImageLibrary:
         """
         for source in (run.arm.images, *run.arm.test_sets.values()):
             known = self.source(source)
-            if not (files := altered(self._stamps[source.text])):
+            if not (files := _altered(self._stamps[source.text])):
                 continue
             again, stamped = self._read(source)
             if again.fingerprint != known.fingerprint:
@@ -100,8 +115,35 @@ class ImageLibrary:
             self._stamps[source.text] = stamped
 
     def _read(self, source: AnySource) -> tuple[ImageSet, dict[Path, Stamp]]:
-        stamped = stamps(source_files(source, self._beside))  # first: what is altered while it is read shows later
-        return load_images(source, beside=self._beside, cache=self._cache, progress=self._progress), stamped
+        stamped = _stamps(source_files(source, self._beside))  # first: what is altered while it is read shows later
+        return load_images(source, beside=self._beside, keep=self._keep, progress=self._progress), stamped
+
+    def _keep(self, key: str, make: Callable[[], Pictures]) -> Pictures:
+        """The pictures in entry ``key`` of the store, memory-mapped; missing or damaged ones are made and kept."""
+        made: list[Pictures] = []
+        damaged: list[str] = []
+
+        def write(folder: Path) -> None:
+            arrays: dict[str, NDArray[Any]] = {"pixels": made[0].pixels}
+            arrays |= {f"mask-{number}": mask for number, mask in enumerate(made[0].masks.values())}
+            for name, array in arrays.items():
+                np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            about = {"masks": list(made[0].masks), "notices": list(made[0].notices)}
+            (folder / PICTURES).write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+        try:
+            store = Store(self._store, damaged.append)
+            found = store.read("images", key, _pictures)
+            if found is None:
+                made.append(make())
+                store.put("images", key, write)
+                found = store.needed("images", key, _pictures)
+        except StoreError as error:
+            found = made[0] if made else make()
+            trouble = f"the decoded images could not be kept, so that every start decodes anew: {error}"
+            return replace(found, notices=(*found.notices, trouble))
+        repaired = [f"{entry} in the store was damaged and has been made again" for entry in damaged]
+        return replace(found, notices=(*found.notices, *repaired))
 
     def of_run(self, run: RunSpec) -> RunImages:
         """The training and test images of a run.
@@ -165,3 +207,32 @@ def lung_mask(images: ImageSet, index: int) -> tuple[NDArray[np.bool_] | None, b
         return known.values[index], False
     estimate = estimate_lungs(np.asarray(images.pixels[index])).mask
     return estimate, estimate is not None
+
+
+def _pictures(folder: Path) -> Pictures:
+    about = json.loads((folder / PICTURES).read_text(encoding="utf-8"))
+    masks = {name: _mapped(folder / f"mask-{number}.npy") for number, name in enumerate(about["masks"])}
+    return Pictures(_mapped(folder / "pixels.npy"), masks, tuple(about["notices"]))
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    # A plain view: numpy's own memmap class would follow the pixels into every result computed from them.
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
+    """The stamp of every file; one that cannot be looked at has none."""
+    return {path: stamp for path in files if (stamp := _stamp(path)) is not None}
+
+
+def _altered(before: Mapping[Path, Stamp]) -> list[Path]:
+    """The files whose stamp is another one now, or which have gone."""
+    return [path for path, stamp in before.items() if _stamp(path) != stamp]
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns, about.st_ctime_ns

@@ -11,23 +11,17 @@ when that process is known to be dead.
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-import errno
 import hashlib
 import io
-import itertools
 import json
 import math
 import os
 import shutil
-import threading
-import time
 import uuid
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -35,9 +29,9 @@ from typing import Any, Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from imil_sim.engine.claims import claim, has_died, is_foreign, owner, owner_of
 from imil_sim.errors import StoreError
-from imil_sim.images.owner import has_died, owner, owner_in
-from imil_sim.io import make_folder, seal, sync, write_new_file
+from imil_sim.io import make_folder, seal, sync
 
 FORMAT = 1
 """Version of the layout; entries of another version are made again, never misread."""
@@ -53,6 +47,7 @@ Kind = Literal[
     "evaluations",
     "runs",
     "studies",
+    "images",
 ]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -62,14 +57,8 @@ MANIFEST = "manifest.json"
 RECORD = "record.json"
 """In the entry of a run."""
 
-PULSE = 2.0
-"""Seconds between two signs of life of a claim."""
-
-PULSE_STOPPED = 15.0
-"""Seconds without a sign of life after which a claim is taken over."""
-
 ATTEMPTS = 3
-"""How often an entry is written that somebody keeps in the way of."""
+"""How often an entry is written that somebody keeps damaging."""
 
 T = TypeVar("T")
 
@@ -99,7 +88,7 @@ class Store:
 
     Args:
         root: the folder; it is made where there is none.
-        on_damage: told of every entry that had to be set aside, as ``KIND/KEY``.
+        on_damage: called with every entry that had to be set aside, as ``KIND/KEY``.
 
     Raises:
         StoreError: the folder cannot be made.
@@ -113,7 +102,7 @@ class Store:
             raise StoreError(f"the store {root} cannot be made: {error}; give another folder with --store") from error
 
     def check_writable(self) -> None:
-        """Nothing, if entries can be put here; better known before training than after.
+        """Check that entries can be put here; better known before training than after.
 
         Raises:
             StoreError: they cannot.
@@ -151,7 +140,7 @@ class Store:
             Damage: the entry is not, or no longer, what was put there.
             StoreError: it cannot be read.
         """
-        return self._told(lambda: _checked(self.root / kind / key, kind, key), f"{kind}/{key}")
+        return self._understood(lambda: _checked(self.root / kind / key, kind, key), f"{kind}/{key}")
 
     def manifest(self, kind: Kind, key: str) -> Manifest:
         """The manifest of an entry; its files are left unread.
@@ -160,7 +149,7 @@ class Store:
             Damage: the manifest is not one.
             StoreError: it cannot be read.
         """
-        return self._told(lambda: _manifest(self.root / kind / key, kind, key), f"{kind}/{key}")
+        return self._understood(lambda: _manifest(self.root / kind / key, kind, key), f"{kind}/{key}")
 
     def holds(self, kind: Kind, key: str) -> bool:
         """Whether there is an entry, unread: it may turn out to be damaged."""
@@ -201,16 +190,14 @@ class Store:
     def read(self, kind: Kind, key: str, load: Callable[[Path], T]) -> T | None:
         """What ``load`` makes of an entry's folder; None where there is no intact one.
 
-        An entry that another process removes or replaces in the middle counts as absent, whatever was loaded of it.
+        An entry that another process removes in the middle counts as absent.
 
         Raises:
             StoreError: it cannot be read.
         """
         try:
-            with _held(self.root / kind / key) as still_there:
-                folder = self.find(kind, key)
-                found = None if folder is None else load(folder)
-                return found if still_there() else None
+            folder = self.find(kind, key)
+            return None if folder is None else load(folder)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -224,7 +211,7 @@ class Store:
         Args:
             kind: of the entry.
             key: names it.
-            write: fills the folder it is given with files; may be asked again.
+            write: fills the folder it is given with files.
             trunk: key of the untrained state the entry descends from.
             towards: key of the state after which the entry is of no more use; `tidy` removes it then.
 
@@ -234,28 +221,20 @@ class Store:
         target = self.root / kind / key
         try:
             self._make(target.parent)
-            for _ in range(ATTEMPTS):
-                aside = self._beside(f"{kind}-{key[:16]}")
-                make_folder(aside)
-                try:
-                    files = _fill(aside, write, {"kind": kind, "key": key, "trunk": trunk, "towards": towards})
-                    self._move_in(aside, target, kind, key, files)
-                    break
-                except OSError:
-                    if os.path.lexists(aside):
-                        raise
-                    # Somebody who took us for dead has tidied it away: we were stopped for a long time, for instance.
-                finally:
-                    shutil.rmtree(aside, ignore_errors=True)
-            else:
-                raise FileNotFoundError(errno.ENOENT, "what is being written disappears", str(aside))
+            aside = self._beside(f"{kind}-{key[:16]}")
+            make_folder(aside)
+            try:
+                files = _fill(aside, write, {"kind": kind, "key": key, "trunk": trunk, "towards": towards})
+                self._move_in(aside, target, kind, key, files)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
             sync(target.parent)
         except OSError as error:
             raise self._unwritable(error) from error
         return target
 
-    def discard(self, kind: Kind | Literal["images"], key: str) -> None:
-        """Nothing; the entry is no longer there.
+    def discard(self, kind: Kind, key: str) -> None:
+        """Remove an entry.
 
         Raises:
             StoreError: it cannot be removed.
@@ -267,7 +246,7 @@ class Store:
             raise self._unwritable(error) from error
 
     def set_aside(self, kind: Kind, key: str) -> None:
-        """Nothing; the entry, which only its reader found to be damaged, lies under ``damaged/``.
+        """Move an entry, which only its reader found to be damaged, to ``damaged/``.
 
         Raises:
             StoreError: it cannot be moved.
@@ -277,67 +256,35 @@ class Store:
 
     # ------------------------------------------------------------------------------------------- several processes
 
-    @contextmanager
-    def claim(self, key: str) -> Iterator[bool]:
-        """Tell other processes that this one is at work on ``key``; True unless another was, and we waited for it.
+    def claim(self, key: str) -> AbstractContextManager[bool]:
+        """See `imil_sim.engine.claims.claim`."""
+        return claim(self.root, key)
 
-        A claim is a courtesy that spares double work; nothing relies on it. Another's claim is respected while its
-        process lives and its pulse goes on. Where the process is known to be dead it is taken over at once, elsewhere
-        when it has stood still for `PULSE_STOPPED` seconds of our own clock.
-        """
-        place = self.root / "claims" / f"{key}.json"
-        waited = _wait_for(place)
-        token = uuid.uuid4().hex
-        stop = threading.Event()
-        arguments = (self._beat, place, token, stop)
-        # In our context, so that a claim has the same readers as what it announces.
-        beat = threading.Thread(target=contextvars.copy_context().run, args=arguments, daemon=True)
-        beat.start()
-        try:
-            yield not waited
-        finally:
-            stop.set()
-            beat.join()
-            if _claimant(place)[1:2] == (token,):
-                with contextlib.suppress(OSError):
-                    place.unlink(missing_ok=True)
-
-    @contextmanager
-    def presence(self) -> Iterator[None]:
+    def presence(self) -> AbstractContextManager[bool]:
         """Tell other processes that this one uses what lies here, so that nothing is taken away from under it."""
-        with self.claim(f"run-{uuid.uuid4().hex}"):
-            yield
+        return self.claim(f"run-{uuid.uuid4().hex}")
 
     def at_work(self) -> list[str]:
-        """The claims of living processes, by key; of another machine's it waits to see a sign of life."""
-        places = [self.root / "claims" / f"{key.removesuffix('.json')}.json" for key in self._names("claims")]
-        claims = {place: claim for place in places if (claim := _claimant(place))}
-        living = {place for place, claim in claims.items() if not has_died(str(claim[0]))}
-        strange = {place for place in living if not _is_of_this_machine(str(claims[place][0]))}
-        since = time.monotonic()
-        while strange and time.monotonic() - since < PULSE_STOPPED:
-            time.sleep(PULSE / 10)
-            strange -= {place for place in strange if _claimant(place) != claims[place]}
-        return sorted(place.stem for place in living - strange)
+        """The claims of processes that are not known to be dead, by key."""
+        places = [self.root / "claims" / name for name in self._names("claims")]
+        return [place.stem for place in places if not has_died(owner_of(place))]
 
     def tidy(self) -> list[str]:
         """Remove what dead processes left unfinished and what has served its purpose; gives the names.
 
         These are half-written entries, claims, and checkpoints of stages that are done since. What belongs to a living
-        process stays; so does what another machine left, until `remove_rubbish`. Nothing is relied on here: a writer
-        whose work is taken for a dead one's writes it again. What cannot be removed stays.
+        process stays; so does what another machine left, until `remove_rubbish`. What cannot be removed stays.
         """
-        left = [place for place in self._left() if has_died(_owner_of(place))]
+        left = [place for place in self._left() if has_died(owner_of(place))]
         served = [self.root / "checkpoints" / key for key in self._names("checkpoints") if self._has_served(key)]
         return [str(place.relative_to(self.root)) for place in [*left, *served] if self._removed(place)]
 
     def leftovers(self) -> list[str]:
         """Names of what is unfinished and not known to belong to a living process."""
-        own = owner().partition("-")[0]
         return [
             str(place.relative_to(self.root))
             for place in self._left()
-            if has_died(_owner_of(place)) or not _owner_of(place).startswith(own)
+            if has_died(owner_of(place)) or is_foreign(owner_of(place))
         ]
 
     def damaged(self) -> list[str]:
@@ -349,13 +296,8 @@ class Store:
         return sum(self._removed(self.root / name) for name in [*self.leftovers(), *self.damaged()])
 
     def _left(self) -> list[Path]:
-        """Everything that some process has not finished: writes, claims, and images that were to be cached."""
-        hidden = [name for name in self._names("images") if name.startswith(".")]
-        return [
-            self.root / folder / name
-            for folder, names in (("tmp", self._names("tmp")), ("claims", self._names("claims")), ("images", hidden))
-            for name in names
-        ]
+        """Everything that some process has not finished: writes and claims."""
+        return [self.root / folder / name for folder in ("tmp", "claims") for name in self._names(folder)]
 
     def _names(self, folder: str) -> list[str]:
         """What lies in a folder of the store; nothing where it cannot be listed."""
@@ -378,19 +320,6 @@ class Store:
         except OSError:
             return False
         return not os.path.lexists(place)
-
-    def _beat(self, place: Path, token: str, stop: threading.Event) -> None:
-        """Renew a claim until told to stop; a claim that cannot be written is done without."""
-        for count in itertools.count():
-            try:
-                make_folder(place.parent)
-                aside = self._beside("claim")
-                write_new_file(aside, json.dumps([owner(), token, count]).encode())
-                os.replace(aside, place)
-            except OSError:
-                return
-            if stop.wait(PULSE):
-                return
 
     # ------------------------------------------------------------------------------------------------------ places
 
@@ -428,7 +357,7 @@ class Store:
         raise StoreError(f"the store {self.root} keeps damaging {kind}/{key[:16]}; check the disk")
 
     def _set_aside(self, folder: Path, kind: Kind, key: str) -> Path | None:
-        """Nothing; unless another process has put a good entry in the damaged one's place meanwhile: then its folder.
+        """Move an entry to ``damaged/``; its folder where another process has put a good one in its place meanwhile.
 
         What was taken away is looked at once more where nobody else can reach it, and put back if it is good.
         """
@@ -471,7 +400,7 @@ class Store:
 
     # ------------------------------------------------------------------------------------------------------ errors
 
-    def _told(self, read: Callable[[], Manifest], entry: str) -> Manifest:
+    def _understood(self, read: Callable[[], Manifest], entry: str) -> Manifest:
         try:
             return read()
         except FileNotFoundError as error:
@@ -513,13 +442,13 @@ def _manifest(folder: Path, kind: str, key: str) -> Manifest:
         OSError: it cannot be read.
     """
     try:
-        told = json.loads((folder / MANIFEST).read_bytes().decode("utf-8"))
-        if told["format"] != FORMAT:
-            raise OtherFormat(f"format {told['format']}, not {FORMAT}")
-        if (told["kind"], told["key"]) != (kind, key):
+        content = json.loads((folder / MANIFEST).read_bytes().decode("utf-8"))
+        if content["format"] != FORMAT:
+            raise OtherFormat(f"format {content['format']}, not {FORMAT}")
+        if (content["kind"], content["key"]) != (kind, key):
             raise Damage("it is the manifest of another entry")
-        files = {str(name): str(digest) for name, digest in told["files"].items()}
-        return Manifest(str(told.get("trunk", "")), str(told.get("towards", "")), files)
+        files = {str(name): str(digest) for name, digest in content["files"].items()}
+        return Manifest(str(content.get("trunk", "")), str(content.get("towards", "")), files)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Damage(f"{MANIFEST} is missing") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -550,60 +479,6 @@ def _checked(folder: Path, kind: str, key: str) -> Manifest:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Tells whether the folder at this path is still the one that was there when the block began.
-
-    It is kept open meanwhile: a folder that is open keeps its number on the disk, so no later one can be taken for it.
-
-    Raises:
-        OSError: it is not there, or cannot be opened.
-    """
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except NotADirectoryError:
-        yield lambda: True  # something else stands there: whoever looks at it says what is wrong
-        return
-    try:
-        yield lambda: os.path.lexists(folder) and os.path.samestat(os.fstat(handle), os.stat(folder))
-    finally:
-        os.close(handle)
-
-
-# -------------------------------------------------------------------------------------------------------- a claim
-
-
-def _claimant(place: Path) -> tuple[object, ...]:
-    """(owner, token, pulse) of a claim; empty where there is none that can be read."""
-    try:
-        return tuple(json.loads(place.read_bytes().decode("utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return ()
-
-
-def _wait_for(place: Path) -> bool:
-    """Whether there was a living claim; comes back when it is given up, or whoever made it is dead or stands still."""
-    last, since, waited = _claimant(place), time.monotonic(), False
-    while last and not has_died(str(last[0])) and time.monotonic() - since < PULSE_STOPPED:
-        time.sleep(PULSE / 10)
-        now = _claimant(place)
-        if now != last:
-            last, since, waited = now, time.monotonic(), True
-    return waited
-
-
-def _owner_of(place: Path) -> str:
-    """Whose leftover it is; empty where that is not known."""
-    if place.parent.name != "claims":
-        return owner_in(place.name)
-    claim = _claimant(place)
-    return str(claim[0]) if claim else ""
-
-
-def _is_of_this_machine(name: str) -> bool:
-    return name.partition("-")[0] == owner().partition("-")[0]
 
 
 # ---------------------------------------------------------------------------------------------------------- arrays

@@ -93,7 +93,7 @@ def load_images_of(study: Study, store: Path, progress: Progress) -> ImageLibrar
     Raises:
         ImilSimError: something is wrong.
     """
-    library = ImageLibrary(study.beside, store / "images", progress.count)
+    library = ImageLibrary(study.beside, store, progress.count)
     check_study(study, library)
     for warning in warnings_of(study, library):
         progress.warn(warning)
@@ -165,7 +165,7 @@ def plan_study(study: Study, root: Path, device_name: str, progress: Progress) -
     """
     device = find_device(device_name)
     arms, runs = zip(*study.runs(), strict=True)
-    library = ImageLibrary(study.beside, root / "images", progress.count)
+    library = ImageLibrary(study.beside, root, progress.count)
     try:
         check_study(study, library)
         unseen = ""
@@ -292,7 +292,7 @@ def stored_results(
     if not root.is_dir():
         raise UsageError(f'there is no store "{root}"; run the study first, or name the store with --store')
     device, store = find_device(device_name), Store(root, lambda entry: None)
-    library = ImageLibrary(study.beside, root / "images", progress.count)
+    library = ImageLibrary(study.beside, root, progress.count)
     found = []
     for arm, run in study.runs():
         held = recorded(store, run_key(run, library.of_run(run).fingerprints, device))

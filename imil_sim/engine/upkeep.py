@@ -18,7 +18,6 @@ from pydantic_core import from_json
 
 from imil_sim.engine.store import KINDS, RECORD, Damage, Kind, OtherFormat, Store
 from imil_sim.errors import DataError, StoreError, UsageError, did_you_mean, listed
-from imil_sim.images.cache import damage_of
 from imil_sim.images.load import cache_key
 from imil_sim.study.spec import RunSpec, content_key
 from imil_sim.study.study import Study
@@ -103,7 +102,7 @@ def _same_type(value: Any, example: Any) -> Any:
 class Entry:
     """One entry, its files unread."""
 
-    kind: Kind | Literal["images"]
+    kind: Kind
     key: str
     size: int
     """Bytes."""
@@ -113,7 +112,7 @@ class Entry:
 
 
 def entries(store: Store) -> Iterator[Entry]:
-    """Every entry of the store, cached images last.
+    """Every entry of the store.
 
     Raises:
         StoreError: it cannot be listed.
@@ -127,15 +126,6 @@ def entries(store: Store) -> Iterator[Entry]:
                 yield Entry(kind, key, size, state="other format")
             except (Damage, StoreError):
                 yield Entry(kind, key, size, state="unreadable")
-    yield from (Entry("images", path.name, _size(path)) for path in _cached_images(store))
-
-
-def _cached_images(store: Store) -> list[Path]:
-    folder = store.root / "images"
-    try:
-        return sorted(path for path in folder.iterdir() if path.name[:1] != ".")
-    except OSError:
-        return []
 
 
 def _size(path: Path) -> int:
@@ -303,8 +293,6 @@ def check(store: Store, progress: Callable[[str, int, int], None] = lambda what,
 
 
 def _wrong(store: Store, entry: Entry) -> str:
-    if entry.kind == "images":
-        return damage_of(store.root / entry.kind / entry.key)
     try:
         store.inspect(entry.kind, entry.key)
     except (Damage, StoreError) as error:
@@ -448,7 +436,8 @@ def _need_images(needs: _Needs, studies: Sequence[Study]) -> str:
 def _refuse_while_at_work(store: Store) -> None:
     if store.at_work():
         raise StoreError(
-            f"a run is at work in the store {store.root}; what it needs must not be taken away. Prune when it has ended"
+            f"a run is at work in the store {store.root}; what it needs must not be taken away. Prune when it has "
+            f"ended. Where none runs any more, another machine's claim was left behind: delete {store.root / 'claims'}"
         )
 
 

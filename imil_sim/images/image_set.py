@@ -95,3 +95,15 @@ class ImageSet:
             for mask in self.masks[name].values:
                 digest.update(np.packbits(mask).tobytes())
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The decoded files of a source, in the order of its listing."""
+
+    pixels: NDArray[np.uint8]
+    """(n, size, size), grayscale."""
+    masks: Mapping[str, NDArray[np.bool_]]
+    """By name, (n, size, size); all False where the listing names no mask."""
+    notices: tuple[str, ...] = ()
+    """What was converted."""

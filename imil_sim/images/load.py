@@ -11,21 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import DataError, PartError
-from imil_sim.images.cache import Pictures, cached, drawing_key, entry_key
 from imil_sim.images.decode import Conversion, decode_gray, decode_mask, shrink, shrink_mask
-from imil_sim.images.image_set import ImageSet, MaskSet
+from imil_sim.images.image_set import ImageSet, MaskSet, Pictures
 from imil_sim.images.listing import Entry, Listing, counted, refusal
 from imil_sim.images.source import DrawnSource, FileSource
-from imil_sim.study.spec import Source
+from imil_sim.study.spec import Source, content_key
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is."""
 
+Keep: TypeAlias = Callable[[str, Callable[[], Pictures]], Pictures]
+"""Gives the decoded pictures that were kept under a key; where there are none, makes them and keeps them."""
+
 MOST_THREADS = 8
+
+PICTURES_REVISION = 2
+"""Raised whenever decoding, scaling or the layout of what is kept changes."""
 
 _Value = TypeVar("_Value", bound=np.generic)
 
@@ -36,38 +42,41 @@ _TOLD: dict[Conversion, str] = {
 
 
 def load_images(
-    source: Source, *, beside: Path | None = None, cache: Path | None = None, progress: Progress | None = None
+    source: Source,
+    *,
+    beside: Path | None = None,
+    keep: Keep = lambda key, make: make(),
+    progress: Progress | None = None,
 ) -> ImageSet:
     """The images of ``source``, all at its size, with labels, masks and what else it knows; pixels are read-only.
 
-    Files are decoded in parallel. With a cache they are decoded once: a second call with unaltered files opens none
-    of them. Ids are file names without folder and extension (``CHNCXR_0001_0``); ``class/name`` for a folder of
-    classes; the image column's value without extension for a manifest.
+    Files are decoded in parallel. Where ``keep`` keeps them, a second call with unaltered files opens none of them.
+    Ids are file names without folder and extension (``CHNCXR_0001_0``); ``class/name`` for a folder of classes; the
+    image column's value without extension for a manifest.
 
     Args:
         source: what to load.
         beside: the study file, or its folder: relative paths are looked for there too (`imil_sim.study.paths`).
-        cache: folder of the cache; none decodes every time.
+        keep: keeps decoded pictures for the next time; every call decodes anew without it.
         progress: is told of every decoded image, in the calling thread.
 
     Raises:
         DataError: the source is missing or something in it cannot be used; every fault is in the one message.
     """
     if isinstance(source, DrawnSource):
-        drawn = source.draw() if cache is None else cached(cache, cache_key(source), source.draw)
-        return source.image_set(drawn)
+        return source.image_set(keep(cache_key(source), source.draw))
     listing = list_source(source, beside)
 
     def make() -> Pictures:
         return _decode_all(listing, source.size, progress)
 
-    if cache is None or listing.problems:
+    if listing.problems:
         return _image_set(listing, make())
     try:
-        key = entry_key(source, listing)
+        key = _listing_key(source, listing)
     except OSError:
         return _image_set(listing, make())  # which names the file that is not there
-    return _image_set(listing, cached(cache, key, make))
+    return _image_set(listing, keep(key, make))
 
 
 def list_source(source: Source, beside: Path | None = None) -> Listing:
@@ -99,15 +108,32 @@ def source_files(source: Source, beside: Path | None = None) -> tuple[Path, ...]
 
 
 def cache_key(source: Source, beside: Path | None = None) -> str:
-    """The name that the pictures of ``source`` have in the cache.
+    """The key under which the decoded pictures of ``source`` are kept: 64 hex digits over all that they depend on.
 
     Raises:
         DataError: as `list_source`.
         OSError: a file has gone.
     """
     if isinstance(source, DrawnSource):
-        return drawing_key(source, source.revision)
-    return entry_key(source, list_source(source, beside))
+        recipe = source.model_dump(mode="json")
+        return content_key([PICTURES_REVISION, cv2.__version__, np.__version__, source.revision, recipe])
+    return _listing_key(source, list_source(source, beside))
+
+
+def _listing_key(source: Source, listing: Listing) -> str:
+    """Over the source spec, and path, size and times of every file: an altered file has another time."""
+    files = [
+        [entry.id, _stamp(entry.path), sorted((name, list(map(_stamp, paths))) for name, paths in entry.masks.items())]
+        for entry in listing.entries
+    ]
+    return content_key(
+        [PICTURES_REVISION, cv2.__version__, source.model_dump(mode="json"), list(listing.mask_names), files]
+    )
+
+
+def _stamp(path: Path) -> list[str | int]:
+    about = path.stat()
+    return [str(path.absolute()), about.st_size, about.st_mtime_ns, about.st_ctime_ns]
 
 
 @dataclass(frozen=True, slots=True)

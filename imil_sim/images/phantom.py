@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, model_validator
 
-from imil_sim.images.cache import Pictures
-from imil_sim.images.image_set import ImageSet, MaskSet
+from imil_sim.images.image_set import ImageSet, MaskSet, Pictures
 from imil_sim.images.source import DrawnSource
 from imil_sim.seeds import stream
 from imil_sim.study.spec import MOST_IMAGES, MOST_PIXELS, MOST_SIDE, Fraction

@@ -10,8 +10,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from imil_sim.images.cache import Pictures
-from imil_sim.images.image_set import ImageSet
+from imil_sim.images.image_set import ImageSet, Pictures
 from imil_sim.images.listing import Listing
 from imil_sim.study.spec import Source
 
@@ -37,7 +36,7 @@ class DrawnSource(Source):
     """A source whose images are drawn, always the same ones for the same spec."""
 
     revision: ClassVar[int] = 1
-    """Raised whenever the images of a spec change; it enters the key of the cache."""
+    """Raised whenever the images of a spec change; it enters the key of the kept pictures."""
 
     @abstractmethod
     def draw(self) -> Pictures:
@@ -45,4 +44,4 @@ class DrawnSource(Source):
 
     @abstractmethod
     def image_set(self, pictures: Pictures) -> ImageSet:
-        """The image set of what `draw` gave, or of a copy of it from the cache."""
+        """The image set of what `draw` gave, or of a kept copy of it."""

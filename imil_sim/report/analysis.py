@@ -13,20 +13,17 @@ from numpy.typing import NDArray
 
 from imil_sim.errors import listed
 from imil_sim.report import controls
-from imil_sim.report.sweeps import Line, SweepResult, lines, sweep_results
+from imil_sim.report.sweeps import SweepResult, sweep_results
 from imil_sim.stats import (
     ArmSummary,
     Comparison,
     Components,
-    Inferences,
     Resplit,
     compare,
     components_of,
     metric_named,
     metric_names,
-    slope_weights,
     summarise,
-    weighted,
 )
 from imil_sim.study.record import Predictions, RunRecord, TrainingPredictions
 from imil_sim.study.spec import ArmSpec
@@ -60,27 +57,6 @@ class ReportedRun:
         return self.record.status if self.record else "missing"
 
 
-@dataclass(frozen=True, slots=True)
-class SweepTrend:
-    """A numeric field of a sweep, or its named points, and the slope of every metric over it, for one base arm."""
-
-    sweep: str
-    base: str
-    """The arm that was varied."""
-    field: str
-    """Such as ``feedback.num_outliers``; of named points the number that tells them apart, see `sweeps.Line`."""
-    levels: tuple[float, ...]
-    """Ascending; of named points in their order, and empty where no one number tells them apart."""
-    arms: tuple[str, ...]
-    """The arm of each level."""
-    slopes: Mapping[str, Inferences]
-    """Per doubling where every level is above 0 and the largest at least four times the smallest, else per unit; empty
-    where there are no levels."""
-    per: Literal["unit", "doubling"]
-    labels: tuple[str, ...] = ()
-    """The names of the points; empty where a field was moved."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class SetAnalysis:
     """Everything about one test set; arms and seeds in the order of the study."""
@@ -102,7 +78,6 @@ class SetAnalysis:
     """In the order of `Study.comparisons`, Holm within the metric."""
     exploratory: Mapping[str, tuple[Comparison, ...]]
     """Every other arm against the reference, Benjamini-Hochberg within the metric: the levels of the sweeps."""
-    trends: tuple[SweepTrend, ...]
     sweeps: tuple[SweepResult, ...]
     """Sweep by sweep and base arm by base arm within each metric, the metrics in their order."""
     incomparable: Mapping[str, str]
@@ -149,7 +124,7 @@ def analyse(study: Study, runs: Sequence[ReportedRun], *, metrics: Sequence[str]
     done = {place: found for place, run in reported.items() if (found := _done(run))}
     sets = {}
     for name in _set_names(done.values()):
-        if of := tested(name, study, done):
+        if of := aligned(name, study, done):
             sets[name] = _of_set(name, study, of, asked)
     return Analysis(
         study=study,
@@ -179,16 +154,16 @@ def _expected(study: Study, runs: Sequence[ReportedRun]) -> dict[Run, ReportedRu
     return {place: by_place[place] for place in expected}
 
 
-def _done(run: ReportedRun) -> Done | None:
+def _done(run: ReportedRun) -> DoneRun | None:
     if run.status != "done" or run.record is None:
         return None
     if not run.predictions or (lost := sorted(set(run.record.n_test) - set(run.predictions))):
         what = f"on the test set {', '.join(lost)}" if run.predictions else "at all"
         raise ValueError(f"{run.arm}, seed {run.seed}: the run is done, but no predictions were given {what}")
-    return Done(run.record, run.predictions)
+    return DoneRun(run.record, run.predictions)
 
 
-def _set_names(done: Iterable[Done]) -> list[str]:
+def _set_names(done: Iterable[DoneRun]) -> list[str]:
     """All test sets, the study's own first, the further ones in the order of the records."""
     names = dict.fromkeys(name for run in done for name in (*run.record.n_test, *run.predictions))
     return sorted(names, key=lambda name: name != MAIN)
@@ -217,7 +192,6 @@ def _of_set(name: str, study: Study, of: AlignedPredictions, metrics: Sequence[s
             metric: compare(known, exploratory, adjustment="benjamini-hochberg") for metric, known in components.items()
         },
         sweeps=sweep_results(study, components, {arm for arm, _ in of.runs}),
-        trends=tuple(_trend(line, place, components) for line in lines(study, {arm for arm, _ in of.runs})),
         incomparable=of.incomparable,
     )
 
@@ -227,14 +201,6 @@ def _exploratory(study: Study) -> list[tuple[str, str]]:
     planned = {frozenset(pair) for pair in study.comparisons}
     return [(arm, study.reference) for arm in study.arms if arm != study.reference and
             frozenset((arm, study.reference)) not in planned]  # fmt: skip
-
-
-def _trend(line: Line, place: Mapping[str, int], components: Mapping[str, Components]) -> SweepTrend:
-    slopes = {}
-    if line.levels:
-        steps = {place[arm]: step for arm, step in zip(line.arms, line.steps.tolist(), strict=True)}
-        slopes = {metric: weighted(known, slope_weights([steps])) for metric, known in components.items()}
-    return SweepTrend(line.sweep, line.base, line.field, line.levels, line.arms, slopes, line.per, line.labels)
 
 
 def unlike_environments(records: Iterable[RunRecord]) -> str:
@@ -257,7 +223,7 @@ def unlike_environments(records: Iterable[RunRecord]) -> str:
 # --------------------------------------------------------------------------- runs that were tested on the same images
 
 
-class Done(NamedTuple):
+class DoneRun(NamedTuple):
     """A run that is done."""
 
     record: RunRecord
@@ -295,7 +261,7 @@ class AlignedPredictions:
         return Components.of_splits(metric, values, self.resplit)
 
 
-def tested(name: str, study: Study, done: Mapping[Run, Done]) -> AlignedPredictions | None:
+def aligned(name: str, study: Study, done: Mapping[Run, DoneRun]) -> AlignedPredictions | None:
     """What the runs say of the test set of that name; None where none of them has predictions that are numbers.
 
     Runs can be compared where they were tested on the same images with the same labels as the reference's: of a split
@@ -369,7 +335,7 @@ def _same_images(one: Predictions, other: Predictions) -> bool:
     return one.ids == other.ids and np.array_equal(one.labels, other.labels)
 
 
-def _unlike(name: str, to: Run, run: Run, study: Study, done: Mapping[Run, Done]) -> str:
+def _unlike(name: str, to: Run, run: Run, study: Study, done: Mapping[Run, DoneRun]) -> str:
     """Why a run cannot be compared with another one; empty where it can."""
     (ours, shown), (theirs, their_shown) = done[run], done[to]
     if shown[name].probabilities.shape[1] != their_shown[name].probabilities.shape[1] or (

@@ -61,7 +61,7 @@ class SetFindings(Spec):
         return np.array(self.probabilities, np.float64)
 
 
-class Consulted(Spec):
+class ConsultationDigest(Spec):
     """One consultation, as digests: enough to say whether the questions or the answers moved."""
 
     epoch: int
@@ -79,7 +79,7 @@ class RunFindings(Spec):
     """Why it failed."""
     data: dict[str, str] = Field(default_factory=dict)
     """Fingerprints of its images, by the name of the set."""
-    consultations: tuple[Consulted, ...] = ()
+    consultations: tuple[ConsultationDigest, ...] = ()
     losses: tuple[float | None, ...] = ()
     """Mean training loss of every epoch."""
     sets: dict[str, SetFindings] = Field(default_factory=dict)
@@ -180,11 +180,13 @@ def _tested(run: ReportedRun, predictions: Predictions, places: dict[ImageList, 
     )
 
 
-def _digest(of: Consultation) -> Consulted:
+def _digest(of: Consultation) -> ConsultationDigest:
     """Whom was asked what, and which cells were chosen; not the words that went with it."""
     asked = [[answer.image_id, answer.predicted, answer.confidence] for answer in of.answers]
     said = [[answer.cells, answer.effect] for answer in of.answers]
-    return Consulted(epoch=of.epoch, questions=content_key([of.grid, asked])[:16], answers=content_key(said)[:16])
+    return ConsultationDigest(
+        epoch=of.epoch, questions=content_key([of.grid, asked])[:16], answers=content_key(said)[:16]
+    )
 
 
 # -------------------------------------------------------------------------------------------------- keeping, reading

@@ -30,7 +30,7 @@ MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonRow:
     """One arm in one metric on one test set: the second study minus the first. A row of comparison.csv."""
 
     test_set: str
@@ -65,7 +65,7 @@ class StudyComparison:
 
     document: Document
     rows: pd.DataFrame
-    """A `Row` a row, its fields as columns."""
+    """A `ComparisonRow` a row, its fields as columns."""
 
 
 class _Two(NamedTuple):
@@ -97,7 +97,7 @@ class _Found:
     """One metric on one test set: a comparison and a row a matched arm."""
 
     comparisons: tuple[Comparison, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
 
 
 def compare_studies(a: Analysis, b: Analysis) -> StudyComparison:
@@ -219,7 +219,8 @@ def _why_unlike_pixels(two: _Two, test_set: str) -> str:
 
 
 def _fingerprints(of: Analysis, part: str, arm: str, seeds: Collection[int]) -> set[str] | None:
-    done = [run.record for seed in seeds if (run := of.runs[arm, seed]).record and run.status == "done"]
+    runs = [of.runs[arm, seed] for seed in seeds]
+    done = [run.record for run in runs if run.record is not None and run.status == "done"]
     return {record.data[part] for record in done if part in record.data} if done else None
 
 
@@ -276,11 +277,11 @@ def _places(of: Analysis, two: _Two) -> tuple[NDArray[np.int64], NDArray[np.int6
     return arms[:, None], seeds[None, :]
 
 
-def _row(test_set: str, arm: str, of: Comparison, both: Components, equal: int) -> Row:
+def _row(test_set: str, arm: str, of: Comparison, both: Components, equal: int) -> ComparisonRow:
     pair = both.values[[of.reference, of.arm]]
     known = pair[:, ~np.isnan(pair).any(axis=0)]
     first, second = known.mean(axis=1).tolist() if known.shape[1] else (math.nan, math.nan)
-    return Row(
+    return ComparisonRow(
         test_set, arm, of.metric, first, second, of.primary.value, of.a.low, of.a.high, of.b.low, of.b.high, of.c.low,
         of.c.high, of.primary.p, of.p_adjusted, of.p_superior, of.mde, of.primary.n_seeds, equal,
     )  # fmt: skip
@@ -301,7 +302,7 @@ def _equal_runs(two: _Two, test_set: str, arm: str) -> int:
 # --------------------------------------------------------------------------------------------------------- the document
 
 
-def _findings(two: _Two, primary: Sequence[Row]) -> Iterator[Statement]:
+def _findings(two: _Two, primary: Sequence[ComparisonRow]) -> Iterator[Statement]:
     """What the second study gained or lost in the primary metric."""
     matches = [(arm, seed) for arm in two.arms for seed in two.seeds]
     pairs = sum(two.a.runs[match].status == two.b.runs[match].status == "done" for match in matches)
@@ -346,13 +347,13 @@ def _cautions(two: _Two) -> Iterator[Statement]:
         yield Statement(f"The runs were made in different environments, which may move numbers: {unlike}.", "caution")
 
 
-def _bounds(row: Row) -> tuple[float, float] | None:
+def _bounds(row: ComparisonRow) -> tuple[float, float] | None:
     """The primary interval: A, or B where every seed has its own split; None where it is absent."""
     low, high = (row.low_a, row.high_a) if not math.isnan(row.low_a) else (row.low_b, row.high_b)
     return None if math.isnan(low) or math.isnan(row.p) else (low, high)
 
 
-def _interval(row: Row) -> str:
+def _interval(row: ComparisonRow) -> str:
     low, high = _bounds(row) or (math.nan, math.nan)
     factors = "new seeds and new patients" if not math.isnan(row.low_a) else "new seeds and splits"
     return f"95% CI {number(low, signed=True)} to {number(high, signed=True)}, {factors}"

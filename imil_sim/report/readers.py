@@ -70,7 +70,7 @@ def reader_agreement(consultations: Mapping[str, Sequence[Sequence[Consultation]
 
 
 @dataclass(frozen=True, slots=True)
-class Components:
+class VarianceComponents:
     """Where the scatter of a metric comes from: variances, in the metric's unit squared."""
 
     reader: float
@@ -81,7 +81,7 @@ class Components:
     """What is left: that a reader suits one seed better than another."""
 
 
-def components(values: NDArray[np.floating]) -> Components:
+def components(values: NDArray[np.floating]) -> VarianceComponents:
     """The variance components of a metric over readers and seeds, crossed, one run each.
 
     Two-way analysis of variance without replication, method of moments (Searle, Casella & McCulloch 1992, chapter 4):
@@ -101,7 +101,7 @@ def components(values: NDArray[np.floating]) -> Components:
     by_reader, by_seed = table.mean(axis=1), table.mean(axis=0)
     residuals = table - by_reader[:, None] - by_seed + table.mean()
     residual = float((residuals**2).sum() / ((readers - 1) * (seeds - 1)))
-    return Components(
+    return VarianceComponents(
         reader=max(0.0, float(by_reader.var(ddof=1)) - residual / seeds),
         seed=max(0.0, float(by_seed.var(ddof=1)) - residual / readers),
         residual=residual,

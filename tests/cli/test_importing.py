@@ -183,7 +183,7 @@ def test_the_grid_is_that_of_the_study_so_that_strict_replay_takes_the_session(
     assert ("warning: --grid" in done.err) == told.startswith("warning")
     session = read_session(here / "s.jsonl")
     assert session.header.grid == shape
-    library = ImageLibrary(here, here / "runs" / "images")
+    library = ImageLibrary(here, here / "runs")
     feedback_on(here, REPLAY.format(grid=[*shape]))
     check_study(read_study(here / "tiny.toml"), library)
     feedback_on(here, REPLAY.format(grid=2))

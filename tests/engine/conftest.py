@@ -53,11 +53,11 @@ class Lab:
 
     def check(self, study: Study) -> None:
         """See `check_study`."""
-        check_study(study, ImageLibrary(study.beside, self.store / "images"))
+        check_study(study, ImageLibrary(study.beside, self.store))
 
     def carry_out(self, study: Study, *, sharing: bool = True) -> dict[tuple[str, int], RunResult]:
         """Every run's result, by arm and seed."""
-        library = ImageLibrary(study.beside, self.store / "images")
+        library = ImageLibrary(study.beside, self.store)
         store = Store(self.store, self.damaged.append)
         watch = Watch(lambda start, until: self.stages.append((start, until)), self._on_epoch)
         limits = self.checkpoint_minutes, self.oracle_seconds

@@ -50,7 +50,7 @@ def test_each_choice_is_made_as_it_says_and_trains_a_branch_of_its_own(lab: Any)
     assert lab.epochs == 2 + len(results)  # one trunk, and one epoch for each branch
 
     # The pictures of the interactions show what was trained on: around the chosen cells another image of the class.
-    library = ImageLibrary(study.beside, lab.store / "images")
+    library = ImageLibrary(study.beside, lab.store)
     images = library.of_run(default.record.spec).train
     for sample in interactions(results["cutmix"], library):
         keep = sample.grid.cells_to_mask(sample.cells, images.shape)

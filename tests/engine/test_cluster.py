@@ -309,10 +309,10 @@ def test_fault_24_one_worker_gives_the_bytes_of_none_and_one_that_dies_of_a_step
 
 LATE = """
 import os
-from imil_sim.engine import cluster, store
+from imil_sim.engine import claims, cluster, store
 
 def dask_setup(worker):
-    store.PULSE, store.PULSE_STOPPED = 0.1, 1.0
+    claims.PULSE, claims.PULSE_STOPPED = 0.1, 1.0
     cluster.StepRunnerPlugin._go_on = lambda self: None  # trains on, although nobody waits
     put = store.Store.put
 

@@ -193,7 +193,7 @@ def test_fault_26_another_library_thread_count_or_device_gives_other_keys(
 ) -> None:
     ((_, run), *_) = warm.study.runs()
     cpu = torch.device("cpu")
-    images = ImageLibrary(warm.study.beside, warm.lab.store / "images").of_run(run)
+    images = ImageLibrary(warm.study.beside, warm.lab.store).of_run(run)
 
     def keys() -> tuple[str, str]:
         return trunk_key(run, images.train, cpu, warm.study.beside), run_key(run, images.fingerprints, cpu)

@@ -29,11 +29,10 @@ from typing import Any
 import numpy as np
 
 from imil_sim import io as files
+from imil_sim.engine import claims, upkeep
 from imil_sim.engine import store as module
-from imil_sim.engine import upkeep
 from imil_sim.engine.store import MANIFEST, Store, read_arrays, write_arrays
 from imil_sim.errors import StoreError
-from imil_sim.images import owner as owners
 from imil_sim.io import sync
 from imil_sim.study.study import Study, parse_study
 
@@ -493,30 +492,6 @@ def test_fault_10_an_entry_removed_while_it_is_read_is_whole_or_absent(store: St
     assert damaged == []
 
 
-@pytest.mark.parametrize("replaced", [False, True])
-def test_fault_10_what_was_loaded_of_an_entry_that_goes_meanwhile_counts_for_nothing(
-    store: Store, replaced: bool
-) -> None:
-    def fill_with(text: str) -> Callable[[Path], None]:
-        def write(place: Path) -> None:
-            (place / "a.txt").write_text(text)
-
-        return write
-
-    def load(folder: Path) -> str:
-        text = (folder / "a.txt").read_text()
-        other = Store(store.root)
-        other.discard("runs", key_of(0))
-        if replaced:
-            other.put("runs", key_of(0), fill_with("new"))
-        return text  # of an entry that is no longer there: half of it could have been the other one's
-
-    store.put("runs", key_of(0), fill_with("old"))
-    assert store.read("runs", key_of(0), load) is None
-    found = store.read("runs", key_of(0), lambda folder: (folder / "a.txt").read_text())
-    assert found == ("new" if replaced else None)
-
-
 TINY = """
 name = "tiny"
 seeds = 1
@@ -562,8 +537,8 @@ def test_fault_11_a_parent_that_waiting_branches_need_is_not_pruned(store: Store
 def dead_owner() -> str:
     """The name of a process of this machine that has ended."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
-    machine, _, _ = owners.owner().split("-")
-    start = owners._start(ended.pid)
+    machine, _, _ = claims.owner().split("-")
+    start = claims._start(ended.pid)
     ended.wait()
     return f"{machine}-{ended.pid}-{start or 1}"
 
@@ -577,7 +552,7 @@ def claim_of(store: Store, name: str) -> Path:
 
 def reused() -> str:
     """Our own process number, as if it had been another's before."""
-    machine, pid, start = owners.owner().split("-")
+    machine, pid, start = claims.owner().split("-")
     return f"{machine}-{pid}-{int(start) - 1}"
 
 
@@ -585,7 +560,7 @@ def reused() -> str:
 def test_fault_13_the_claim_of_a_dead_process_is_taken_over_at_once(
     store: Store, monkeypatch: pytest.MonkeyPatch, name: Callable[[], str]
 ) -> None:
-    monkeypatch.setattr(module, "PULSE_STOPPED", 1e9)  # waiting for it would never end
+    monkeypatch.setattr(claims, "PULSE_STOPPED", 1e9)  # waiting for it would never end
     place = claim_of(store, name())
     with store.claim("k") as mine:
         assert mine
@@ -598,46 +573,28 @@ def test_fault_13_the_claim_of_a_dead_process_is_taken_over_at_once(
 def test_fault_13_a_claim_that_stands_still_is_taken_over_in_the_end(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PULSE", 0.05)
-    monkeypatch.setattr(module, "PULSE_STOPPED", 0.2)
+    monkeypatch.setattr(claims, "PULSE", 0.05)
+    monkeypatch.setattr(claims, "PULSE_STOPPED", 0.2)
     claim_of(store, "0123456789ab-1-1")  # of another machine
-    assert store.at_work() == []
+    assert store.at_work() == ["k"]
     with store.claim("k") as mine:
         assert mine
 
 
 def test_fault_13_what_dead_processes_left_goes_and_what_living_ones_have_begun_stays(store: Store) -> None:
-    dead, living, strange = dead_owner(), owners.owner(), "0123456789ab-1-1"
+    dead, living, strange = dead_owner(), claims.owner(), "0123456789ab-1-1"
     for name in (dead, living, strange):
         (store.root / "tmp" / f"{name}-stages-x").mkdir()
-        (store.root / "images" / f".{name}-y").mkdir(parents=True)
-    assert store.tidy() == [f"tmp/{dead}-stages-x", f"images/.{dead}-y"]
-    assert store.leftovers() == [f"tmp/{strange}-stages-x", f"images/.{strange}-y"]
-    assert store.remove_rubbish() == 2
+    assert store.tidy() == [f"tmp/{dead}-stages-x"]
+    assert store.leftovers() == [f"tmp/{strange}-stages-x"]
+    assert store.remove_rubbish() == 1
     assert sorted(path.name for path in (store.root / "tmp").iterdir()) == [f"{living}-stages-x"]
-
-
-def test_fault_13_a_writer_that_was_taken_for_dead_writes_once_more(store: Store) -> None:
-    times = 0
-
-    def write(place: Path) -> None:
-        nonlocal times
-        times += 1
-        fill(place)
-        if times == 1:
-            shutil.rmtree(place)
-
-    assert is_whole(store.put("stages", key_of(1), write))
-    assert times == 2
-    assert nothing_left(store)
-    with pytest.raises(StoreError, match="what is being written disappears"):
-        store.put("stages", key_of(2), lambda place: shutil.rmtree(place))
 
 
 def test_fault_14_without_claims_and_locks_two_writers_are_still_safe(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_claimant", lambda place: ())  # nobody sees anybody's claim
+    monkeypatch.setattr(claims, "claimant", lambda place: ())  # nobody sees anybody's claim
     meet = threading.Barrier(2)
     mine: list[bool] = []
 
@@ -672,6 +629,6 @@ def test_fault_15_a_clock_that_is_set_back_has_no_effect(store: Store, monkeypat
     os.utime(store.root / "claims" / "k.json", (2**33, 2**33))
     with store.claim("k") as mine:
         assert mine
-    (store.root / "tmp" / f"{owners.owner()}-x").mkdir()
-    os.utime(store.root / "tmp" / f"{owners.owner()}-x", (0, 0))  # old, as it would seem, and yet a living process's
+    (store.root / "tmp" / f"{claims.owner()}-x").mkdir()
+    os.utime(store.root / "tmp" / f"{claims.owner()}-x", (0, 0))  # old, as it would seem, and yet a living process's
     assert store.tidy() == []

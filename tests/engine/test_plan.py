@@ -41,7 +41,7 @@ def counted(runs: Sequence[RunSpec]) -> Plan:
 
 def plan_of(study: Study, store: Path) -> Plan:
     """As ``imil-sim plan`` and ``imil-sim run`` make it."""
-    library, kept = ImageLibrary(study.beside, store / "images"), Store(store)
+    library, kept = ImageLibrary(study.beside, store), Store(store)
     return plan_runs(
         [run for _, run in study.runs()],
         StepRunner(library, kept, CPU, study.beside).trunk,

@@ -17,7 +17,7 @@ from imil_sim.engine.store import Store, read_arrays, write_arrays
 
 
 def done_over(lab: Any, number: int, seed: int = 0) -> list[Recomputed]:
-    library = ImageLibrary(lab.store.parent, lab.store / "images")
+    library = ImageLibrary(lab.store.parent, lab.store)
     return list(recompute(Store(lab.store), library, device("cpu"), lab.store.parent, number, seed))
 
 

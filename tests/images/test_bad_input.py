@@ -133,9 +133,9 @@ def shenzhen_source(root: Path) -> ShenzhenSource:
     return ShenzhenSource(source="shenzhen", path=str(root), size=16)
 
 
-def refused(source: AnySource, cache: Path | None = None) -> str:
+def refused(source: AnySource) -> str:
     with pytest.raises(DataError) as caught:
-        load_images(source, cache=cache)
+        load_images(source)
     assert caught.value.exit_code == 2
     return str(caught.value)
 

@@ -12,9 +12,9 @@ from imil_sim.images.summary import ClassCount, MaskCount, summarise
 from imil_sim.study.spec import SplitSpec
 
 
-def test_shenzhen(real_data: Path, tmp_path: Path) -> None:
+def test_shenzhen(real_data: Path) -> None:
     source = ShenzhenSource(source="shenzhen", path=str(real_data / "shenzhen"), size=96)
-    images = load_images(source, cache=tmp_path)
+    images = load_images(source)
     summary = summarise(images, split_images(images, SplitSpec(test=132), seed=0))
     assert summary.images == 662
     assert summary.classes == (ClassCount("normal", 326, 261, 65), ClassCount("TB", 336, 269, 67))

@@ -1,22 +1,17 @@
-"""What the cache promises: decoded once, never believed when damaged, never stale, never half-written."""
+"""Decoded images in the store: decoded once, never believed when damaged, never stale."""
 
 from __future__ import annotations
 
-import errno
 import os
-import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from imil_sim.engine.data import ImageLibrary
 from imil_sim.images import load
-from imil_sim.images.cache import Pictures, cached
 from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
 from imil_sim.images.shenzhen import ShenzhenSource
@@ -24,14 +19,14 @@ from imil_sim.images.shenzhen import ShenzhenSource
 
 @pytest.fixture
 def read(shenzhen: Path, tmp_path: Path) -> Callable[[], ImageSet]:
-    """Load the small Shenzhen set through a cache."""
+    """Load the small Shenzhen set as a new command does."""
     source = ShenzhenSource(source="shenzhen", path=str(shenzhen), size=16)
-    return lambda: load_images(source, cache=tmp_path / "cache")
+    return lambda: ImageLibrary(tmp_path, tmp_path / "store").source(source)
 
 
-def entries(cache: Path) -> list[Path]:
-    """Everything in the cache, temporary folders included."""
-    return sorted(cache.iterdir())
+def entries(store: Path) -> list[Path]:
+    """The kept images."""
+    return sorted((store / "images").iterdir())
 
 
 def never(*_: object) -> None:
@@ -47,7 +42,7 @@ def test_the_second_start_decodes_nothing_and_reads_the_same(
     second = read()
     assert second.fingerprint == first.fingerprint
     assert second.notices == first.notices
-    assert len(entries(tmp_path / "cache")) == 1
+    assert len(entries(tmp_path / "store")) == 1
 
 
 def test_pixels_are_mapped_and_cannot_be_written(read: Callable[[], ImageSet], shenzhen: Path) -> None:
@@ -70,17 +65,13 @@ def damage_last_byte(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
-@pytest.mark.parametrize("name", ["pixels.npy", "mask-0.npy", "entry.json"])
-@pytest.mark.parametrize(
-    "damage",
-    [damage_last_byte, Path.unlink, lambda path: os.truncate(path, 60), lambda path: path.write_text("{}")],
-    ids=["altered", "removed", "truncated", "replaced"],
-)
+@pytest.mark.parametrize("name", ["pixels.npy", "mask-0.npy", "pictures.json"])
+@pytest.mark.parametrize("damage", [damage_last_byte, Path.unlink], ids=["altered", "removed"])
 def test_a_damaged_entry_is_made_again(
     name: str, damage: Callable[[Path], object], read: Callable[[], ImageSet], tmp_path: Path
 ) -> None:
     good = read().fingerprint
-    (entry,) = entries(tmp_path / "cache")
+    (entry,) = entries(tmp_path / "store")
     damage(entry / name)
     repaired = read()
     assert repaired.fingerprint == good
@@ -88,17 +79,7 @@ def test_a_damaged_entry_is_made_again(
     assert "was damaged" in notice
     assert entry.name in notice
     assert read().notices == ()
-    assert entries(tmp_path / "cache") == [entry]
-
-
-def test_an_altered_notice_is_damage_too(read: Callable[[], ImageSet], tmp_path: Path) -> None:
-    read()
-    (entry,) = entries(tmp_path / "cache")
-    text = (entry / "entry.json").read_text()
-    assert '"notices": []' in text
-    (entry / "entry.json").write_text(text.replace('"notices": []', '"notices": ["all is well"]'))
-    (notice,) = read().notices
-    assert "entry.json is altered" in notice
+    assert entries(tmp_path / "store") == [entry]
 
 
 @pytest.mark.parametrize("name", ["CXR_png/CHNCXR_0003_0.png", "masks/CHNCXR_0003_0_mask.png"])
@@ -130,69 +111,22 @@ def test_a_mask_that_is_gone_is_gone(read: Callable[[], ImageSet], shenzhen: Pat
 def test_two_sizes_are_two_entries(shenzhen: Path, tmp_path: Path) -> None:
     for size in (16, 20):
         source = ShenzhenSource(source="shenzhen", path=str(shenzhen), size=size)
-        assert load_images(source, cache=tmp_path / "cache").shape == (size, size)
-    assert len(entries(tmp_path / "cache")) == 2
+        assert ImageLibrary(tmp_path, tmp_path / "store").source(source).shape == (size, size)
+    assert len(entries(tmp_path / "store")) == 2
 
 
-def test_a_cache_that_cannot_be_written_costs_time_only(shenzhen: Path, tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("a file in the way")
-    images = load_images(ShenzhenSource(source="shenzhen", path=str(shenzhen), size=16), cache=tmp_path / "cache")
+def test_a_store_that_cannot_be_written_costs_time_only(read: Callable[[], ImageSet], tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file in the way")
+    images = read()
     assert len(images) == 12
     assert "could not be kept" in images.notices[0]
-
-
-def test_a_full_disk_leaves_nothing_behind(
-    read: Callable[[], ImageSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        assert "No space left on device" in read().notices[0]
-    assert entries(tmp_path / "cache") == []
-    assert read().notices == ()
-
-
-PICTURES = Pictures(np.arange(16, dtype=np.uint8).reshape(1, 4, 4), {"../lung": np.eye(4, dtype=np.bool_)[None]})
-
-
-def test_an_entry_that_another_process_finishes_first_stays(tmp_path: Path) -> None:
-    def make() -> Pictures:
-        cached(tmp_path, "key", lambda: replace(PICTURES, notices=("first",)))
-        return PICTURES
-
-    found = cached(tmp_path, "key", make)
-    assert found.notices == ("first",)
-    np.testing.assert_array_equal(found.pixels, PICTURES.pixels)
-    np.testing.assert_array_equal(found.masks["../lung"], PICTURES.masks["../lung"])
-    assert [path.name for path in entries(tmp_path)] == ["key"]
-
-
-def test_many_at_once_leave_one_entry(tmp_path: Path) -> None:
-    gate = threading.Barrier(4)
-    found: list[NDArray[Any]] = []
-
-    def make() -> Pictures:
-        gate.wait(timeout=30)  # all of them find nothing, then all write
-        return PICTURES
-
-    threads = [threading.Thread(target=lambda: found.append(cached(tmp_path, "key", make).pixels)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 4
-    for pixels in found:
-        np.testing.assert_array_equal(pixels, PICTURES.pixels)
-    assert [path.name for path in entries(tmp_path)] == ["key"]
 
 
 def test_progress_counts_every_image_once_and_only_when_decoding(shenzhen: Path, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     source = ShenzhenSource(source="shenzhen", path=str(shenzhen), size=16)
     for _ in range(2):
-        load_images(source, cache=tmp_path / "cache", progress=lambda *step: told.append(step))
+        ImageLibrary(tmp_path, tmp_path / "store", lambda *step: told.append(step)).source(source)
     assert told == [("decoding shenzhen", done, 12) for done in range(1, 13)]
 
 
