@@ -129,7 +129,8 @@ class _ByName:
         return core_schema.no_info_plain_validator_function(
             self._read,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda value, info: value.model_dump(mode=info.mode), info_arg=True
+                lambda value, info: value.model_dump(mode=info.mode, exclude_defaults=info.exclude_defaults),
+                info_arg=True,
             ),
         )
 

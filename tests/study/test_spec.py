@@ -236,3 +236,8 @@ def test_the_same_images_elsewhere_are_the_same_arm() -> None:
     assert arm.placeless == moved.placeless
     assert arm.text != moved.text
     assert arm.placeless != asked(images={"size": 96}).placeless
+
+
+def test_a_source_in_an_arm_leaves_its_defaults_out_where_the_arm_does() -> None:
+    arm = ArmSpec(images=PhantomSource(source="phantom", train=60))
+    assert arm.model_dump(mode="json", exclude_defaults=True) == {"images": {"source": "phantom", "train": 60}}

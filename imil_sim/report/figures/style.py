@@ -29,6 +29,7 @@ from PIL import Image
 from imil_sim.report.analysis import Analysis, SetAnalysis
 from imil_sim.report.document import Picture, Table
 from imil_sim.stats import Estimate, Metric, compare
+from imil_sim.text import joined, number
 
 FONT = "DejaVu Sans"
 """It comes with matplotlib, so a figure looks the same everywhere."""
@@ -179,11 +180,12 @@ def _short(name: str) -> str:
     return ", ".join([base, *(_setting(one) for one in moved.split(",") if one)])
 
 
+_FIELDS = {"num_outliers": "n=", "imil_epoch": "epoch ", "learning_rate": "lr ", "grid_size": "grid "}
+
+
 def _setting(of: str) -> str:
     field, is_field, value = of.partition("=")
-    if field == "num_outliers":
-        return f"n={value}"
-    return f"{field.removeprefix('imil_').replace('_', ' ')} {value}" if is_field else field
+    return _FIELDS.get(field, f"{field.replace('_', ' ')} ") + value if is_field else field
 
 
 def arms_shown(analysis: Analysis) -> tuple[str, ...]:
@@ -252,8 +254,7 @@ def signed(value: float, digits: int = 3) -> str:
     """With its sign, ``+0.042``; a dash where it is not known."""
     if math.isnan(value):
         return "–"
-    text = f"{abs(value):.{digits}f}"
-    return text if float(text) == 0 else f"{'+' if value > 0 else '−'}{text}"
+    return number(value, signed=True, digits=digits)
 
 
 def plain(value: float, digits: int = 3) -> str:
@@ -287,9 +288,8 @@ def counted(number: int, noun: str) -> str:
 
 def listed(names: Sequence[str], most: int = 3) -> str:
     """``a, b and 3 more``: the first few of many names."""
-    if len(names) <= most:
-        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "none"
-    return f"{', '.join(names[:most])} and {len(names) - most} more"
+    more = [f"{len(names) - most} more"] if len(names) > most else []
+    return joined([*names[:most], *more]) if names else "none"
 
 
 def ends(values: Sequence[float], names: Sequence[str], digits: int = 3) -> str:
