@@ -20,7 +20,7 @@ from imil_sim.training.numerics import deterministic
 
 
 def check_study(study: Study, library: ImageLibrary) -> None:
-    """Nothing, if every run of the study can begin: oracles, grids, models, and then the images are looked at.
+    """Check that every run of the study can begin: oracles, grids, models, and then the images are looked at.
 
     Raises:
         StudyError: something in the arms is wrong, or an oracle does not fit the images; all of it is listed.
@@ -42,7 +42,7 @@ def check_study(study: Study, library: ImageLibrary) -> None:
 
 
 def check_arms(study: Study) -> None:
-    """Nothing, if nothing is wrong with the arms; the images are not looked at.
+    """Check the arms; the images are not looked at.
 
     Raises:
         StudyError: something is; all of it is listed at once.

@@ -30,7 +30,7 @@ from distributed.utils import LoopRunner
 
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.nodes import LocalScheduler, LocalWorker
-from imil_sim.engine.steps import Done, Step, StepRunner, Watch, told
+from imil_sim.engine.steps import Done, Step, StepRunner, Watch, describe
 from imil_sim.engine.store import Store
 from imil_sim.errors import ClusterError, ImilSimError, UsageError, WorkerLost
 from imil_sim.io import Readers, readable_by
@@ -89,7 +89,7 @@ class StepRunnerPlugin(WorkerPlugin):
     def __init__(self, config: WorkerConfig) -> None:
         self.config, self.name = config, config.name
         self._worker: Any = None
-        self._workshop: StepRunner | None = None
+        self._runner: StepRunner | None = None
 
     def setup(self, worker: Any) -> None:
         """Called by Dask in the worker's process; everything else waits until the first step."""
@@ -101,7 +101,7 @@ class StepRunnerPlugin(WorkerPlugin):
         Raises:
             UsageError: numbers would come out differently here.
         """
-        if self._workshop is None:
+        if self._runner is None:
             found = environment(find_device(self.config.device))
             if different := unlike(self.config.environment, found):
                 raise UsageError(
@@ -109,9 +109,9 @@ class StepRunnerPlugin(WorkerPlugin):
                     f"started on: {different}. Give both the same packages and kind of processor"
                 )
             watch = Watch(on_epoch=self._on_epoch, on_batch=lambda done, total: self._go_on())
-            self._workshop = self.config.step_runner(watch)
+            self._runner = self.config.step_runner(watch)
         with readable_by(self.config.readers):
-            return self._workshop.carry_out(step)
+            return self._runner.carry_out(step)
 
     def _on_epoch(self, row: EpochRow) -> None:
         """Tell the user's process of a finished epoch."""
@@ -119,7 +119,7 @@ class StepRunnerPlugin(WorkerPlugin):
         self._worker.loop.add_callback(self._worker.log_event, self.name, {"epoch": row.epoch, "pid": os.getpid()})
 
     def _go_on(self) -> None:
-        """Nothing, while somebody waits for the step at hand.
+        """Check that somebody still waits for the step at hand.
 
         Dask does not interrupt what it has called off, and a worker whose scheduler has gone closes only when its
         thread comes back: so the thread looks, batch by batch.
@@ -150,7 +150,7 @@ def _on_worker(name: str, step: Step) -> Done:
     except (ImilSimError, CalledOff):
         raise
     except Exception:  # a fault in the program: as text, since Dask loses an exception that cannot be pickled
-        raise RuntimeError(f"{told(step)} failed on a worker:\n{traceback.format_exc(limit=50)}") from None
+        raise RuntimeError(f"{describe(step)} failed on a worker:\n{traceback.format_exc(limit=50)}") from None
 
 
 @dataclass(slots=True)
@@ -175,7 +175,7 @@ class DaskExecutor:
     Args:
         client: of the cluster; somebody else closes it.
         config: what a worker's step_runner is made of.
-        on_epoch: told of every epoch that is trained for this study.
+        on_epoch: called for every epoch that is trained for this study.
 
     Raises:
         ClusterError: the scheduler or a worker cannot take this study.
@@ -249,15 +249,15 @@ class DaskExecutor:
         """Ask once more for a step that was called off: another command had asked for it first, and was stopped."""
         if handed.number >= MOST_TRIES:
             raise ClusterError(
-                f"{told(handed.step)} was called off {MOST_TRIES} times; run the same command again to go on"
+                f"{describe(handed.step)} was called off {MOST_TRIES} times; run the same command again to go on"
             )
         self._hand_out(handed.step, handed.priority, handed.number + 1, alone=handed.alone)
 
 
 def _lost(step: Step, error: KilledWorker) -> WorkerLost:
     return WorkerLost(
-        f"the worker process was lost {error.allowed_failures + 1} times during {told(step)}, most likely for lack of "
-        "memory; use fewer workers or a smaller batch_size"
+        f"the worker process was lost {error.allowed_failures + 1} times during {describe(step)}, most likely for lack "
+        "of memory; use fewer workers or a smaller batch_size"
     )
 
 

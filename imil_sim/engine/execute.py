@@ -1,8 +1,7 @@
-"""Carrying out a study: many runs told at once, every different step done once, every outcome on record.
+"""Carrying out a study: many runs at once, every different step done once, every outcome on record.
 
-Each run is a story that asks for one step after another (`imil_sim.engine.run.perform`). `carry_out` listens to all of
-them, has each different step carried out by `Executor` (this process, or the workers of a cluster), and tells every run
-that asked for it what came of it.
+Each run asks for one step after another (`imil_sim.engine.run.perform`). `carry_out` has each different step carried
+out by an `Executor` (this process, or the workers of a cluster), and hands the outcome to every run that asked for it.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class LocalExecutor:
     """Carries out steps in this process, one at a time."""
 
     def __init__(self, step_runner: StepRunner) -> None:
-        self._workshop = step_runner
+        self._runner = step_runner
         self._waiting: list[tuple[int, int, Step]] = []
         self._order = itertools.count()
 
@@ -54,7 +53,7 @@ class LocalExecutor:
 
     def completed(self) -> Done:
         """See `Executor.completed`."""
-        return self._workshop.carry_out(heapq.heappop(self._waiting)[2])
+        return self._runner.carry_out(heapq.heappop(self._waiting)[2])
 
     def close(self) -> None:
         """See `Executor.close`."""
@@ -75,7 +74,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Is told how a study gets on; reads, does not write."""
+    """Callbacks on the progress of a study; they read, and do not write."""
 
     on_step: Callable[[Step, int, bool], None] = lambda step, position, first: None
     """The run at that position asks for a step: the first to do so, or one more that waits for the same."""
@@ -86,8 +85,8 @@ class Observer:
 
 
 @dataclass
-class _Tale:
-    """One run on its way: its story, and what has been spent on it."""
+class _ActiveRun:
+    """One run on its way: its steps, and what has been spent on it."""
 
     position: int
     run: RunSpec
@@ -109,45 +108,45 @@ def carry_out(
         runs: all runs of the study.
         trunk: the untrained state of a run.
         executor: what carries out the steps; closed at the end.
-        observer: is told of everything as it happens.
+        observer: is called as things happen.
         sharing: whether runs share what they have in common; without, each is trained straight by itself.
 
     Raises:
         ImilSimError: something is wrong that concerns every run.
     """
     ended: dict[int, Ended] = {}
-    asking: dict[str, tuple[Step, list[_Tale]]] = {}
+    asking: dict[str, tuple[Step, list[_ActiveRun]]] = {}
 
-    def go_on(tale: _Tale, outcome: object) -> None:
+    def go_on(active: _ActiveRun, outcome: object) -> None:
         try:
-            step = tale.steps.send(outcome)
+            step = active.steps.send(outcome)
         except StopIteration as end:
-            finish(tale, Ended(end.value, None, tale.seconds))
+            finish(active, Ended(end.value, None, active.seconds))
             return
         first = step.key not in asking
-        asking.setdefault(step.key, (step, []))[1].append(tale)
-        observer.on_step(step, tale.position, first)
+        asking.setdefault(step.key, (step, []))[1].append(active)
+        observer.on_step(step, active.position, first)
         if first:
-            executor.submit(step, remaining(tale.run, step))
+            executor.submit(step, remaining(active.run, step))
 
-    def finish(tale: _Tale, how: Ended) -> None:
-        ended[tale.position] = how
-        observer.on_end(tale.position, how)
+    def finish(active: _ActiveRun, how: Ended) -> None:
+        ended[active.position] = how
+        observer.on_end(active.position, how)
 
     try:
-        for tale in _tales(runs, trunk, sharing):
-            go_on(tale, None)
+        for active in _started(runs, trunk, sharing):
+            go_on(active, None)
         while asking:
             done = executor.completed()
-            step, tales = asking.pop(done.key)
+            step, waiting = asking.pop(done.key)
             observer.on_done(step, done)
             kind = type(step).__name__.lower()
-            tales[0].seconds[kind] = tales[0].seconds.get(kind, 0.0) + done.seconds
-            for tale in tales:
+            waiting[0].seconds[kind] = waiting[0].seconds.get(kind, 0.0) + done.seconds
+            for active in waiting:
                 if isinstance(done.error, RunError):
-                    finish(tale, Ended(None, done.error, tale.seconds))
+                    finish(active, Ended(None, done.error, active.seconds))
                 else:
-                    go_on(tale, done.outcome)
+                    go_on(active, done.outcome)
     finally:
         executor.close()
     return [ended[position] for position in range(len(runs))]
@@ -163,9 +162,9 @@ def reached(step: Step) -> int:
     return step.start.epoch if isinstance(step, Train) else step.state.epoch
 
 
-def _tales(runs: Sequence[RunSpec], trunk: Callable[[RunSpec], Lineage], sharing: bool) -> list[_Tale]:
+def _started(runs: Sequence[RunSpec], trunk: Callable[[RunSpec], Lineage], sharing: bool) -> list[_ActiveRun]:
     if not sharing:
-        return [_Tale(i, run, perform(run, trunk(run).apart(run.arm), Halts([run]))) for i, run in enumerate(runs)]
+        return [_ActiveRun(i, run, perform(run, trunk(run).apart(run.arm), Halts([run]))) for i, run in enumerate(runs)]
     trunks = [trunk(run) for run in runs]
     halts = halts_of(runs, trunks)
-    return [_Tale(i, run, perform(run, trunks[i], halts[trunks[i]])) for i, run in enumerate(runs)]
+    return [_ActiveRun(i, run, perform(run, trunks[i], halts[trunks[i]])) for i, run in enumerate(runs)]

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from imil_sim.engine.arrays import read_arrays, write_arrays
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.execute import Ended
 from imil_sim.engine.run import Performed, provenance
 from imil_sim.engine.stages import run_key
 from imil_sim.engine.steps import STAGE, TRAIN, parse_history
-from imil_sim.engine.store import RECORD, Store, read_arrays, write_arrays
+from imil_sim.engine.store import RECORD, Store
 from imil_sim.errors import AwaitsAnswers
 from imil_sim.study.record import EpochRow, Predictions, RunRecord, TrainingPredictions
 from imil_sim.study.spec import RunSpec

@@ -24,11 +24,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from imil_sim.engine.arrays import read_arrays, write_arrays
 from imil_sim.engine.consult import ask_all, consult, questions
 from imil_sim.engine.data import ImageLibrary, RunImages, TestSet, lung_mask
 from imil_sim.engine.questions import put_questions
 from imil_sim.engine.stages import Lineage, recipe_of, trunk_key
-from imil_sim.engine.store import Kind, Store, read_arrays, write_arrays
+from imil_sim.engine.store import Kind, Store
 from imil_sim.errors import AwaitsAnswers, DataError, NonFiniteLoss, OracleError, OracleFailure, OutOfMemory, RunError
 from imil_sim.feedback import Grid, Oracle, make_oracle
 from imil_sim.feedback.selection import Selection, select, share_outside
@@ -203,7 +204,7 @@ class StepRunner:
                 return Done(step.key, None, error, self._epochs, time.monotonic() - began)
             except (MemoryError, torch.OutOfMemoryError) as error:
                 if attempt == ATTEMPTS:
-                    reason = f"{told(step)} ran out of memory {ATTEMPTS} times ({error}); use a smaller batch_size"
+                    reason = f"{describe(step)} ran out of memory {ATTEMPTS} times ({error}); use a smaller batch_size"
                     return Done(step.key, None, OutOfMemory(reason), self._epochs, time.monotonic() - began)
                 gc.collect()
                 if self.device.type == "cuda":
@@ -272,7 +273,7 @@ class StepRunner:
         self.store.put("failures", target.key, write, trunk=target.trunk)
 
     def _recall_failure(self, target: Lineage) -> None:
-        """Nothing, unless this stage is on record to diverge.
+        """Check that this stage is not on record to diverge.
 
         Raises:
             NonFiniteLoss: it is.
@@ -503,16 +504,16 @@ class _Checkpoints:
     """
 
     def __init__(self, step_runner: StepRunner, step: Train, history: tuple[EpochRow, ...]) -> None:
-        self._workshop, self._step, self._history = step_runner, step, history
+        self._runner, self._step, self._history = step_runner, step, history
         self._last = time.monotonic()
 
     def due(self) -> bool:
-        return time.monotonic() - self._last >= 60 * self._workshop.checkpoint_minutes
+        return time.monotonic() - self._last >= 60 * self._runner.checkpoint_minutes
 
     def keep(self, trained: Trained) -> None:
         state = self._step.start.trained(trained.snapshot.epoch, self._step.overlay)
         history = (*self._history, *trained.history)
-        self._workshop._keep_state("checkpoints", state, trained.snapshot, history, self._step.key)
+        self._runner._keep_state("checkpoints", state, trained.snapshot, history, self._step.key)
         self._last = time.monotonic()
         self._discard(trained.snapshot.epoch)
 
@@ -521,7 +522,7 @@ class _Checkpoints:
         self._discard(self._step.until)
 
     def _discard(self, before: int) -> None:
-        store = self._workshop.store
+        store = self._runner.store
         for epoch in range(self._step.start.epoch + 1, before):
             key = self._step.start.trained(epoch, self._step.overlay).key
             if store.holds("checkpoints", key):
@@ -547,7 +548,7 @@ def history_csv(rows: tuple[EpochRow, ...]) -> str:
     return "\n".join(["epoch,loss,accuracy", *lines, ""])
 
 
-def told(step: Step) -> str:
+def describe(step: Step) -> str:
     """What the step does, for a message: ``training from epoch 0 to 70``."""
     match step:
         case Train():

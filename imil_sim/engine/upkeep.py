@@ -59,7 +59,7 @@ def asked(run: RunSpec) -> str:
 
 
 def note_study(store: Store, name: str, runs: Iterable[tuple[RunSpec, NotedRun]]) -> None:
-    """Nothing; the store knows the study and its runs.
+    """Have the store know the study and its runs.
 
     Raises:
         StoreError: the store cannot be written.
@@ -372,7 +372,7 @@ def to_prune(
 
 
 def prune(store: Store, pruning: Pruning) -> None:
-    """Nothing; what was to go is gone. Killed in the middle, the rest still is whole and may be pruned again.
+    """Remove what was to go. Killed in the middle, the rest still is whole and may be pruned again.
 
     Raises:
         StoreError: somebody is at work in the store, or something cannot be removed.

@@ -139,14 +139,14 @@ class Shuffled:
     """Carries out the steps that wait in any order, drawn at random."""
 
     def __init__(self, step_runner: StepRunner, rng: np.random.Generator) -> None:
-        self._workshop, self._rng = step_runner, rng
+        self._runner, self._rng = step_runner, rng
         self._waiting: list[Step] = []
 
     def submit(self, step: Step, priority: int) -> None:
         self._waiting.append(step)
 
     def completed(self) -> Done:
-        return self._workshop.carry_out(self._waiting.pop(int(self._rng.integers(len(self._waiting)))))
+        return self._runner.carry_out(self._waiting.pop(int(self._rng.integers(len(self._waiting)))))
 
     def close(self) -> None:
         pass

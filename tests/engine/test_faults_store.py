@@ -31,7 +31,8 @@ import numpy as np
 from imil_sim import io as files
 from imil_sim.engine import claims, upkeep
 from imil_sim.engine import store as module
-from imil_sim.engine.store import MANIFEST, Store, read_arrays, write_arrays
+from imil_sim.engine.arrays import read_arrays, write_arrays
+from imil_sim.engine.store import MANIFEST, Store
 from imil_sim.errors import StoreError
 from imil_sim.io import sync
 from imil_sim.study.study import Study, parse_study

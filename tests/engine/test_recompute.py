@@ -11,9 +11,10 @@ import pytest
 from torch import device
 
 from imil_sim.engine import recompute as module
+from imil_sim.engine.arrays import read_arrays, write_arrays
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.recompute import Recomputed, recompute
-from imil_sim.engine.store import Store, read_arrays, write_arrays
+from imil_sim.engine.store import Store
 
 
 def done_over(lab: Any, number: int, seed: int = 0) -> list[Recomputed]:

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from imil_sim.engine import store as module
-from imil_sim.engine.store import MANIFEST, Kind, OtherFormat, Store, read_arrays, write_arrays
+from imil_sim.engine.arrays import read_arrays, write_arrays
+from imil_sim.engine.store import MANIFEST, Kind, OtherFormat, Store
 from imil_sim.errors import StoreError
 
 KEY = "ab" * 32
