@@ -674,8 +674,7 @@ def test_fault_35_markup_in_an_id_and_in_a_reason_is_text(
     folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
     nasty = "<img src=x onerror=document.title=1> & <b>"
-    folder = put(ids=(nasty,))
-    at = folder(folder)
+    at = folder(put(ids=(nasty,)))
     page = at.page()
     assert page.text("#image-id").startswith(nasty)
     page.click(1)

@@ -105,7 +105,7 @@ KINDS = [
     Bad("name that is a path", r'name: a name is .*found "\.\./tiny"', replaced('"tiny"', '"../tiny"')),
     Bad(
         "unknown image source",
-        r'no image source "phantm"\. .*Did you mean "phantom"',
+        r'image source "phantm" is not installed\. .*Did you mean "phantom"',
         replaced('"phantom"', '"phantm"'),
     ),
     Bad("test set of another size", r"test_sets\.more has size 64", added('[test_sets.more]\nsource = "phantom"')),

@@ -146,7 +146,7 @@ def test_each_fault_is_the_one_line_of_the_one_message(
 ) -> None:
     assert len(load_images(shenzhen_source(shenzhen))) == 12  # good until spoilt
     bad.spoil(shenzhen)
-    message = refused(shenzhen_source(shenzhen), tmp_path / "cache")
+    message = refused(shenzhen_source(shenzhen))
     first, *lines = message.splitlines()
     assert first == f'images "shenzhen" in {shenzhen}: 1 thing is wrong'
     assert len(lines) == 1

@@ -51,7 +51,7 @@ def test_predictions_are_in_the_order_of_the_images_over_several_chunks(
     monkeypatch.setattr(room, "CHUNK", 4)
     found = logits(Brightness(), images.pixels, IDENTITY, CPU)
     np.testing.assert_allclose(found[:, 1], images.pixels.mean((1, 2)), rtol=1e-5)
-    cams = room._cams(Brightness(), images, np.ones(10, np.int64), IDENTITY, CPU)
+    cams = room._cams(Brightness(), images, np.ones(10, np.int64), IDENTITY, CPU, "")
     np.testing.assert_allclose(cams, images.pixels / images.pixels.max((1, 2), keepdims=True), rtol=1e-5, atol=1e-6)
 
 

@@ -116,7 +116,7 @@ def reliability(
     found = [_calibration(labels, of, convention, bins) for of in probabilities]
     with style.own_settings():
         columns = min(4, max(len(arms), 2))
-        figure, panels = style.panels(len(arms), columns, 2.05, sharex=True, sharey=True)
+        figure, panels = style.panels(len(arms), columns, 2.6, sharex=True, sharey=True)
         for axes, label, of in zip(panels, style.arm_labels(arms, width=20), found, strict=True):
             axes.set_title(f"{label}\nECE {style.plain(of.ece)} ({style.plain(of.by_chance)})")
             _diagram(axes, of.bins)

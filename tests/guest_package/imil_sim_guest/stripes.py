@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from imil_sim.images.cache import Pictures
-from imil_sim.images.image_set import ImageSet
+from imil_sim.images.image_set import ImageSet, Pictures
 from imil_sim.images.source import DrawnSource
 
 
