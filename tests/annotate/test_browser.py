@@ -674,7 +674,8 @@ def test_fault_35_markup_in_an_id_and_in_a_reason_is_text(
     folder: Callable[[Path], SessionFolder], put: Callable[..., Path], answers: Path
 ) -> None:
     nasty = "<img src=x onerror=document.title=1> & <b>"
-    at = folder(put(ids=(nasty,)))
+    questions = put(ids=(nasty,))
+    at = folder(questions)
     page = at.page()
     assert page.text("#image-id").startswith(nasty)
     page.click(1)
@@ -686,7 +687,7 @@ def test_fault_35_markup_in_an_id_and_in_a_reason_is_text(
     page.page.reload()
     page.ready()
     assert page.page.locator("#reason").input_value() == nasty
-    asked = read_asked(folder)
+    asked = read_asked(questions)
     first = AnnotationSession(asked, asked.desk_of(None)).answers()[0]
     assert first is not None
     assert first.reason == nasty

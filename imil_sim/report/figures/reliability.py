@@ -157,8 +157,9 @@ def _diagram(axes: Axes, of: Reliability) -> None:
     axes.plot((0, 1), (0, 1), color=style.MIDDLE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
     some = of.counts > 0
     said, came = of.confidence[some], of.rate[some]
-    axes.vlines(said, said, came, colors=style.CONTRAST, linewidths=3.0, zorder=2)
-    axes.plot(said, came, color=style.ACCENT, linewidth=1.1, marker="o", markersize=3.2, zorder=3, clip_on=False)
+    if some.any():  # an arm without a run that is done has none, and an empty line has no place in the layout
+        axes.vlines(said, said, came, colors=style.CONTRAST, linewidths=3.0, zorder=2)
+        axes.plot(said, came, color=style.ACCENT, linewidth=1.1, marker="o", markersize=3.2, zorder=3, clip_on=False)
     axes.set(xlim=(0, 1), ylim=(-0.03, 1.03))
     axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
     axes.set_yticks((0, 0.5, 1), ("0", "0.5", "1"))
