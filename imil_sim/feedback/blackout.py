@@ -17,18 +17,18 @@ def blackout(image: NDArray[np.uint8], keep: NDArray[np.bool_]) -> NDArray[np.ui
 def filled(image: NDArray[np.uint8], keep: NDArray[np.bool_], filling: NDArray[np.uint8] | int) -> NDArray[np.uint8]:
     """A new image: ``image`` where ``keep`` is True, ``filling`` everywhere else; no argument is modified.
 
-    ``image`` and ``keep`` are (height, width), or (n, height, width) for many at once. ``filling`` is one grey value
-    or a picture of the same shape, so another fill (a mean, noise, a blur, another image) is a picture to hand over
-    here, and nothing else changes.
+    ``image`` is (height, width) or (height, width, 3) and ``keep`` (height, width); or both are (n, height, width) for
+    many at once. ``filling`` is one grey value, or a picture of the image's shape: a mean, noise, a blur, another image.
 
     Raises:
         ValueError: the shapes differ, ``image`` or ``filling`` is not uint8, or ``keep`` is not boolean.
     """
-    if image.dtype != np.uint8 or keep.dtype != np.bool_ or image.shape != keep.shape:
+    coloured = image.ndim == 3 and image.shape[2] == 3 and keep.ndim == 2
+    if image.dtype != np.uint8 or keep.dtype != np.bool_ or image.shape[: 2 if coloured else None] != keep.shape:
         raise ValueError(
             "an image of uint8 and a boolean mask of the same shape are needed, not "
             f"{image.dtype} {image.shape} and {keep.dtype} {keep.shape}"
         )
     if isinstance(filling, np.ndarray) and (filling.dtype != np.uint8 or filling.shape != image.shape):
         raise ValueError(f"the filling is {filling.dtype} {filling.shape}, the image uint8 {image.shape}")
-    return np.where(keep, image, np.asarray(filling, dtype=np.uint8))
+    return np.where(keep[..., None] if coloured else keep, image, np.asarray(filling, dtype=np.uint8))

@@ -6,7 +6,7 @@ and a brightness that no image has; the other fills are there to ask whether tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -76,10 +76,10 @@ def guided(
     return filled(image, keep, registry.load("fills", name).make(image, around, rng))
 
 
-def brightness(pixels: NDArray[np.uint8]) -> Brightness:
-    """The brightness of all ``pixels`` (n, height, width), exact: grey values are counted, not summed up as floats."""
+def brightness(images: Iterable[NDArray[np.uint8]]) -> Brightness:
+    """The brightness of all pixels of the images, exact: grey values are counted, not summed up as floats."""
     counts = np.zeros(256, dtype=np.int64)
-    for image in pixels:  # one by one: the set may be larger than memory
+    for image in images:  # one by one: the set may be larger than memory
         counts += np.bincount(image.ravel(), minlength=256)
     grey = np.arange(256)
     mean = float((counts * grey).sum() / counts.sum())

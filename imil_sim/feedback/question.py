@@ -14,17 +14,17 @@ from imil_sim.feedback.grid import Grid
 
 
 def image_sha256(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256, 64 hex digits, over ``uint8 HEIGHT x WIDTH``, a line feed, and the pixels (height, width) row by row.
+    """SHA-256, 64 hex digits, over ``uint8 HEIGHT x WIDTH``, a line feed, and the pixels row by row.
 
-    Taken of an image as the study sees it: grey, 8 bits, at the study's size. The same image at another size has
-    another.
+    Taken of an image as the study sees it: 8 bits, at the study's size. The same image at another size has another.
+    An image in colour begins ``uint8 HEIGHT x WIDTH x 3``.
 
     Raises:
-        ValueError: the pixels are not uint8 of (height, width).
+        ValueError: the pixels are not uint8 of (height, width) or (height, width, 3).
     """
-    if pixels.dtype != np.uint8 or pixels.ndim != 2:
-        raise ValueError(f"an image is uint8 of (height, width), not {pixels.dtype} {pixels.shape}")
-    head = f"uint8 {pixels.shape[0]} x {pixels.shape[1]}\n".encode()
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+        raise ValueError(f"an image is uint8 of (height, width[, 3]), not {pixels.dtype} {pixels.shape}")
+    head = f"uint8 {' x '.join(map(str, pixels.shape))}\n".encode()
     return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
@@ -39,7 +39,7 @@ class Question:
 
     image_id: str
     image: NDArray[np.uint8]
-    """(height, width): the original image, whatever was blacked out before."""
+    """(height, width), or (height, width, 3) in colour: the original image, whatever was blacked out before."""
     label: int
     """The true class, index into ``class_names``."""
     predicted: int

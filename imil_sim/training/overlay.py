@@ -7,6 +7,7 @@ the same cells make the same overlay, with the same key. The originals are never
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -56,6 +57,31 @@ class Overlay:
                 digest.update(f"{row}:{image.shape}\n".encode())
                 digest.update(np.ascontiguousarray(image).tobytes())
         return digest.hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """All of it as an npz file without objects, whose bytes depend on the content alone."""
+        arrays = {f"replaced-{row}": image for row, image in sorted(self.replaced.items())}
+        arrays |= {f"appended-{row}-{place}": image for place, (row, image) in enumerate(self.appended)}
+        content = io.BytesIO()
+        np.savez_compressed(content, reordered=np.array(self.reordered), **arrays)
+        return content.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Overlay:
+        """The inverse of `to_bytes`.
+
+        Raises:
+            ValueError, KeyError: it is none.
+        """
+        replaced, appended = {}, []
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            for name in arrays.files:
+                kind, _, row = name.partition("-")
+                if kind == "replaced":
+                    replaced[int(row)] = arrays[name]
+                elif kind == "appended":
+                    appended.append((int(row.partition("-")[0]), arrays[name]))
+            return cls(replaced, tuple(appended), bool(arrays["reordered"]))
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Plain arrays by name, for a file: rows (k,) and images (k, height, width) of both kinds."""

@@ -1,0 +1,527 @@
+"""`IMIL`: the loop inside a training that somebody else wrote.
+
+Training stays where it is. `IMIL` is called after every epoch; when it is time it looks at the training images through
+the model, asks the oracle, and from then on its dataset gives the new images in place of the old ones.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from imil_sim.errors import AwaitsAnswers, DataError, UsageError
+from imil_sim.feedback import Feedback, Grid, ImageIndex, Oracle, Question, make_oracle
+from imil_sim.images.decode import decode_gray
+from imil_sim.images.lungs import estimate_lungs
+from imil_sim.io import replace_file
+from imil_sim.loop import ask, choose, conclude, questions
+from imil_sim.study.problems import lines
+from imil_sim.study.record import Consultation
+from imil_sim.study.spec import FeedbackSpec
+from imil_sim.training.cam import as_logits, grad_cam, target_layer
+from imil_sim.training.overlay import Overlay
+
+Image: TypeAlias = NDArray[np.uint8]
+Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8] | str | Path] | Callable[[int], NDArray[np.uint8]]
+"""(n, height, width[, 3]); or one array or path an image; or a function of the row. uint8, 0 black."""
+Masks = NDArray[np.bool_] | Sequence[NDArray[np.bool_] | None] | Callable[[int], NDArray[np.bool_] | None]
+
+Predict = Callable[[Any, Sequence[Image]], Any]
+"""Logits (n, classes), or logarithms of probabilities, of a model for raw images."""
+Cam = Callable[[Any, Image, int], NDArray[np.floating]]
+"""Heat map of a model for one raw image and one class: of any size, at least 0."""
+
+WhenWaiting = Literal["raise", "wait", "skip"]
+
+BATCH = 64
+"""Images predicted at once."""
+
+POLL = 5.0
+"""Seconds between two looks for a person's answers."""
+
+
+class _Rows:
+    """Training images read one by one; the face that `imil_sim.loop` asks for."""
+
+    def __init__(
+        self,
+        images: Images,
+        labels: Sequence[int] | NDArray[np.integer],
+        ids: Sequence[str] | None,
+        class_names: Sequence[str] | None,
+        masks: Mapping[str, Masks] | None,
+    ) -> None:
+        self._images, self._masks = images, dict(masks or {})
+        given = np.asarray(labels)
+        if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer) or (given < 0).any():
+            raise DataError(f"labels are one class an image, whole numbers from 0 up, not {given.dtype} {given.shape}")
+        self.labels = given.astype(np.int64)
+        count = len(self.labels)
+        self.ids = tuple(map(str, range(count) if ids is None else ids))
+        classes = int(self.labels.max(initial=0)) + 1
+        self.class_names = tuple(map(str, range(max(classes, 2)) if class_names is None else class_names))
+        there = count if callable(images) else len(images)
+        if there != count or len(self.ids) != count:
+            raise DataError(f"{there} images, {count} labels and {len(self.ids)} ids: one of each for every image")
+        if len(set(self.ids)) != count:
+            raise DataError("two images have the same id; an id names one image")
+        if classes > len(self.class_names):
+            raise DataError(f"label {classes - 1} has no name: there are {len(self.class_names)} class_names")
+
+    def image(self, row: int) -> Image:
+        """(height, width) or (height, width, 3): as it was given."""
+        found: Any = self._images(row) if callable(self._images) else self._images[row]
+        if isinstance(found, str | Path):
+            found = decode_gray(Path(found)).pixels
+        if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or not _is_picture(found.shape):
+            what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+            raise DataError(
+                f'image "{self.ids[row]}" is {what}, not uint8 of (height, width) or (height, width, 3); give it so, '
+                "and leave scaling to transform"
+            )
+        return found
+
+    def masks_of(self, row: int) -> tuple[dict[str, NDArray[np.bool_]], frozenset[str]]:
+        """The masks of an image; its lungs are estimated where none are given."""
+        found = {}
+        for name, masks in self._masks.items():
+            mask = masks(row) if callable(masks) else masks[row]
+            if mask is not None:
+                found[name] = np.asarray(mask, np.bool_)
+                if found[name].shape != self.image(row).shape[:2]:
+                    raise DataError(f'mask "{name}" of image "{self.ids[row]}" has another size than its image')
+        if "lung" in found:
+            return found, frozenset()
+        lungs = estimate_lungs(_grey(self.image(row))).mask
+        return (found, frozenset()) if lungs is None else ({**found, "lung": lungs}, frozenset({"lung"}))
+
+    @cached_property
+    def index(self) -> ImageIndex:
+        rows = {image_id: row for row, image_id in enumerate(self.ids)}
+        labels = dict(zip(self.ids, self.labels.tolist(), strict=True))
+        return ImageIndex("own", "", self.class_names, labels, lambda image_id: self.image(rows[image_id]))
+
+
+def _is_picture(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)
+
+
+def _grey(image: Image) -> Image:
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+
+
+class _Board:
+    """The overlay of now, where every process can see it: a loader's workers, and those that live on between epochs."""
+
+    def __init__(self) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="imil-sim-overlay-", ignore_cleanup_errors=True)
+        self._folder = Path(self._temporary.name)
+        self._seen, self._overlay = "", Overlay()
+
+    def post(self, overlay: Overlay) -> None:
+        """From now on this overlay holds, in every process."""
+        if overlay.key:
+            replace_file(self._folder / overlay.key, overlay.to_bytes())
+        replace_file(self._folder / "current", overlay.key.encode())
+
+    @property
+    def overlay(self) -> Overlay:
+        """The overlay that holds now."""
+        try:
+            current = (self._folder / "current").read_text()
+        except FileNotFoundError:
+            return Overlay()
+        if current != self._seen:
+            self._overlay = Overlay.from_bytes((self._folder / current).read_bytes()) if current else Overlay()
+            self._seen = current
+        return self._overlay
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_temporary": None}  # a worker must not take the folder down with it
+
+
+class IMILDataset(Dataset[tuple[Any, int]]):
+    """The training images as they stand, each with its label; see `IMIL.dataset`."""
+
+    def __init__(self, rows: _Rows, board: _Board, transform: Callable[[Image], Any]) -> None:
+        self._rows, self._board, self._transform = rows, board, transform
+
+    def __len__(self) -> int:
+        return len(self._rows.ids) + len(self._board.overlay.appended)
+
+    def __getitem__(self, row: int) -> tuple[Any, int]:
+        count, overlay = len(self._rows.ids), self._board.overlay
+        if not -len(self) <= row < len(self):
+            raise IndexError(row)
+        row = row % len(self)
+        if row < count:
+            image = overlay.replaced.get(row)
+            image = self._rows.image(row) if image is None else image
+        else:
+            row, image = overlay.appended[row - count]
+        return self._transform(np.array(image)), int(self._rows.labels[row])
+
+
+def to_model_input(image: Image) -> Tensor:
+    """(3, height, width), float32 in [0, 1]; a grey image three times."""
+    picture = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() / 255
+
+
+class IMIL:
+    """Interactive learning as a callback: consults an oracle between two epochs of any training.
+
+    Args:
+        images: the training images; read one by one when they are needed, never copied as a whole.
+        labels: (n,), the class of each.
+        oracle: name of an installed oracle (`imil-sim oracles`), or an `Oracle`.
+        options: options of a named oracle.
+        ids: one id an image; the rows' numbers otherwise.
+        class_names: one name a class; of two classes the second is the positive one.
+        masks: (height, width) by name (``lung``, ``lesion``), for the oracles that look at them. Lungs that are not
+            given are estimated.
+        seed: of the run: all chance is a function of it.
+        transform: one raw image to the model's input, without augmentation: resized and normalised, not cropped, since
+            the heat map is laid over the whole image.
+        predict: logits of a model that is no function of one batch of inputs.
+        cam: a heat map in place of Grad-CAM.
+        cam_layer: the layer that Grad-CAM explains, by name or itself; the last one whose output has places otherwise.
+        when_waiting: for a person who has not answered yet: ``raise`` `AwaitsAnswers`, ``wait`` until the answers are
+            there, or ``skip`` the images that lack one.
+        questions: folder for the questions to a person.
+        **feedback: ``imil_epoch``, ``num_outliers``, ``grid_size``, ``selection``, ``fill``, ``mode``, ``fill_up``,
+            ``revisit``: as in a study's table ``[feedback]``.
+
+    Raises:
+        UsageError: an option is wrong.
+        DataError: images, labels and ids do not fit together.
+        OracleError: there is no such oracle, or its options are wrong.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        labels: Sequence[int] | NDArray[np.integer],
+        *,
+        oracle: str | Oracle,
+        options: Mapping[str, Any] | None = None,
+        ids: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
+        masks: Mapping[str, Masks] | None = None,
+        seed: int = 0,
+        transform: Callable[[Image], Any] = to_model_input,
+        predict: Predict | None = None,
+        cam: Cam | None = None,
+        cam_layer: str | nn.Module = "",
+        when_waiting: WhenWaiting = "raise",
+        questions: str | Path | None = None,
+        **feedback: Any,
+    ) -> None:
+        self._rows = _Rows(images, labels, ids, class_names, masks)
+        self.seed = seed
+        name = oracle if isinstance(oracle, str) else type(oracle).__name__
+        self.feedback = _feedback(name, dict(options or {}), feedback)
+        self._oracle = make_oracle(oracle, options or {}) if isinstance(oracle, str) else oracle
+        self._transform, self._predict, self._cam, self._cam_layer = transform, predict, cam, cam_layer
+        self._when_waiting, self._questions = when_waiting, questions
+        self._board = _Board()
+        self._answered: frozenset[str] = frozenset()
+        self.consultations: tuple[Consultation, ...] = ()
+        self.asked: tuple[tuple[Question, ...], ...] = ()
+        """The questions of every consultation, as the oracle was shown them."""
+
+    # ------------------------------------------------------------------------------------------------ the images now
+
+    @property
+    def overlay(self) -> Overlay:
+        """What the consultations have made of the training images so far."""
+        return self._board.overlay
+
+    @property
+    def replaced(self) -> Mapping[int, Image]:
+        """Row to the image that stands in its place."""
+        return self.overlay.replaced
+
+    def image(self, row: int, default: Image | None = None) -> Image:
+        """The image to train on: what stands in the place of that row, or ``default``, or the image itself.
+
+        For datasets of one's own; it may be called in a loader's workers.
+        """
+        found = self.overlay.replaced.get(row)
+        if found is not None:
+            return found
+        return self._rows.image(row) if default is None else default
+
+    def dataset(self, transform: Callable[[Image], Any] | None = None) -> IMILDataset:
+        """The training images as they stand, as a map-style dataset of (transformed image, label).
+
+        Consultations show in it at once, also in workers that live on between epochs. With ``mode="append"`` it grows:
+        a sampler that counts only once (a distributed one) must then be made anew.
+
+        Args:
+            transform: what is done with each image, augmentation included; the model's input otherwise. It is given
+                the replaced image, so that a blacked-out cell moves with its image.
+        """
+        return IMILDataset(self._rows, self._board, transform or self._transform)
+
+    # -------------------------------------------------------------------------------------------------- the callback
+
+    def after_epoch(self, epoch: int, model: Any) -> Consultation | None:
+        """Consult, if it is time: to be called after every epoch, in every process of a distributed training.
+
+        The model is looked at in evaluation mode and left as it was, as are torch's generators.
+
+        Args:
+            epoch: completed epochs, from 1.
+            model: as it is now; a ``DistributedDataParallel`` or compiled one is looked into.
+
+        Returns:
+            What was asked and answered; None where it was not time.
+
+        Raises:
+            UsageError: an epoch of a consultation was passed over.
+            AwaitsAnswers: a person has not answered yet, see ``when_waiting``; ``questions`` says where they are.
+            OracleFailure: the oracle failed.
+        """
+        done = len(self.consultations)
+        due = self.feedback.imil_epoch[done:]
+        if not due or epoch < due[0]:
+            return None
+        if epoch > due[0]:
+            raise UsageError(
+                f"epoch {epoch} is over, but the consultation after epoch {due[0]} has not been held; call after_epoch "
+                "after every epoch, and load the state of IMIL with a checkpoint that is resumed"
+            )
+        with _whole_world(self) as leads:
+            if leads:
+                self._consult(epoch, done + 1, _unwrapped(model))
+        return self.consultations[-1]
+
+    def _consult(self, epoch: int, number: int, model: Any) -> None:
+        with _as_it_was(model):
+            logits = self._logits(model)
+            selection = choose(
+                self.feedback,
+                self._rows,
+                logits,
+                self._oracle,
+                lambda rows, classes: self._heat_maps(model, rows, classes),
+                self._answered,
+                seed=self.seed,
+                number=number,
+            )
+            cams = self._heat_maps(model, selection.indices, selection.predicted)
+            true = self._heat_maps(model, selection.indices, self._rows.labels[selection.indices])
+        asked = questions(self._rows, selection, cams, true, Grid(*self.feedback.grid_size), number)
+        answers = self._answers(asked, number)
+        outcome = conclude(
+            self.feedback,
+            epoch,
+            selection,
+            asked,
+            answers,
+            self._rows,
+            self.overlay,
+            self._answered,
+            seed=self.seed,
+            number=number,
+        )
+        self._board.post(outcome.overlay)
+        self._answered = outcome.answered
+        self.consultations = (*self.consultations, outcome.consultation)
+        self.asked = (*self.asked, asked)
+
+    def _answers(self, asked: Sequence[Question], number: int) -> Sequence[Feedback]:
+        """The oracle's answers, or what ``when_waiting`` says where a person has not given them yet."""
+        while True:
+            try:
+                return ask(self._oracle, asked, self.seed, number)
+            except AwaitsAnswers as error:
+                if self._when_waiting == "skip":
+                    return [self._answer_or_none(question, number) for question in asked]
+                place = self._write_questions(asked, number)
+                if self._when_waiting == "raise":
+                    raise AwaitsAnswers(f"{error}. The questions lie in {place}", str(place)) from error
+            time.sleep(POLL)
+
+    def _answer_or_none(self, question: Question, number: int) -> Feedback:
+        try:
+            return ask(self._oracle, [question], self.seed, number)[0]
+        except AwaitsAnswers:
+            return Feedback.abstain(question, "not answered in time")
+
+    # ------------------------------------------------------------------------------------------------------ the model
+
+    def _batches(self, rows: Sequence[int]) -> Iterator[list[Image]]:
+        for start in range(0, len(rows), BATCH):
+            yield [self.image(row) for row in rows[start : start + BATCH]]
+
+    def _inputs(self, images: Sequence[Image], model: Any) -> Tensor:
+        where = next((part.device for part in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+        return torch.stack([torch.as_tensor(self._transform(np.array(image))) for image in images]).to(where)
+
+    def _logits(self, model: Any) -> NDArray[np.float64]:
+        """(n, classes): on the images as they are trained on."""
+        parts = []
+        for images in self._batches(range(len(self._rows.ids))):
+            if self._predict is not None:
+                given = self._predict(model, images)
+            else:
+                with torch.no_grad():
+                    given = as_logits(model(self._inputs(images, model)))
+            parts.append(_array(given).astype(np.float64))
+        found = np.concatenate(parts)
+        expected = len(self._rows.ids), len(self._rows.class_names)
+        if found.shape != expected or not np.isfinite(found).all():
+            what = f"of shape {found.shape}" if found.shape != expected else "with numbers that are not finite"
+            raise DataError(f"the model gives logits {what} for {expected[0]} images of {expected[1]} classes")
+        return found
+
+    def _heat_maps(self, model: Any, rows: NDArray[np.int64], classes: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+        """(height, width) of each image, in [0, 1]; one image at a time, so that no map depends on another image."""
+        layer: nn.Module | str = self._cam_layer
+        if self._cam is None and len(rows) and not isinstance(layer, nn.Module):
+            layer = target_layer(model, layer, self._inputs([self.image(int(rows[0]))], model))
+        pairs = zip(rows.tolist(), classes.tolist(), strict=True)
+        return [self._heat_map(model, self.image(row), label, layer) for row, label in pairs]
+
+    def _heat_map(self, model: Any, image: Image, label: int, layer: nn.Module | str) -> NDArray[np.float32]:
+        if self._cam is not None:
+            coarse = np.maximum(_array(self._cam(model, image, label)).astype(np.float32), 0)
+            coarse /= coarse.max() or 1
+        else:
+            inputs = self._inputs([image], model)
+            coarse = grad_cam(_Logits(model), inputs, np.array([label]), layer=layer)[0]
+        if coarse.shape == image.shape[:2]:
+            return coarse
+        return cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
+
+    # -------------------------------------------------------------------------------------------------- kept and sent
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it, as text and arrays of bytes: the overlay and the consultations so far."""
+        consultations = [consultation.model_dump(mode="json") for consultation in self.consultations]
+        about = json.dumps({"consultations": consultations, "answered": sorted(self._answered)})
+        return {"about": about, "overlay": torch.from_numpy(np.frombuffer(self.overlay.to_bytes(), np.uint8).copy())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint: the inverse of `state_dict`."""
+        about = json.loads(state["about"])
+        self._board.post(Overlay.from_bytes(state["overlay"].cpu().numpy().tobytes()))
+        self.consultations = tuple(Consultation.model_validate(c, strict=False) for c in about["consultations"])
+        self._answered = frozenset(about["answered"])
+
+
+class _Logits(nn.Module):
+    """A classifier whose output is logits (n, classes), whatever it returned."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return as_logits(self.model(inputs))
+
+
+def _feedback(oracle: str, options: dict[str, Any], given: Mapping[str, Any]) -> FeedbackSpec:
+    try:
+        return FeedbackSpec.model_validate_json(json.dumps({"oracle": oracle, "options": options, **given}))
+    except ValidationError as error:
+        raise UsageError(f"IMIL: {'; '.join(lines(error))}") from error
+
+
+def _array(given: Any) -> NDArray[Any]:
+    return given.detach().float().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+
+
+def _unwrapped(model: Any) -> Any:
+    """The model inside ``DistributedDataParallel`` and ``torch.compile``: looking at it concerns this process alone."""
+    while isinstance(model, nn.Module):
+        inner = getattr(model, "_orig_mod", None) or (getattr(model, "module", None) if _distributed(model) else None)
+        if inner is None:
+            break
+        model = inner
+    return model
+
+
+def _distributed(model: nn.Module) -> bool:
+    return isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel)
+
+
+@contextmanager
+def _as_it_was(model: Any) -> Iterator[None]:
+    """In evaluation mode inside; every module in its own mode, and torch's generators where they were, afterwards."""
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    modes = [module.training for module in modules]
+    used = sorted({parameter.device.index or 0 for m in modules for parameter in m.parameters() if parameter.is_cuda})
+    with torch.random.fork_rng(devices=used), torch.inference_mode(False), torch.enable_grad():
+        for module in modules:
+            module.training = False
+        try:
+            yield
+        finally:
+            for module, mode in zip(modules, modes, strict=True):
+                module.training = mode
+
+
+@contextmanager
+def _whole_world(imil: IMIL) -> Iterator[bool]:
+    """True in the process that asks; afterwards all processes of a distributed training hold what it holds.
+
+    Raises:
+        AwaitsAnswers, or UsageError: what ended the asking ends it in every process; none waits for ever.
+    """
+    world = torch.distributed
+    if not (world.is_available() and world.is_initialized() and world.get_world_size() > 1):
+        yield True
+        return
+    leads = world.get_rank() == 0
+    failure: BaseException | None = None
+    try:
+        yield leads
+    except Exception as error:
+        failure = error
+    state = None
+    if leads:
+        found = imil.state_dict()
+        state = {
+            "about": found["about"],
+            "overlay": found["overlay"].numpy().tobytes().hex(),
+            "failure": str(failure or ""),
+        }
+    received = json.loads(_broadcast(json.dumps(state).encode()))
+    if failure is not None:
+        raise failure
+    if received["failure"]:
+        raise UsageError(f"the process that asks ended: {received['failure']}")
+    if not leads:
+        overlay = torch.frombuffer(bytearray.fromhex(received["overlay"]), dtype=torch.uint8)
+        imil.load_state_dict({"about": received["about"], "overlay": overlay})
+
+
+def _broadcast(message: bytes) -> bytes:
+    """What rank 0 says, in every process."""
+    world = torch.distributed
+    on_gpu = world.get_backend() == "nccl"
+    device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+    size = torch.tensor([len(message)], device=device)
+    world.broadcast(size, 0)
+    text = torch.zeros(int(size), dtype=torch.uint8, device=device)
+    if world.get_rank() == 0:
+        text = torch.frombuffer(bytearray(message), dtype=torch.uint8).to(device)
+    world.broadcast(text, 0)
+    return text.cpu().numpy().tobytes()

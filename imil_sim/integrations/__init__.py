@@ -1,0 +1,1 @@
+"""The loop in the training libraries: each adapter only says when."""
