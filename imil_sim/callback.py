@@ -7,8 +7,10 @@ the model, asks the oracle, and from then on its dataset gives the new images in
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -128,8 +130,8 @@ class _Board:
     """The overlay of now, where every process can see it: a loader's workers, and those that live on between epochs."""
 
     def __init__(self) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="imil-sim-overlay-", ignore_cleanup_errors=True)
-        self._folder = Path(self._temporary.name)
+        self._folder = Path(tempfile.mkdtemp(prefix="imil-sim-overlay-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # in this process, not in a worker
         self._seen, self._overlay = "", Overlay()
 
     def post(self, overlay: Overlay) -> None:
@@ -149,9 +151,6 @@ class _Board:
             self._overlay = Overlay.from_bytes((self._folder / current).read_bytes()) if current else Overlay()
             self._seen = current
         return self._overlay
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_temporary": None}  # a worker must not take the folder down with it
 
 
 class IMILDataset(Dataset[tuple[Any, int]]):

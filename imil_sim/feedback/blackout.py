@@ -18,7 +18,7 @@ def filled(image: NDArray[np.uint8], keep: NDArray[np.bool_], filling: NDArray[n
     """A new image: ``image`` where ``keep`` is True, ``filling`` everywhere else; no argument is modified.
 
     ``image`` is (height, width) or (height, width, 3) and ``keep`` (height, width); or both are (n, height, width) for
-    many at once. ``filling`` is one grey value, or a picture of the image's shape: a mean, noise, a blur, another image.
+    many at once. ``filling`` is one grey value, or a picture of the image's shape: a mean, noise, a blur, another one.
 
     Raises:
         ValueError: the shapes differ, ``image`` or ``filling`` is not uint8, or ``keep`` is not boolean.

@@ -82,7 +82,7 @@ def last_spatial_layer(model: nn.Module, inputs: Tensor) -> nn.Module | None:
     seen: list[tuple[nn.Module, Tensor]] = []
 
     def look(module: nn.Module, _: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and _has_places(module, output):
+        if isinstance(output, Tensor) and _has_places(module, output, inputs.shape[-2:]):
             seen.append((module, output))
 
     handles = [module.register_forward_hook(look) for module in model.modules() if module is not model]
@@ -92,27 +92,36 @@ def last_spatial_layer(model: nn.Module, inputs: Tensor) -> nn.Module | None:
     finally:
         for handle in handles:
             handle.remove()
-    best = logits[0].max()
+    evidence = logits[0].max()
     for module, output in reversed(seen):
-        (gradient,) = torch.autograd.grad(best, output, retain_graph=True, allow_unused=True)
+        (gradient,) = torch.autograd.grad(evidence, output, retain_graph=True, allow_unused=True)
         if gradient is not None and int((_spatial(gradient).abs().sum(1) > 0).sum()) > 1:
             return module
     return None
 
 
-def _has_places(module: nn.Module, output: Tensor) -> bool:
-    """Whether an output is a map of more than one place, or tokens that stand for places."""
+def _has_places(module: nn.Module, output: Tensor, size: tuple[int, ...]) -> bool:
+    """Whether an output is a map of more than one place, in the proportions of the input, or tokens of an image.
+
+    Args:
+        module: that gave it.
+        output: any tensor.
+        size: (height, width) of the input.
+    """
+    if not output.requires_grad:
+        return False
     if output.ndim == 4:
-        return output.requires_grad and _spatial(output)[0, 0].numel() > 1
+        height, width = _spatial(output).shape[2:]
+        return height * width > 1 and abs(height * size[1] - width * size[0]) < max(size)
     # Inside a block of a transformer there are tokens of other meanings (queries, keys, values).
     tokens = output.ndim == 3 and (isinstance(module, nn.LayerNorm) or any(True for _ in module.children()))
-    return tokens and output.requires_grad and output.shape[1] > 3
+    return tokens and output.shape[1] > 3
 
 
 def as_logits(output: Any) -> Tensor:
     """Logits (n, classes) of what a model returned: itself, its ``logits``, or the first of several.
 
-    One number an image is the logit of the positive of two classes; the other one's is 0.
+    One number an image is the log-odds of the positive of two classes: half for that class, half against the other.
 
     Raises:
         UsageError: it is none of these.
@@ -127,7 +136,7 @@ def as_logits(output: Any) -> Tensor:
     if not isinstance(found, Tensor) or found.ndim != 2:
         what = tuple(found.shape) if isinstance(found, Tensor) else type(output).__name__
         raise UsageError(f"the model gives {what}, not logits (n, classes); say with predict= how they are computed")
-    return torch.cat([torch.zeros_like(found), found], 1) if found.shape[1] == 1 else found
+    return torch.cat([-found / 2, found / 2], 1) if found.shape[1] == 1 else found
 
 
 def grad_cam(
