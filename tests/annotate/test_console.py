@@ -63,7 +63,7 @@ def test_all_questions_in_a_row_and_one_gone_back_to(session: AnnotationSession)
         ((5, 6, 9), "the apex"), ((), ""), (tuple(range(1, 17)), ""), ((16,), ""), ((1,), ""), None, None,
     ]  # fmt: skip
     assert talk.shown == ["001.png", "002.png", "003.png", "004.png", "005.png", "004.png", "005.png", "006.png"]
-    image = session.asked.images[0]
+    image = session.questions.images[0]
     assert f'image 1 of 7, "{image.image_id}": the model says TB ({image.confidence:.0%}), it is normal' in "".join(
         talk.told
     )
@@ -137,7 +137,7 @@ def test_numbers_are_read_strictly() -> None:
 
 
 def test_the_picture_shows_image_and_heat_map_with_the_numbers_of_the_cells(session: AnnotationSession) -> None:
-    image = session.asked.images[0]
+    image = session.questions.images[0]
     picture = drawn(image, Grid(4, 4))
     assert picture.shape == (640, 2 * 640 + 16, 3)
     left, right = picture[:, :640], picture[:, 656:]
