@@ -261,8 +261,9 @@ def serve(session: AnnotationSession, host: str, port: int, on_ready: Callable[[
         UsageError: nobody can listen there.
         KeyboardInterrupt: the process was stopped.
     """
+    host = host.lower().rstrip(".")
     with closing(_listening(host, port)) as listening:
-        name = host.lower().rstrip(".") if any(letter.isalpha() for letter in host) else listening.getsockname()[0]
+        name = host if any(letter.isalpha() for letter in host) else listening.getsockname()[0]
         address = Address(name, listening.getsockname()[1], secrets.token_urlsafe(32))
         ticket = Ticket()
         server = uvicorn.Server(config(application(session, address, ticket)))
@@ -350,10 +351,14 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"nobody can listen at {host}, port {port}: {error}; name another --host or --port") from error
+    try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
         listening.listen(MOST_SILENT)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, OverflowError) as error:
+        listening.close()
         raise UsageError(f"nobody can listen at {host}, port {port}: {error}; name another --host or --port") from error
     # What it was bound to, not what was typed: 0 and 0.0 are 0.0.0.0 too.
     found = ipaddress.ip_address(listening.getsockname()[0])

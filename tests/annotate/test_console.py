@@ -94,14 +94,14 @@ def test_a_line_that_is_no_text_is_asked_for_again_and_no_reason_moves_the_curso
     talk = Talk("1\udcff", "1", "caf\udce9", "at the apex", "back", "back", "quit")
     with pytest.raises(EOFError):
         talk.with_(session)
-    assert "answered: 2 (up [2J  here )" in talk.told
+    assert r"answered: 2 (up\x1b[2J\r\nhere\u202e)" in talk.told
     first = session.answers()[0]
     assert first is not None
     assert first.reason == "at the apex"
     assert sum("that line held characters that cannot be read" in line for line in talk.told) == 2
 
 
-def test_no_byte_that_is_typed_and_no_letter_that_the_terminal_has_not_ends_the_sitting(
+def test_no_byte_that_is_typed_and_no_letter_that_the_terminal_has_not_ends_the_session(
     put: Callable[..., Path], answers: Path
 ) -> None:
     command = [

@@ -88,7 +88,7 @@ def test_another_address_than_loopback_is_warned_of(questions: Path, call: Any, 
         (["--reader", "bob"], 'nobody called "bob" is asked these questions. Known: ada'),
         (["--host", "0.0.0.0"], '--host "0.0.0.0" is every address of this machine'),
         (["--host", "no.such.host.invalid"], "nobody can listen at no.such.host.invalid, port 0"),
-        (["--role", "resident\nof"], "role 'resident\\nof'"),
+        (["--role", "resident\nof"], "role: holds a line break"),
         (["--port", "70000"], "less than or equal to 65535"),
     ],
 )
