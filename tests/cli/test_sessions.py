@@ -12,10 +12,9 @@ import pytest
 
 from imil_sim import api
 from imil_sim.engine.results import RunResult
-from imil_sim.sessions.divergence import divergence
-from imil_sim.sessions.read import read_session
+from imil_sim.sessions.files import read_session, write_session
+from imil_sim.sessions.recorded import divergence
 from imil_sim.sessions.session import Session
-from imil_sim.sessions.write import write_session
 from imil_sim.study.study import read_study
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from imil_sim.sessions import (
     Session,
     SessionAnswer,
 )
+from imil_sim.sessions.files import write_session
 from imil_sim.sessions.session import Header
-from imil_sim.sessions.write import write_session
 from imil_sim.testing import OracleCheckError, check_oracle, sample_questions
 from imil_sim_oracles.human import Human
 

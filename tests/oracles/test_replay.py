@@ -10,8 +10,8 @@ from imil_sim.errors import OracleFailure
 from imil_sim.feedback import Feedback, Grid, OracleError, OracleRecipe, Question, ask_together, make_oracle
 from imil_sim.seeds import stream
 from imil_sim.sessions.drawn import Drawn
+from imil_sim.sessions.files import write_session
 from imil_sim.sessions.session import Header, Session, SessionAnswer
-from imil_sim.sessions.write import write_session
 from imil_sim.testing import check_oracle, sample_questions
 from imil_sim_oracles.lung_fields import LungFields
 from imil_sim_oracles.replay import Replay
