@@ -134,8 +134,8 @@ def test_a_session_that_does_not_belong_to_the_study_ends_it_before_it_trains(
     other = whole.header.model_copy(update={"set_fingerprint": "0" * 64})
     cases: tuple[tuple[bytes | None, dict[str, object], str], ...] = (
         (None, {}, 'line 2: image "stranger" is not in the set phantom'),
-        (recorded.replace(b'"reader"', b'"raeder"', 1), {}, 'line 1: there is no field "raeder"'),
-        (recorded + b'{"order": NaN}\n', {"strict": False}, f"line {len(whole.answers) + 2}: has NaN"),
+        (recorded.replace(b'"reader"', b'"raeder"', 1), {}, "line 1: raeder: there is no such field"),
+        (recorded + b'{"order": NaN}\n', {"strict": False}, f"line {len(whole.answers) + 2}: is no JSON"),
         (recorded.replace(b"[4,4]", b"[8,8]", 1), {}, "line 1: recorded on a grid of 8 x 8, asked about on 4 x 4"),
     )
     for content, options, told in cases:

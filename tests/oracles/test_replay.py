@@ -157,7 +157,7 @@ def test_a_session_that_is_none_is_told_before_anything_runs(path: Path) -> None
         make_oracle("replay", {"session": str(path)})
     path.write_text('{"format": "imil-sim session", "version": 1, "reader": "r", "grid": [2, 2]}\n{"order": 1}\n')
     with pytest.raises(
-        OracleError, match=r"(?s)cannot be used:.*line 2: image_id is missing.*line 2: cells is missing"
+        OracleError, match=r"(?s)cannot be used:.*line 2: image_id: is missing.*line 2: cells: is missing"
     ):
         make_oracle("replay", {"session": str(path)})
     write(path, answered(ONE, 1, (1,)))

@@ -835,7 +835,8 @@ def test_a_format_that_is_said_wrongly_is_told_from_a_broken_file(tmp_path: Path
                 with pytest.raises(SessionError, match=told):
                     read_outlines(tmp_path / name, kind)
     (tmp_path / "coco.csv").write_text(json.dumps(whole["coco.json"]))
-    assert read_outlines(tmp_path / "coco.csv").kind == "coco"  # whatever its name says
+    with pytest.raises(SessionError, match=r"coco\.csv cannot be imported:\n  - annotation 1: has neither"):
+        read_outlines(tmp_path / "coco.csv")  # COCO, whatever its name says
     (tmp_path / "boxes.csv").write_text(VINDR)
     with pytest.raises(SessionError, match=r"boxes\.csv looks like CSV table of boxes, not like VIA JSON; leave"):
         read_outlines(tmp_path / "boxes.csv", "via")
