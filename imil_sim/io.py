@@ -41,19 +41,28 @@ def current_readers() -> Readers:
     return _READERS.get()
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it that are missing.
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder and those above it that are missing; gives the ones that this call has made, outermost first.
 
     Raises:
         NotADirectoryError: a file is in the way.
-        OSError: it cannot be made.
+        OSError: it cannot be made. No folder made for it is left.
     """
-    for missing in [path for path in reversed((folder, *folder.parents)) if not path.is_dir()]:
-        try:
-            missing.mkdir(_MODES[_READERS.get()])
-        except FileExistsError:  # a file, or another process was first
-            if not missing.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(missing)) from None
+    made: list[Path] = []
+    try:
+        for missing in [path for path in reversed((folder, *folder.parents)) if not path.is_dir()]:
+            try:
+                missing.mkdir(_MODES[_READERS.get()])
+                made.append(missing)
+            except FileExistsError:  # a file, or another process was first: then the folder is not ours
+                if not missing.is_dir():
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(missing)) from None
+    except OSError:
+        for path in reversed(made):
+            with suppress(OSError):
+                path.rmdir()
+        raise
+    return made
 
 
 def seal(folder: Path) -> None:

@@ -46,13 +46,14 @@ def test_fault_53_modes_follow_the_readers_and_a_stricter_umask(
     tmp_path: Path, readers: Readers, mask: int, file: int, folder: int
 ) -> None:
     with umask(mask), readable_by(readers):
-        make_folder(tmp_path / "a" / "b")
+        made = make_folder(tmp_path / "a" / "b")
         replace_file(tmp_path / "a" / "b" / "whole", b"x", synced=True)
         (tmp_path / "a" / "b" / "of a library").write_bytes(b"x")
         (tmp_path / "a" / "b" / "of another").touch(mode=0o600)  # so does safetensors
         seal(tmp_path / "a" / "b")
-    assert mode(tmp_path / "a") == mode(tmp_path / "a" / "b") == folder
-    assert {path.name: mode(path) for path in (tmp_path / "a" / "b").iterdir()} == {
+    assert made == [tmp_path / "a", tmp_path / "a" / "b"]
+    assert {mode(path) for path in made} == {folder}
+    assert {path.name: mode(path) for path in made[1].iterdir()} == {
         "whole": file,
         "of a library": file,
         "of another": file,
@@ -61,7 +62,7 @@ def test_fault_53_modes_follow_the_readers_and_a_stricter_umask(
 
 def test_fault_53_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    make_folder(tmp_path)
+    assert make_folder(tmp_path) == []
     replace_file(tmp_path / "a", b"x")
     assert (mode(tmp_path), mode(tmp_path / "a")) == (0o755, 0o600)
 
@@ -80,11 +81,22 @@ def test_readers_are_those_of_the_context_that_writes() -> None:
     assert current_readers() == "owner"
 
 
-def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_leaves_none_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "deeper"):
         with pytest.raises(NotADirectoryError):
             make_folder(place)
+    real = Path.mkdir
+
+    def full(path: Path, *arguments: int) -> None:
+        if path.name == "c":
+            raise OSError(28, "No space left on device")
+        real(path, *arguments)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(OSError, match="No space left"):
+        make_folder(tmp_path / "a" / "b" / "c")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

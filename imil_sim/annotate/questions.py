@@ -19,8 +19,7 @@ from imil_sim.images.decode import decode_gray
 from imil_sim.registry import load
 from imil_sim.sessions import SessionFolder
 from imil_sim.sessions.session import ImageId, Sha256
-from imil_sim.sessions.strict_json import JsonFault, parse_json
-from imil_sim.sessions.untrusted import read_untrusted
+from imil_sim.sessions.untrusted import JsonFault, parse_json, read_untrusted
 from imil_sim.study.problems import lines
 from imil_sim.study.spec import Spec
 
@@ -195,7 +194,7 @@ def _sheet(folder: Path) -> Sheet:
             raise DataError(f"{path} has format {found.get('format')!r}, this imil-sim reads {FORMAT}. {_AGAIN}")
         return Sheet.model_validate_json(text, strict=True)
     except JsonFault as error:
-        raise DataError(f"{path}, line {error.line}: {error}. {_AGAIN}") from error
+        raise DataError(f"{path} {error}. {_AGAIN}") from error
     except ValidationError as error:
         raise DataError(f"{path} is no sheet of questions:{listed(lines(error))}\n{_AGAIN}") from error
 

@@ -26,9 +26,9 @@ from imil_sim.annotate.questions import AskedImage, Questions
 from imil_sim.errors import SessionError, UsageError, listed
 from imil_sim.io import replace_file
 from imil_sim.sessions import Session, SessionAnswer, SessionFolder, standing_answer
+from imil_sim.sessions.files import append_answer, line_of, write_session
 from imil_sim.sessions.session import MOST_INSTRUCTIONS, MOST_REASON, Header, ImageId, Sha256
 from imil_sim.sessions.untrusted import read_untrusted
-from imil_sim.sessions.write import append_answer, line_of, write_header, write_session
 from imil_sim.study.problems import lines
 from imil_sim.study.spec import Spec
 
@@ -301,7 +301,7 @@ class AnnotationSession:
         session = self.session()
         if session is None:
             header = self._header()
-            write_header(self.path, header)
+            write_session(self.path, Session(header), new=True)
             self._is_begun = True
             return Session(header)
         if changed := self._changed(session):

@@ -10,7 +10,7 @@ import pytest
 
 from imil_sim.annotate import AnnotationSession, Given, read_questions
 from imil_sim.registry import names
-from imil_sim.sessions.read import read_session
+from imil_sim.sessions.files import read_session
 
 Put = Callable[..., Path]
 
