@@ -34,12 +34,10 @@ from imil_sim.output.report import write_report as write_report_of
 from imil_sim.output.sessions import write_sessions as recorded_sessions
 from imil_sim.output.trackers import track
 from imil_sim.report.baseline import changes, check_of_study, read_baseline, write_baseline
+from imil_sim.report.check import Verdict, check_margins, document_of, judge, junit_of, lines_of
 from imil_sim.report.compare import StudyComparison, compare_studies
-from imil_sim.report.files import write_whole
-from imil_sim.report.gate import check_margins, judge
 from imil_sim.report.page import render_html, render_markdown
-from imil_sim.report.results import arm_summary, write_csv
-from imil_sim.report.verdict import Verdict, document_of, junit_of, lines_of
+from imil_sim.report.results import arm_summary, write_csv, write_whole
 from imil_sim.study.study import Study, find_study, parse_study, read_study
 
 __all__ = [

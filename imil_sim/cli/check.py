@@ -11,7 +11,7 @@ from imil_sim import api
 from imil_sim.cli.console import console, say, table_of
 from imil_sim.cli.progress import TerminalProgress
 from imil_sim.errors import UsageError
-from imil_sim.report.verdict import Row, Verdict, line_of, numbers
+from imil_sim.report.check import CheckRow, Verdict, line_of, numbers
 
 
 def check_baseline(
@@ -92,7 +92,7 @@ def _print(verdict: Verdict) -> None:
     say(f"{verdict.study}: {'passed' if verdict.passed else 'failed'}", "bold")
 
 
-def _table(headings: tuple[str, ...], rows: list[tuple[tuple[str, ...], Row]]) -> None:
+def _table(headings: tuple[str, ...], rows: list[tuple[tuple[str, ...], CheckRow]]) -> None:
     table = table_of(*headings, text=range(len(headings) - 5))
     for names, row in rows:
         shown = ["-" if number is None else str(number) for number in numbers(row)]

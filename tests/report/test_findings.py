@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imil_sim.report import assemble as words
 from imil_sim.report.analysis import Analysis, ReportedRun, analyse
 from imil_sim.report.findings import CAUTIONS, Caution, Finding, Findings, findings
-from imil_sim.report.page import words
 from imil_sim.study.record import Answer
 from imil_sim.study.study import Study
 
@@ -143,13 +143,14 @@ def test_a_sweep_says_its_strongest_factor_and_its_best_setting(synthetic: Any) 
     told = findings(analysis)
     (one,) = told.sweeps
     (result,) = [result for result in analysis.sets["main"].sweeps if result.metric == "auroc"]
-    assert (one.base, one.n_arms, one.n_seeds) == ("lesions", 4, 5)
-    assert [field for field, _ in one.factors] == [factor.field for factor in result.factors]
+    assert one is result
+    assert (one.base, len(one.arms), one.seeds) == ("lesions", 4, 5)
+    assert one.best is not None
     means = {arm: analysis.sets["main"].arms["auroc"][analysis.place(arm)].mean for arm in result.arms}
-    assert one.best == max(means, key=lambda arm: means[arm])
-    assert (one.against[0].reference, one.against[0].outcome) == ("baseline", "exploratory")
+    assert one.best.arm == max(means, key=lambda arm: means[arm])
+    assert "baseline" in one.best.against
     (sentence,) = words.sweeps(told)
-    assert one.best in sentence.text
+    assert one.best.arm in sentence.text
 
 
 # ------------------------------------------------------------------------------------------------------------ cautions
@@ -304,11 +305,6 @@ def test_the_words_of_a_study_without_a_difference(synthetic: Any) -> None:
 )
 def test_a_p_near_the_bound_is_written_on_its_side(p: float, written: str) -> None:
     assert words.p_value(p) == written
-
-
-def test_a_reason_is_its_first_sentence_without_places_of_the_machine() -> None:
-    assert words.first_sentence("cannot read /home/a/b/x.png. Try again") == "cannot read x.png"
-    assert len(words.first_sentence("word " * 80)) <= words.MOST_CHARACTERS + 4
 
 
 FIRST_SCREEN = """\
