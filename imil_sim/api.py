@@ -34,7 +34,7 @@ from imil_sim.output.report import write_report as write_report_of
 from imil_sim.output.sessions import write_sessions as recorded_sessions
 from imil_sim.output.trackers import track
 from imil_sim.report.baseline import changes, check_of_study, read_baseline, write_baseline
-from imil_sim.report.check import Verdict, check_margins, document_of, judge, junit_of, lines_of
+from imil_sim.report.check import Verdict, check_margins, judge, junit_of, lines_of, summary_of
 from imil_sim.report.compare import StudyComparison, compare_studies
 from imil_sim.report.page import render_html, render_markdown
 from imil_sim.report.results import arm_summary, write_csv, write_whole
@@ -316,7 +316,7 @@ def write_verdict(verdict: Verdict, *, junit: str | Path | None = None, summary:
         if junit is not None:
             write_whole(Path(junit), junit_of(verdict))
         if summary is not None:
-            write_whole(Path(summary), render_markdown(document_of(verdict)).encode())
+            write_whole(Path(summary), summary_of(verdict).encode())
 
 
 def write_sessions(of: StudyResults, folder: str | Path) -> list[Path]:

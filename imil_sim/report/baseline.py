@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,17 +98,6 @@ class Baseline(Spec):
     def by_run(self) -> Mapping[tuple[str, int], BaselineRun]:
         """The runs by arm and seed."""
         return {(run.arm, run.seed): run for run in self.runs}
-
-
-class Change(NamedTuple):
-    """An entry of the environment that is not what it was; empty where there was, or is, none."""
-
-    name: str
-    before: str
-    now: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.before or 'unknown'}, now {self.now or 'unknown'}"
 
 
 # ------------------------------------------------------------------------------------------------------------- making
@@ -262,13 +251,15 @@ def check_of_study(study: Study, baseline: Baseline, remedy: str) -> None:
         raise UsageError(f'the baseline is not of study "{study.name}" as it stands now:{listed(unlike)}\n{remedy}')
 
 
-def changes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Change, ...]:
-    """In what two environments differ that may move a number; empty: the same runs come out alike to the bit.
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """``torch 2.13.0, now 2.14.0``: in what two environments differ that may move a number; empty: in nothing.
 
     Versions of what computes or draws count, the device, the number of threads, and the processor: kernels are chosen
     by its instruction sets, its maker and its caches. The versions of Python, of pandas (it only lays out tables) and
     of imil-sim, which is what is being tested, do not.
     """
     names = sorted((before.keys() | now.keys()) - MOVES_NOTHING)
-    found = (Change(name, before.get(name, ""), now.get(name, "")) for name in names)
-    return tuple(change for change in found if change.before != change.now)
+    return tuple(
+        f"{name} {before.get(name) or 'unknown'}, now {now.get(name) or 'unknown'}"
+        for name in names if before.get(name, "") != now.get(name, "")
+    )  # fmt: skip

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import UsageError, did_you_mean, several
-from imil_sim.report.baseline import Baseline, BaselineRun, BaselineSet, Change, changes
-from imil_sim.report.document import Cell, Column, Document, Section, Statement, Table, legible
-from imil_sim.report.page import templates
+from imil_sim.report.baseline import Baseline, BaselineRun, BaselineSet, changes
+from imil_sim.report.document import legible
+from imil_sim.report.page import markdown, templates
 from imil_sim.stats import (
     Components,
     Estimate,
@@ -115,18 +115,15 @@ class Verdict:
     @property
     def sentences(self) -> Iterator[str]:
         """What was found, in plain sentences."""
-        how = {"to the bit": "to the bit", "with margins": "with the margins of the study", "with nothing": ""}
         failed = sum(not row.passed for row in self.comparisons)
-        rows = f"{failed} of {several(len(self.comparisons), 'row')} failed" if failed else "all equal or close enough"
-        against = (
-            f"the baseline {how[self.compared]}: {rows}" if how[self.compared] else f"no baseline: {failed} failed"
-        )
-        yield f"{several(self.runs, 'run')} compared with {against}."
+        rows = f"{failed} of {several(len(self.comparisons), 'row')} failed" if failed else "none differs"
+        how = "" if self.compared == "with nothing" else f", compared with the baseline {self.compared}: {rows}"
+        yield f"{several(self.runs, 'run')}{how}{f', {failed} not done' if failed and not how else ''}."
         if self.environment:
             yield f"The environment is not the baseline's ({'; '.join(self.environment)})."
         if self.expectations:
             held = sum(row.passed for row in self.expectations)
-            yield f"{held} of {several(len(self.expectations), 'expectation')} held."
+            yield f"{held} of {len(self.expectations)} expectations hold."
         yield from self.notes
 
 
@@ -206,7 +203,7 @@ def judge(study: Study, baseline: Baseline | None, now: Baseline, notes: Sequenc
         UsageError: see `check_margins`.
     """
     rows = [*_not_done(now)]
-    moved: tuple[Change, ...] = ()
+    moved: tuple[str, ...] = ()
     if baseline is not None:
         moved = changes(baseline.environment, now.environment)
         check_margins(study, moved)
@@ -220,10 +217,10 @@ def judge(study: Study, baseline: Baseline | None, now: Baseline, notes: Sequenc
     compared: Literal["to the bit", "with margins", "with nothing"] = (
         "with nothing" if baseline is None else "with margins" if moved else "to the bit"
     )
-    return Verdict(study.name, len(now.runs), compared, tuple(map(str, moved)), tuple(rows), tuple(notes))
+    return Verdict(study.name, len(now.runs), compared, moved, tuple(rows), tuple(notes))
 
 
-def check_margins(study: Study, moved: Sequence[Change]) -> None:
+def check_margins(study: Study, moved: Sequence[str]) -> None:
     """Check that runs can be compared where the environment changed like this.
 
     Raises:
@@ -231,7 +228,7 @@ def check_margins(study: Study, moved: Sequence[Change]) -> None:
     """
     if moved and not [*study.check.margins]:
         raise UsageError(
-            f"the baseline was made in another environment ({'; '.join(map(str, moved))}), where bits may move, and "
+            f"the baseline was made in another environment ({'; '.join(moved)}), where bits may move, and "
             f'study "{study.name}" says nothing of how far. Give it margins, such as non_inferiority.auroc = 0.05 in '
             "[check], or write a baseline of this environment from code that is known to be good"
         )
@@ -457,7 +454,7 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {shown}"
 
 
-# --------------------------------------------------------------------------------- as text, as JUnit XML, as a document
+# --------------------------------------------------------------------------------- as text, as JUnit XML, as Markdown
 
 
 def lines_of(verdict: Verdict) -> list[str]:
@@ -477,31 +474,12 @@ def junit_of(verdict: Verdict) -> bytes:
     return templates(legible).get_template("junit.j2").render(verdict=verdict, line_of=line_of).encode()
 
 
-def document_of(verdict: Verdict) -> Document:
-    """The verdict as a document, to be rendered as any other: what failed, what moved, the expectations."""
-    word = "passed" if verdict.passed else "failed"
-    statements = [Statement(f"The check {word}.", "good" if verdict.passed else "bad")]
-    statements += [Statement(sentence) for sentence in verdict.sentences]
-    statements += [Statement(f"Failed: {line_of(row)}.", "bad") for row in verdict.failures]
-    tables = [
-        _table("baseline", "The runs and the baseline",
-               ("arm", "of", "check", "baseline", "now", "moved by", "margin", ""),
-               [((row.subject, row.where, row.kind), row) for row in verdict.comparisons]),
-        _table("expectations", "What must hold between arms",
-               ("expectation", "left", "right", "left - right", "asked", ""),
-               [((row.subject,), row) for row in verdict.expectations]),
-    ]  # fmt: skip
-    parts = tuple(table for table in tables if table.rows)
-    sections = (Section("rows", "What was looked at", parts=parts),) if parts else ()
-    return Document(verdict.study, f"imil-sim check {verdict.study}: {word}", tuple(statements), sections)
+def summary_of(verdict: Verdict) -> str:
+    """The verdict in Markdown, every text in it inert: what failed, what moved, the expectations."""
+    return markdown("check.j2", verdict=verdict, line_of=line_of, numbers=numbers)
 
 
-def _table(name: str, title: str, headings: Sequence[str], rows: Sequence[tuple[tuple[str, ...], CheckRow]]) -> Table:
-    cells = ((*names, *numbers(row), "holds" if row.passed else "FAILS") for names, row in rows)
-    return Table(name, title, tuple(Column(heading) for heading in headings), tuple(cells))
-
-
-def numbers(row: CheckRow) -> tuple[Cell, Cell, Cell, Cell]:
+def numbers(row: CheckRow) -> tuple[str | None, str | None, str | None, str | None]:
     """Before, now, moved by, and margin, as a table shows them; of an expectation left, right, their difference, asked.
 
     None where there is no number.

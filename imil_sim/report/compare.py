@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from imil_sim.errors import UsageError, listed
 from imil_sim.report.analysis import Analysis, ReportedRun, Run, unlike, unlike_environments
 from imil_sim.report.assemble import say
-from imil_sim.report.document import Cell, Column, Document, Section, Statement, Table, Tone
+from imil_sim.report.document import Column, Document, Section, Statement, Table, Tone
 from imil_sim.report.findings import ALPHA
 from imil_sim.report.results import ends
 from imil_sim.report.tables.differences import comparison_cells, comparison_columns
@@ -65,13 +65,6 @@ class _Two(NamedTuple):
         return {run: two for run, two in matched.items() if all(one.status == "done" for one in two)}
 
 
-class _OfMetric(NamedTuple):
-    """One metric on one test set: a comparison and a row for every matched arm."""
-
-    comparisons: tuple[Comparison, ...]
-    rows: pd.DataFrame
-
-
 def compare_studies(a: Analysis, b: Analysis) -> StudyComparison:
     """The second study minus the first, arm by arm over the seeds that both have.
 
@@ -86,17 +79,19 @@ def compare_studies(a: Analysis, b: Analysis) -> StudyComparison:
         UsageError: they have no arm, seed or test set with runs in common, or were tested on different images.
     """
     two = _matched(a, b)
-    found = {name: _of_set(two, name) for name in two.sets}
+    found = {name: list(_of_set(two, name)) for name in two.sets}
+    rows = pd.DataFrame([row for of in found.values() for row, _ in of], columns=list(COLUMNS))
+    first, primary = rows.loc[0, ["test_set", "metric"]]
     document = Document(
         name="-".join(dict.fromkeys([a.study.name, b.study.name])),
         title=f"{two.names[1]} against {two.names[0]}",
-        statements=(*_findings(two, found[two.sets[0]][0].rows), *_cautions(two)),
+        statements=(*_findings(two, rows[(rows["test_set"] == first) & (rows["metric"] == primary)]), *_cautions(two)),
         sections=(
             *(_differences(two, name, of) for name, of in found.items()),
-            Section("matching", "What was compared with what", (), (_only_one_has(two), _specs(two))),
+            Section("specs", "In what the matched arms differ", (), (_specs(two),)),
         ),
     )
-    return StudyComparison(document, pd.concat([one.rows for of in found.values() for one in of], ignore_index=True))
+    return StudyComparison(document, rows)
 
 
 # ---------------------------------------------------------------------------------------------- what is in both
@@ -143,23 +138,20 @@ def _why_unlike(two: _Two, name: str) -> str:
 # --------------------------------------------------------------------------------------------------------- comparisons
 
 
-def _of_set(two: _Two, name: str) -> list[_OfMetric]:
-    """The comparisons of one test set, a metric each."""
+def _of_set(two: _Two, name: str) -> Iterator[tuple[dict[str, Any], Comparison]]:
+    """A row of comparison.csv with its comparison for every metric and arm of one test set."""
     equal = dict.fromkeys(two.arms, 0)
     for (arm, _), (one, other) in two.runs.items():
         equal[arm] += _same_predictions(name, one, other)
-    found = []
-    for metric in two.a.sets[name].components:
-        if metric in two.b.sets[name].components:
-            both, count = _stacked(two, name, metric), len(two.arms)
-            comparisons = compare(both, [(count + place, place) for place in range(count)])
-            rows = [
-                (name, arm, metric, *_means(both, of), of.primary.value, *ends(of), of.primary.p, of.p_adjusted,
-                 of.p_superior, of.mde, of.primary.n_seeds, equal[arm])
-                for arm, of in zip(two.arms, comparisons, strict=True)
-            ]  # fmt: skip
-            found.append(_OfMetric(comparisons, pd.DataFrame(rows, columns=list(COLUMNS))))
-    return found
+    places = range(len(two.arms))
+    for metric in (metric for metric in two.a.sets[name].components if metric in two.b.sets[name].components):
+        both = _stacked(two, name, metric)
+        for arm, of in zip(two.arms, compare(both, [(len(places) + place, place) for place in places]), strict=True):
+            row = (
+                name, arm, metric, *_means(both, of), of.primary.value, *ends(of), of.primary.p, of.p_adjusted,
+                of.p_superior, of.mde, of.primary.n_seeds, equal[arm],
+            )  # fmt: skip
+            yield dict(zip(COLUMNS, row, strict=True)), of
 
 
 def _means(both: Components, of: Comparison) -> tuple[float, float]:
@@ -248,7 +240,7 @@ def _trained_on_others(two: _Two) -> list[str]:
     ]
 
 
-def _differences(two: _Two, name: str, found: list[_OfMetric]) -> Section:
+def _differences(two: _Two, name: str, found: list[tuple[dict[str, Any], Comparison]]) -> Section:
     of, (first, second) = two.a.sets[name], two.names
     columns = (
         Column("Arm"),
@@ -258,17 +250,12 @@ def _differences(two: _Two, name: str, found: list[_OfMetric]) -> Section:
         *comparison_columns(of, "Holm p"),
         Column("Equal runs", explained="with the very same predictions"),
     )
-    pairs = [
-        (row, one)
-        for of_metric in found
-        for row, one in zip(of_metric.rows.to_dict("records"), of_metric.comparisons, strict=True)
-    ]
     rows = tuple(
         (row["arm"], metric_label(row["metric"]), row["first"], row["second"], *comparison_cells(one), row["n_equal"])
-        for row, one in pairs
+        for row, one in found
     )
     title = f"The second minus the first{on_set(name)}"
-    notes = interval_notes([(row["arm"], row["metric"], one) for row, one in pairs])
+    notes = interval_notes([(row["arm"], row["metric"], one) for row, one in found])
     table = Table(anchor("compared", name), title, columns, rows, notes)
     about = f"First: {first}. Second: {second}. The runs of one arm and seed in the two are a pair."
     return Section(anchor("differences", name), title, (about,), (table,))
@@ -283,26 +270,6 @@ def _unmatched(two: _Two) -> Iterator[tuple[str, str, str]]:
     seeds = set(two.a.seeds) - set(two.b.seeds), set(two.b.seeds) - set(two.a.seeds)
     if any(seeds):
         yield "seeds", ranges(seeds[0]), ranges(seeds[1])
-
-
-def _only_one_has(two: _Two) -> Table:
-    """What could not be matched, and the runs that were to be there and are not done."""
-    rows: list[tuple[Cell, ...]] = [(what, first or None, second or None) for what, first, second in _unmatched(two)]
-    unfinished = [_unfinished(of) or None for of in (two.a, two.b)]
-    if any(unfinished):
-        rows.append(("runs that are not done", *unfinished))
-    notes = ("A dash: none.",) if rows else ("Nothing: both have the same arms, seeds and test sets, and all runs.",)
-    columns = (Column("What"), Column("Only in the first"), Column("Only in the second"))
-    return Table("unmatched", "Left out of the comparison", columns, tuple(rows), notes)
-
-
-def _unfinished(of: Analysis) -> str:
-    """``lesions 3, 4 (failed); mixup 0-4 (missing)``."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for (arm, seed), run in of.runs.items():
-        if run.status != "done":
-            found.setdefault((arm, run.status), []).append(seed)
-    return "; ".join(f"{arm} {ranges(seeds)} ({status})" for (arm, status), seeds in found.items())
 
 
 def _specs(two: _Two) -> Table:

@@ -56,10 +56,11 @@ Outcome = Literal[
 ]  # fmt: skip
 """What became of a comparison; but for the last all of planned ones."""
 
-IN_DOUBT: tuple[Literal["few seeds", "runs to come", "no interval", "same predictions", "not compared"], ...] = (
-    "few seeds", "runs to come", "no interval", "same predictions", "not compared",
-)  # fmt: skip
-"""Of the outcomes of a study without any claim the one that its conclusion names, the first first."""
+Kind = Literal[
+    "claims", "no difference", "runs to come", "few seeds", "same predictions", "not compared", "no interval",
+    "no plan", "no runs",
+]  # fmt: skip
+"""What a study comes to as a whole."""
 
 CAUTIONS = (
     "no numbers", "placebo differs", "runs", "not comparable", "same predictions", "no spread", "environments",
@@ -80,6 +81,8 @@ class Finding:
     """The arm minus its reference, with the interval that claims rest on."""
     p_adjusted: float
     """Holm's over the planned comparisons, Benjamini and Hochberg's over the exploratory ones; NaN without one."""
+    detectable: float
+    """The true difference that it detects with 80% power, after the correction for all planned ones; NaN: unknown."""
     control: Literal["", "placebo", "random cells", "other random cells"] = ""
     """What is special of the pair: the placebo against the reference; an arm against random cells in the same number,
     image by image, or in a number that may be another."""
@@ -124,15 +127,16 @@ class QuestionCounts:
 class Conclusion:
     """The planned comparisons as a whole: the answer to the study's question."""
 
-    kind: Literal[
-        "claims", "no difference", "runs to come", "few seeds", "same predictions", "not compared", "no interval",
-        "no plan", "no runs",
-    ]  # fmt: skip
+    kind: Kind
     metric: str
     planned: tuple[Finding, ...]
-    detectable: tuple[float, float] | None = None
-    """The smallest and the largest true difference that a planned comparison would detect with 80% power, after the
-    correction for all of them; None where that is unknown."""
+
+    @property
+    def detectable(self) -> tuple[float, float] | None:
+        """The smallest and the largest true difference that one of those with an answer would detect; None: unknown."""
+        settled = [one.detectable for one in self.planned if one.outcome in ("claimed", "not significant")]
+        known = [effect for effect in settled if not math.isnan(effect)]
+        return (min(known), max(known)) if known else None
 
     @property
     def claimed(self) -> tuple[Finding, ...]:
@@ -255,7 +259,8 @@ def _finding(analysis: Analysis, of: SetAnalysis, one: Comparison, outcome: Outc
         control = "random cells" if same else "other random cells"
     blamed = _blamed(analysis, of, one) if outcome == "not compared" else ""
     return Finding(
-        arm, reference, one.metric, outcome, one.primary, one.p_adjusted, control,
+        arm, reference, one.metric, outcome, one.primary, one.p_adjusted,
+        detectable(one, len(analysis.study.comparisons)), control,
         of.incomparable.get(blamed, "") or one.primary.why_absent, blamed,
     )  # fmt: skip
 
@@ -299,28 +304,17 @@ def _same_predictions(analysis: Analysis, of: SetAnalysis, one: Comparison) -> b
 def _conclusion(analysis: Analysis, of: SetAnalysis | None, planned: tuple[Finding, ...]) -> Conclusion:
     if of is None:
         return Conclusion("no runs", PRIMARY, ())
-    metric = of.primary
     outcomes = {one.outcome for one in planned}
-    if not planned:
-        return Conclusion("no plan", metric, ())
-    if outcomes & {"claimed", "not significant"}:
-        settled = [
-            one for one, known in zip(of.planned[metric], planned, strict=True)
-            if known.outcome in ("claimed", "not significant")
-        ]  # fmt: skip
-        return Conclusion(
-            "claims" if "claimed" in outcomes else "no difference", metric, planned, _detectable(settled, len(planned))
-        )
-    to_come = any(_to_come(analysis, one) for one in of.planned[metric])
-    if to_come and "same predictions" not in outcomes:
-        return Conclusion("runs to come", metric, planned)
-    kinds = [kind for kind in IN_DOUBT if kind in outcomes]
-    return Conclusion(kinds[0], metric, planned)
-
-
-def _detectable(found: Sequence[Comparison], comparisons: int) -> tuple[float, float] | None:
-    effects = [effect for one in found if not math.isnan(effect := detectable(one, comparisons))]
-    return (min(effects), max(effects)) if effects else None
+    to_come = any(_to_come(analysis, one) for one in of.planned[of.primary])
+    kinds: dict[Kind, bool] = {
+        "no plan": not planned,
+        "claims": "claimed" in outcomes,
+        "no difference": "not significant" in outcomes,
+        "runs to come": to_come and "same predictions" not in outcomes,
+    }
+    doubts: tuple[Kind, ...] = ("few seeds", "runs to come", "no interval", "same predictions", "not compared")
+    found = [*(kind for kind, holds in kinds.items() if holds), *(kind for kind in doubts if kind in outcomes)]
+    return Conclusion(found[0], of.primary, planned)
 
 
 # ---------------------------------------------------------------------------------------------------------- cautions
@@ -331,20 +325,15 @@ def _about_runs(analysis: Analysis, of: SetAnalysis | None, planned: Sequence[Fi
     done = sum(run.status == "done" for run in analysis.runs.values())
     if of is None and done:
         yield Caution("no numbers", details={"done": done})
-    undone = [run for run in analysis.runs.values() if run.status != "done"]
-    if undone:
+    if undone := [run for run in analysis.runs.values() if run.status != "done"]:
         reasons = dict.fromkeys(run.record.reason for run in undone if run.record and run.record.reason)
-        yield Caution(
-            "runs", tuple(dict.fromkeys(run.arm for run in undone)),
-            {"done": done, "total": len(analysis.runs), "counts": Counter(run.status for run in undone),
-             "reasons": tuple(reasons)},
-        )  # fmt: skip
+        counts = {"done": done, "total": len(analysis.runs), "counts": Counter(run.status for run in undone)}
+        yield Caution("runs", tuple(dict.fromkeys(run.arm for run in undone)), {**counts, "reasons": tuple(reasons)})
     for name, one in analysis.sets.items():
         if one.incomparable:
             details = {"set": name, "reasons": tuple(dict.fromkeys(one.incomparable.values()))}
             yield Caution("not comparable", tuple(one.incomparable), details)
-    same = [one for one in planned if one.outcome == "same predictions"]
-    if same:
+    if same := [one for one in planned if one.outcome == "same predictions"]:
         arms = tuple(dict.fromkeys(arm for one in same for arm in (one.arm, one.reference)))
         yield Caution("same predictions", arms, {"unchanged": tuple(a for a in arms if _replaced_nothing(analysis, a))})
     if analysis.environments:
@@ -361,16 +350,14 @@ def _about_numbers(analysis: Analysis, of: SetAnalysis, conclusion: Conclusion) 
     if flat.any():
         arms = tuple(analysis.arms[place] for place, row in zip(places, flat, strict=True) if row.any())
         yield Caution("no spread", arms, {"flat": int(flat.sum()), "known": int(known.sum()), "metric": metric})
-    short = [one for one in found if detectable(one, len(found)) > OF_INTEREST]
-    if short:
+    if short := [one for one in found if detectable(one, len(found)) > OF_INTEREST]:
         needed = [seeds_needed(one.spread, OF_INTEREST, level_of(len(found))) for one in short]
         finite = [int(seeds) for seeds in needed if math.isfinite(seeds)]
-        yield Caution(
-            "underpowered", tuple(analysis.arms[one.arm] for one in short),
-            {"metric": metric, "detectable": _detectable(short, len(found)), "of_interest": OF_INTEREST,
-             "seeds": (min(finite), max(finite)) if finite else None, "endless": len(needed) - len(finite),
-             "comparisons": len(found)},
-        )  # fmt: skip
+        details = {
+            "metric": metric, "of_interest": OF_INTEREST, "comparisons": len(found),
+            "seeds": (min(finite), max(finite)) if finite else None, "endless": len(needed) - len(finite),
+        }  # fmt: skip
+        yield Caution("underpowered", tuple(analysis.arms[one.arm] for one in short), details)
 
 
 def _about_feedback(analysis: Analysis) -> Iterator[Caution]:

@@ -115,30 +115,30 @@ def _attention(of: Predictions, notes: list[str]) -> dict[str, Value]:
     ratio = subsets.attention_ratio(of.cam_in_lung, of.lung_share)
     pointing = subsets.mean_known(of.pointing)
     hidden = subsets.auroc_known(of.labels, of.lungs_hidden)
-    for known, name, needed in (
-        (ratio.n, "attention_ratio", "CAM and lung mask"),
-        (pointing.n, "pointing", "CAM and lesion mask"),
-        (hidden.n, "auroc_lungs_hidden, auroc_lungs_only", "lung mask"),
-    ):
-        if not known:
-            notes.append(f"no {name}: no test image has {needed}")
+    notes += [
+        f"no {name}: no test image has {needed}"
+        for known, name, needed in (
+            (ratio, "attention_ratio", "CAM and lung mask"),
+            (pointing, "pointing", "CAM and lesion mask"),
+            (hidden, "auroc_lungs_hidden, auroc_lungs_only", "lung mask"),
+        )
+        if not known.n
+    ]
     return {
-        "attention_ratio": ratio.value,
+        "attention_ratio": ratio.value, "n_attention": ratio.n,
         "cam_in_lung": subsets.mean_known(of.cam_in_lung).value,
-        "n_attention": ratio.n,
-        "pointing": pointing.value,
-        "n_pointing": pointing.n,
-        "auroc_lungs_hidden": hidden.value,
+        "pointing": pointing.value, "n_pointing": pointing.n,
+        "auroc_lungs_hidden": hidden.value, "n_lungs": hidden.n,
         "auroc_lungs_only": subsets.auroc_known(of.labels, of.lungs_only).value,
-        "n_lungs": hidden.n,
         "n_lungs_estimated": int(of.lung_estimated.sum()),
-    }
+    }  # fmt: skip
 
 
 def _by_group(of: Predictions, notes: list[str]) -> dict[str, Value]:
     row: dict[str, Value] = {}
 
-    def put(column: str, value: Value) -> None:
+    def put(name: str, attribute: str, value: Value) -> None:
+        column = f"{name}_{attribute}"
         while column in row or column in COLUMNS:  # attribute "lungs" with value "hidden" is not auroc_lungs_hidden
             column += "_"
         row[column] = value
@@ -150,16 +150,13 @@ def _by_group(of: Predictions, notes: list[str]) -> dict[str, Value]:
             continue
         found = subsets.groups(of.labels, of.probabilities, values)
         for group in found:
-            put(f"accuracy_{attribute}_{group.value}", group.accuracy)
-            put(f"auroc_{attribute}_{group.value}", group.auroc)
-            put(f"n_{attribute}_{group.value}", group.n)
-            if group.reason:
-                notes.append(f"{attribute} {group.value}: {group.reason}")
+            for name in ("accuracy", "auroc", "n"):
+                put(name, f"{attribute}_{group.value}", getattr(group, name))
+            notes += [f"{attribute} {group.value}: {group.reason}"] if group.reason else []
         accuracy, auroc = subsets.worst(found, "accuracy"), subsets.worst(found, "auroc")
-        put(f"worst_accuracy_{attribute}", accuracy.accuracy if accuracy else None)
-        put(f"worst_auroc_{attribute}", auroc.auroc if auroc else None)
-        small = [f"{group.value} ({group.n})" for group in found if group.n < subsets.MINIMUM_GROUP]
-        if small:
+        put("worst_accuracy", attribute, accuracy.accuracy if accuracy else None)
+        put("worst_auroc", attribute, auroc.auroc if auroc else None)
+        if small := [f"{group.value} ({group.n})" for group in found if group.n < subsets.MINIMUM_GROUP]:
             notes.append(f"too small to be the worst {attribute}: {', '.join(small)}")
     return row
 
@@ -195,11 +192,8 @@ def _column(name: str, values: list[Value]) -> pd.Series[Any]:
 
 def _settings(values: list[str | float | None]) -> pd.Series[Any]:
     """What runs have in a swept field: whole numbers, numbers or text; missing where the arm has no such field."""
-    if any(isinstance(value, str) for value in values):
-        return pd.Series(["" if value is None else value for value in values], dtype=object)
-    numbers = [pd.NA if value is None else value for value in values]
-    whole = all(value is None or float(value).is_integer() for value in values)
-    return pd.Series(numbers, dtype="Int64") if whole else pd.Series(numbers, dtype="Float64")
+    found = pd.Series(values, dtype=object).convert_dtypes()
+    return found if pd.api.types.is_numeric_dtype(found) else pd.Series(values, dtype=object).fillna("")
 
 
 def arm_summary(

@@ -255,10 +255,10 @@ def _of_named_points(study: Study, levels: Sequence[Level]) -> dict[str, dict[st
         measures[moved[0]] = [number(moved[0], _value(arm, moved[0])) for arm in arms]
     if set(moved) <= _OF_A_BUDGET:
         measures[CONSULTATIONS] = [float(len(arm.feedback.imil_epoch)) if arm.feedback else None for arm in arms]
-    telling = (
+    distinct = (
         (field, places) for field, places in measures.items() if None not in places and len({*places}) == len(places)
     )
-    field, places = next(telling, (POINT, [None] * len(arms)))
+    field, places = next(distinct, (POINT, [None] * len(arms)))
     return {field: {one.arm: (one.values["point"], place) for one, place in zip(shown, places, strict=True)}}
 
 

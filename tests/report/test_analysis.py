@@ -167,8 +167,8 @@ def test_what_no_plan_compares_with_the_reference_is_exploratory(synthetic: Any)
     study, runs = synthetic(ARMS, seeds=5, images=40, sweeps={"outliers": sweep}, study=plan)
     of = analyse(study, runs)
     found = of.sets["main"].exploratory["auroc"]
-    told = [(of.arms[one.arm], of.arms[one.reference]) for one in found]
-    assert told == [(arm, "baseline") for arm in ("placebo", "lesions@num_outliers=5", "lesions@num_outliers=10")]
+    pairs = [(of.arms[one.arm], of.arms[one.reference]) for one in found]
+    assert pairs == [(arm, "baseline") for arm in ("placebo", "lesions@num_outliers=5", "lesions@num_outliers=10")]
     assert {one.adjustment for one in found} == {"benjamini-hochberg"}
     assert {one.adjustment for one in of.sets["main"].planned["auroc"]} == {"holm"}
     assert (of.placebo, of.random_cells) == ("placebo", {"lesions": "random-cells"})

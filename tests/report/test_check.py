@@ -1,4 +1,4 @@
-"""The gate on findings whose truth is known: equal, moved, elsewhere, expected; and what a reader is told."""
+"""The gate on findings whose truth is known: equal, moved, elsewhere, expected; and what a reader is lines."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import pytest
 from imil_sim.errors import UsageError
 from imil_sim.report.analysis import ReportedRun
 from imil_sim.report.baseline import Baseline, baseline_of
-from imil_sim.report.check import CheckRow, Verdict, document_of, judge, junit_of, lines_of
+from imil_sim.report.check import CheckRow, Verdict, judge, junit_of, lines_of, summary_of
 from imil_sim.report.document import legible
-from imil_sim.report.page import render_markdown
 from imil_sim.stats import compare, components_of, non_inferiority, over_seeds
 from imil_sim.study.record import Predictions
 from imil_sim.study.study import Study
@@ -132,7 +131,7 @@ def test_where_a_run_first_went_another_way_is_told(two_arms: tuple[Study, Runs]
     def losses(record: Any) -> Any:
         return tuple(row.model_copy(update={"loss": row.loss + (row.epoch > 4)}) for row in record.history)
 
-    told = {"other than the baseline with seeds 4, 5"}
+    lines = {"other than the baseline with seeds 4, 5"}
     for fields, quantity, reason in (
         ({"consultations": answers}, "consultations", "the same questions were answered otherwise after epoch 3"),
         ({"consultations": questions}, "consultations", "other questions were asked after epoch 3"),
@@ -143,7 +142,7 @@ def test_where_a_run_first_went_another_way_is_told(two_arms: tuple[Study, Runs]
         (row,) = verdict.failures
         assert (row.subject, row.quantity) == ("lesions", quantity)
         assert row.reason.startswith(reason)
-        assert row.reason.endswith(*told)
+        assert row.reason.endswith(*lines)
 
 
 def test_a_number_that_only_a_later_version_knows_is_no_change_and_one_it_lost_is(two_arms: tuple[Study, Runs]) -> None:
@@ -352,7 +351,7 @@ def test_an_expectation_tells_both_means_and_with_how_many_seeds_the_sign_is_rig
     assert row.difference == pytest.approx((ours - theirs).mean())
 
 
-# ------------------------------------------------------------------------------------------------------------- is told
+# ------------------------------------------------------------------------------------------------------------- is lines
 
 
 NASTY = 'a|b <script> `x` & "q" \x00\x1b @someone\n# no heading'
@@ -385,7 +384,7 @@ def test_junit_is_xml_with_a_case_a_row_and_no_time(nasty: Verdict) -> None:
 
 
 def test_the_summary_is_markdown_that_shows_untrusted_text_and_does_nothing(nasty: Verdict) -> None:
-    text = render_markdown(document_of(nasty))
+    text = summary_of(nasty)
     assert "# imil-sim check x: failed" in text
     assert "<script>" not in text
     assert "\n# no heading" not in text
@@ -397,6 +396,6 @@ def test_the_summary_is_markdown_that_shows_untrusted_text_and_does_nothing(nast
 
 
 def test_the_lines_name_every_failure(nasty: Verdict) -> None:
-    told = "\n".join(lines_of(nasty))
-    assert told.startswith("x: FAILED\n4 runs compared with the baseline to the bit: 1 of 2 rows failed.")
-    assert "FAILED expectation: a > b on c by 0.1: 0.1 against 0.2" in told
+    lines = "\n".join(lines_of(nasty))
+    assert lines.startswith("x: FAILED\n4 runs, compared with the baseline to the bit: 1 of 2 rows failed.")
+    assert "FAILED expectation: a > b on c by 0.1: 0.1 against 0.2" in lines

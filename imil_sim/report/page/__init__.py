@@ -4,6 +4,6 @@ Documents in, text out; nothing here knows what a study is. Every text of a docu
 """
 
 from imil_sim.report.page.html import render_html, templates
-from imil_sim.report.page.markdown import csv_tables, render_latex, render_markdown
+from imil_sim.report.page.markdown import csv_tables, markdown, render_latex, render_markdown
 
-__all__ = ["csv_tables", "render_html", "render_latex", "render_markdown", "templates"]
+__all__ = ["csv_tables", "markdown", "render_html", "render_latex", "render_markdown", "templates"]

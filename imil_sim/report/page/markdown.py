@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
@@ -38,10 +39,15 @@ def render_markdown(document: Document, figures_folder: str = "figures", tables_
             `MOST_ROWS` rows or `MOST_COLUMNS` columns, and the numbers of the figures, are named with their files and
             not shown. Empty: there are no files, and every table is shown.
     """
-    written = templates(_inline).get_template("markdown.j2").render(
-        document=document, labels=document.labels, key=key, TONES=TONES, beside=_beside, start=_start, alt=_alt,
+    return markdown(
+        "markdown.j2", document=document, labels=document.labels, key=key, TONES=TONES, beside=_beside, alt=_alt,
         figures=Markup(quote(figures_folder)), tables=Markup(quote(tables_folder)),
     )  # fmt: skip
+
+
+def markdown(template: str, **given: Any) -> str:
+    """What a template makes of what it is given; every text that it shows is inert."""
+    written = templates(_inline).get_template(template).render(start=_start, **given)
     return re.sub("\n{3,}", "\n\n", written).strip("\n") + "\n"
 
 
