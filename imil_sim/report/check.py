@@ -264,14 +264,11 @@ def _exact(two: _TwoArms) -> Iterator[CheckRow]:
         apart = [((PREDICTIONS, name), text) for name in two.sets if (text := two.apart(seed, name))]
         for place, text in (*ways, *apart):
             where.setdefault(place, {})[seed] = text
-    found = [
-        CheckRow(
-            "exact", arm, quantity, False,
-            f"{next(iter(texts.values()))} with seed {min(texts)}; other than the baseline with {_seeds([*texts])}",
-            name, margin=0.0,
-        )
-        for (quantity, name), texts in where.items()
-    ]  # fmt: skip
+    found = []
+    for (quantity, name), texts in where.items():
+        seed, text = next(iter(texts.items()))
+        reason = f"{text} with seed {seed}; other than the baseline with {_seeds([*texts])}"
+        found.append(CheckRow("exact", arm, quantity, False, reason, name, margin=0.0))
     found += _numbers(arm, two)
     if not found and two.seeds:
         yield CheckRow("exact", arm, "everything", True, f"equal to the bit with {_seeds(two.seeds)}", margin=0.0)
