@@ -21,6 +21,7 @@ from imil_sim.errors import UsageError, listed
 from imil_sim.io import readable_by
 from imil_sim.report.analysis import ReportedRun, Status
 from imil_sim.report.results import TEXT, run_row, write_whole
+from imil_sim.study.problems import lines
 from imil_sim.study.record import Consultation, Predictions
 from imil_sim.study.spec import ArmSpec, Spec, canonical, content_key
 from imil_sim.study.study import Study
@@ -183,9 +184,9 @@ def write_baseline(baseline: Baseline, path: Path) -> None:
     """
     content = baseline.model_dump(mode="json")
     headed = {"format": FORMAT, "version": VERSION, "checksum": content_key(content), **content}
-    lines = [f' "{key}": {_json(value)}' for key, value in headed.items()]
+    entries = [f' "{key}": {_json(value)}' for key, value in headed.items()]
     with readable_by("everybody"):  # it goes into a repository, and holds no image
-        write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+        write_whole(path, ("{\n" + ",\n".join(entries) + "\n}\n").encode())
 
 
 def _json(value: object) -> str:
@@ -223,8 +224,7 @@ def read_baseline(path: Path, remedy: str) -> Baseline:
     try:
         baseline = Baseline.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise UsageError(f"the baseline {path} is damaged: {where}: {error.errors()[0]['msg']}. {remedy}") from error
+        raise UsageError(f"the baseline {path} is damaged: {lines(error)[0]}. {remedy}") from error
     if checksum != content_key(baseline.model_dump(mode="json")):
         raise UsageError(
             f"the baseline {path} was changed after it was written, by hand or in a merge: its checksum does not fit. "
