@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imil_sim.feedback.registry import Option, options_of, summary
+from imil_sim.feedback.registry import Option, card, options_of
 from imil_sim.registry import load, parts
 
 PAGE = Path(__file__).with_name("oracles.md")
@@ -36,7 +36,7 @@ def oracles() -> str:
         if entry.distribution.startswith(HOUSE):
             cls = load("oracles", entry.name)
             options = ", ".join(map(told, options_of(cls)))
-            rows.append(f"| `{entry.name}` | {summary(cls).rstrip('.')} | {options} |")
+            rows.append(f"| `{entry.name}` | {card(cls).splitlines()[0].rstrip('.')} | {options} |")
     return "\n".join([*rows, ""])
 
 

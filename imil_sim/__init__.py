@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see; `__getattr__` finds 
     from imil_sim.feedback import Oracle as Oracle
     from imil_sim.feedback import Question as Question
     from imil_sim.feedback import make_oracle as make_oracle
-    from imil_sim.feedback.blackout import blackout as blackout
+    from imil_sim.feedback.fill import blackout as blackout
     from imil_sim.feedback.selection import select as select
     from imil_sim.testing import check_oracle as check_oracle
     from imil_sim.training.cam import grad_cam as grad_cam
@@ -45,7 +45,7 @@ _WHERE = {
         "predictions", "results", "run", "stored", "write_report",
     ),
     "imil_sim.feedback": ("Feedback", "Grid", "Oracle", "Question", "make_oracle"),
-    "imil_sim.feedback.blackout": ("blackout",),
+    "imil_sim.feedback.fill": ("blackout",),
     "imil_sim.feedback.selection": ("select",),
     "imil_sim.testing": ("check_oracle",),
     "imil_sim.training.cam": ("grad_cam",),

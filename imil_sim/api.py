@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ from imil_sim.engine.study_run import (
     run_study,
     stored_results,
 )
-from imil_sim.errors import OracleError, UsageError
-from imil_sim.feedback import make_oracle
+from imil_sim.errors import UsageError
 from imil_sim.io import readable_by
 from imil_sim.output.export import TableFormat
 from imil_sim.output.export import export as export_files
@@ -69,14 +67,14 @@ def load_study(study: AnyStudy, *, seeds: int | None = None) -> Study:
         UsageError: more seeds are asked for than the study declares.
     """
     if isinstance(study, Mapping):
-        loaded = parse_study(study, beside=Path.cwd(), oracle_problem=_oracle_problem)
+        loaded = parse_study(study, beside=Path.cwd())
     else:
-        loaded = study if isinstance(study, Study) else read_study(find_study(str(study)), _oracle_problem)
+        loaded = study if isinstance(study, Study) else read_study(find_study(str(study)))
     if seeds is None:
         return loaded
     if seeds > len(loaded.seeds):
         raise UsageError(f"--seeds {seeds}: study {loaded.name} declares {len(loaded.seeds)}; raise seeds in the file")
-    return replace(loaded, seeds=loaded.seeds[:seeds])
+    return loaded.model_copy(update={"seeds": loaded.seeds[:seeds]})
 
 
 def plan(study: AnyStudy, *, store: str | Path = STORE, device: str = "cpu", progress: Progress = QUIET) -> StudyPlan:
@@ -332,12 +330,3 @@ def write_sessions(of: StudyResults, folder: str | Path) -> list[Path]:
 
 def _of(study: AnyStudy | StudyResults, store: str | Path, device: str) -> StudyResults:
     return study if isinstance(study, StudyResults) else stored(study, store=store, device=device)
-
-
-def _oracle_problem(name: str, options: Mapping[str, Any]) -> str:
-    """What is wrong with an oracle and its options; empty where nothing is."""
-    try:
-        make_oracle(name, options)
-    except OracleError as error:
-        return str(error)
-    return ""

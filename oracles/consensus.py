@@ -19,31 +19,23 @@ Source: STAPLE of Warfield et al. 2004; combining clinicians is what Rao et al. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, apart, staple
+from imil_sim.feedback import Feedback, Question, Readers, Together, apart, staple
 
 
 @dataclass(frozen=True)
-class Consensus:
+class Consensus(Together):
     """Puts the answers of several readers together."""
 
-    readers: tuple[OracleRecipe, ...]
+    readers: Readers
     """Two at least."""
     rule: Literal["union", "intersection", "majority", "staple"] = "majority"
     """How."""
-
-    def __post_init__(self) -> None:
-        if len(self.readers) < 2:
-            raise ValueError(f"readers must be two oracles at least, not {len(self.readers)}")
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
         """One answer an image, made of those of all readers."""

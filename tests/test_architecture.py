@@ -35,7 +35,7 @@ WITHOUT_TORCH = ("study", "feedback", "images", "sessions", "stats", "report", "
 TORCH = {"torch", "torchvision", "captum", "torchxrayvision"}
 OPTIONAL = {"pydicom", "torchxrayvision", "mlflow", "wandb", "tensorboard"}
 """The dependencies of the extras: they may be imported inside the function that needs them, on a line that says so."""
-OPEN_TO_ORACLES = {"feedback", "sessions", "errors"}
+OPEN_TO_ORACLES = {"feedback", "sessions", "images", "errors"}
 NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "misc", "common"}
 
 

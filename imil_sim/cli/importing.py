@@ -17,7 +17,7 @@ from imil_sim.cli.progress import TerminalProgress
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import SessionError, UsageError, did_you_mean, listed, several, shown
 from imil_sim.feedback.grid import Grid, check_threshold
-from imil_sim.feedback.image_index import ImageIndex
+from imil_sim.feedback.question import ImageIndex
 from imil_sim.io import make_folder
 from imil_sim.sessions.importers.outlines import id_from_name
 from imil_sim.sessions.importers.reading import KINDS, Read, read_outlines

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from imil_sim.errors import OracleError
 from imil_sim.feedback import Oracle, OracleRecipe
-from imil_sim.feedback.registry import card, load, options_of, summary
+from imil_sim.feedback.registry import card, load, options_of
 from imil_sim.registry import parts
 
 HOUSE = "imil-sim"
@@ -32,7 +32,7 @@ def show_oracles() -> None:
     for entry in parts("oracles"):
         guest = "" if entry.distribution.split()[0] == HOUSE else f" (from {entry.distribution})"
         try:
-            line = summary(load(entry.name)) + guest
+            line = card(load(entry.name)).splitlines()[0] + guest
         except OracleError as error:  # its message names the package
             line = f"cannot be used: {error}"
         table.add_row(escape(entry.name), escape(line))

@@ -14,9 +14,8 @@ from pathlib import Path
 from pydantic import Field
 
 from imil_sim.errors import DataError, did_you_mean
-from imil_sim.images.listing import Entry, Listing, set_problems
+from imil_sim.images.listing import Entry, Listing, Table, read_table, set_problems
 from imil_sim.images.source import FileSource
-from imil_sim.images.table import Table, read_table
 from imil_sim.study.paths import resolve
 
 

@@ -18,9 +18,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from imil_sim.images.listing import Entry, Listing, counted, image_files, set_problems, strangers, subfolder
+from imil_sim.images.listing import Entry, Listing, counted, image_files, read_table, set_problems, strangers, subfolder
 from imil_sim.images.source import FileSource
-from imil_sim.images.table import read_table
 from imil_sim.study.paths import resolve
 
 CLASS_NAMES = ("normal", "TB")

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import Oracle, image_sha256
-from imil_sim.feedback.recipe import recipes_of
+from imil_sim.feedback.question import ImageIndex, Oracle, image_sha256
+from imil_sim.feedback.registry import recipes_of
 from imil_sim.sessions.session import Session, SessionAnswer, id_problem, name_problem
 
 

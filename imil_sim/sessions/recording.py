@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from imil_sim.errors import SessionError, listed
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import image_sha256
+from imil_sim.feedback.question import ImageIndex, image_sha256
 from imil_sim.sessions.folder import standing_answer
 from imil_sim.sessions.session import MOST_LINE, MOST_REASON, Header, Session, SessionAnswer
 from imil_sim.study.record import Answer, RunRecord

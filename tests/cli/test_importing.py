@@ -14,7 +14,7 @@ from imil_sim.cli import importing
 from imil_sim.engine.check import check_study
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import ImilSimError, SessionError
-from imil_sim.feedback.image_index import ImageIndex
+from imil_sim.feedback.question import ImageIndex
 from imil_sim.io import make_folder
 from imil_sim.sessions import read as session_read
 from imil_sim.sessions.importers.reading import Read, read_outlines

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imil_sim.errors import SessionError
-from imil_sim.images.table import read_table
+from imil_sim.images.listing import read_table
 from imil_sim.sessions.drawn import Box
 from imil_sim.sessions.importers.format_hints import told_of_table
 from imil_sim.sessions.importers.outlines import Names, Outlines, first_of, is_wanted, refused

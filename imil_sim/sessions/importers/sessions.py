@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from imil_sim.errors import MOST_LISTED, SessionError, did_you_mean, listed, several
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import image_sha256
+from imil_sim.feedback.question import ImageIndex, image_sha256
 from imil_sim.sessions.drawn import Box, Drawn, Point
 from imil_sim.sessions.importers.messages import faults
 from imil_sim.sessions.importers.outlines import Outlines, id_from_name
