@@ -19,20 +19,21 @@ Source: STAPLE of Warfield et al. 2004; combining clinicians is what Rao et al. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, Question, Readers, Together, apart, staple
+from imil_sim.feedback import Feedback, OracleRecipe, Question, Together, apart, staple
 
 
 @dataclass(frozen=True)
 class Consensus(Together):
     """Puts the answers of several readers together."""
 
-    readers: Readers
+    readers: Annotated[tuple[OracleRecipe, ...], Field(min_length=2)]
     """Two at least."""
     rule: Literal["union", "intersection", "majority", "staple"] = "majority"
     """How."""

@@ -14,18 +14,20 @@ Source: a control of imil-sim; Rao et al. 2024 gave each model one resident and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, Question, Readers, Together, abstains_too, remark
+from imil_sim.feedback import Feedback, OracleRecipe, Question, Together, abstains_too, remark
 
 
 @dataclass(frozen=True)
 class Panel(Together):
     """Asks one reader after the other, each about the next image."""
 
-    readers: Readers
+    readers: Annotated[tuple[OracleRecipe, ...], Field(min_length=2)]
     """Two at least."""
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:

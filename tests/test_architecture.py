@@ -245,7 +245,7 @@ def report(name):
         ("imil_sim.images.folder", "def f():\n    import pydicom", "hidden in a function"),
         ("imil_sim.cli.app", "def f():\n    import pandas", "hidden in a function"),
         ("imil_sim.cli.check", "from imil_sim.pytest_plugin import StudyRun", "an arrow upwards"),
-        ("oracles.lesions", "from imil_sim.images.phantom import draw", "an oracle names only"),
+        ("oracles.lesions", "from imil_sim.training.models import build", "an oracle names only"),
         ("oracles.lesions", "import imil_sim", "an oracle names only"),
         ("oracles.lesions", "from imil_sim.study.spec import canonical", "an oracle names only"),
     ],

@@ -18,7 +18,6 @@ from imil_sim.feedback.agreement import staple
 from imil_sim.feedback.answers import (
     Derived,
     Probability,
-    Readers,
     Share,
     Together,
     abstains_too,
@@ -46,7 +45,6 @@ __all__ = [
     "OracleRecipe",
     "Probability",
     "Question",
-    "Readers",
     "SessionError",
     "Share",
     "Together",

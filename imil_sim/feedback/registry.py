@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError
@@ -92,7 +92,7 @@ def options_of(cls: type[Oracle]) -> tuple[Option, ...]:
     return tuple(
         Option(
             each.name,
-            each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type)),
+            each.type.__name__ if isinstance(each.type, type) and not get_args(each.type) else str(each.type),
             _default(each),
         )
         for each in dataclasses.fields(cls)  # type: ignore[arg-type]  # an oracle is a dataclass; a Protocol cannot say so

@@ -164,7 +164,7 @@ def test_a_session_that_is_none_is_told_before_anything_runs(path: Path) -> None
     for options, told in (
         ({"missing": "fallback"}, "go together"),
         ({"fallback": "lung-fields"}, "go together"),
-        ({"threshold": 0.0}, "threshold is the share"),
+        ({"threshold": 0.0}, "threshold: must be greater than 0"),
         ({"missing": "guess"}, "'fail', 'skip', 'fallback' or 'restrict'"),
     ):
         with pytest.raises(OracleError, match=told):
