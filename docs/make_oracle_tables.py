@@ -35,17 +35,17 @@ def oracles() -> str:
     for entry in parts("oracles"):
         if entry.distribution.startswith(HOUSE):
             cls = load("oracles", entry.name)
-            options = ", ".join(map(told, options_of(cls)))
+            options = ", ".join(map(words, options_of(cls)))
             rows.append(f"| `{entry.name}` | {card(cls).splitlines()[0].rstrip('.')} | {options} |")
     return "\n".join([*rows, ""])
 
 
-def told(option: Option) -> str:
+def words(option: Option) -> str:
     """An option in short.
 
-    >>> told(Option("miss", "float", "0.1"))
+    >>> words(Option("miss", "float", "0.1"))
     '`miss` (0.1)'
-    >>> told(Option("like", "OracleRecipe", "required"))
+    >>> words(Option("like", "OracleRecipe", "required"))
     '`like` (needed)'
     """
     default = "needed" if option.default == "required" else option.default.replace("'", '"').replace("None", "none")

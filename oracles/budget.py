@@ -1,6 +1,6 @@
 """At most so many cells of another oracle's answer: the clinician who has a few clicks and no more.
 
-What it simulates: an interface, or a patience, that allows `cells` cells an image. An answer that needs more is cut
+What it simulates: an interface that allows `cells` cells an image. An answer that needs more is cut
 down to that many; the others stay as they are.
 What it may know: whatever the other oracle knows, through its answer.
 Where the other one abstains: so does this one. Where it chose every cell, and left the image as it was, this one

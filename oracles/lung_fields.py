@@ -13,7 +13,7 @@ height of what is left; `margin`, by which share of the image's height the lungs
 and hilum are in) or, below 0, narrowed, before a zone is cut out of them.
 Where it is wrong: on findings outside the lung mask (effusions and consolidations at the base, lymph nodes at the
 hilum), and whenever the estimate is; on a coarse grid it keeps much that is not lung. Lungs that touch in the mask, or
-of which only one is there, are told apart by the middle of the image, which is not the middle of a turned patient.
+of which only one is there, are parted at the middle of the image, which is not the middle of a turned patient.
 Source: Rao et al. 2024, section 5 speaks of refocusing on the lungs; masks as in Candemir et al. 2014.
 """
 

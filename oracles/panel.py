@@ -14,10 +14,8 @@ Source: a control of imil-sim; Rao et al. 2024 gave each model one resident and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from imil_sim.feedback import Feedback, OracleRecipe, Question, Together, abstains_too, remark
@@ -27,8 +25,12 @@ from imil_sim.feedback import Feedback, OracleRecipe, Question, Together, abstai
 class Panel(Together):
     """Asks one reader after the other, each about the next image."""
 
-    readers: Annotated[tuple[OracleRecipe, ...], Field(min_length=2)]
+    readers: tuple[OracleRecipe, ...]
     """Two at least."""
+
+    def __post_init__(self) -> None:
+        if len(self.readers) < 2:
+            raise ValueError(f"readers must be two oracles at least, not {len(self.readers)}")
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
         """One answer an image, each by the reader whose turn it is."""

@@ -1,4 +1,4 @@
-"""One region out of another oracle's answer: the clinician who does as the paper's residents were told.
+"""One region out of another oracle's answer: the clinician who prefers one region, as the paper asked.
 
 What it simulates: the instruction to prefer one single region. Of the cells the other oracle chose only one connected
 region stays, the one with the most cells; of equal ones the first in reading order. Cells that share a side are

@@ -1,7 +1,7 @@
 """The cells another oracle chose for another image: good advice, given to the wrong patient.
 
 What it simulates: a clinician whose answers were mixed up between the images of one consultation. All answers are real
-answers, of the usual number and shape; only that they belong to this image is taken away. So an arm with it tells the
+answers, of the usual number and shape; only that they belong to this image is taken away. So an arm with it shows the
 worth of *which image* an answer is about, where `random-cells` takes away which cells, too.
 What it may know: what the other oracle answers about every image of the consultation.
 Where the other one abstains: so does this one. The images it answered about exchange their answers among themselves, in

@@ -13,7 +13,7 @@ from imil_sim.errors import DataError, did_you_mean, listed
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 OTHER_IMAGE_SUFFIXES = frozenset({".bmp", ".dcm", ".dicom", ".gif", ".nii", ".pgm", ".tif", ".tiff", ".webp"})
 MOST_PROBLEMS = 20
-"""Faults told in one message; the rest are counted."""
+"""Faults named in one message; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class Listing:
 
 def refusal(listing: Listing, problems: Sequence[str]) -> DataError:
     """The one error for all ``problems`` of a source; beyond `MOST_PROBLEMS` they are only counted."""
-    told = list(problems[:MOST_PROBLEMS])
-    if len(problems) > len(told):
-        told.append(f"... and {len(problems) - len(told)} more")
+    named = list(problems[:MOST_PROBLEMS])
+    if len(problems) > len(named):
+        named.append(f"... and {len(problems) - len(named)} more")
     count = f"{len(problems)} {'thing is' if len(problems) == 1 else 'things are'} wrong"
-    return DataError(f'images "{listing.name}" in {listing.root}: {count}{listed(told)}')
+    return DataError(f'images "{listing.name}" in {listing.root}: {count}{listed(named)}')
 
 
 def set_problems(entries: Sequence[Entry], class_names: Sequence[str]) -> list[str]:
@@ -119,10 +119,12 @@ def subfolder(root: Path, name: str, source: str) -> Path:
     )
 
 
-def strangers(folder: Path, expected: Iterable[str]) -> list[str]:
-    """Names of image files in ``folder`` that no image of the set accounts for."""
+def orphans(root: Path, folder: Path, expected: Iterable[str]) -> list[str]:
+    """A notice where image files in ``folder`` belong to no image of the set: a misnamed mask is not passed over."""
     known = set(expected)
-    return [path.name for path in image_files(folder) if path.name not in known]
+    names = [path.name for path in image_files(folder) if path.name not in known] if folder.is_dir() else []
+    where = folder.relative_to(root)
+    return [f"{len(names)} files in {where}/ belong to no image: {counted(names)}"] if names else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ PICTURES_REVISION = 2
 
 _Value = TypeVar("_Value", bound=np.generic)
 
-_TOLD: dict[Conversion, str] = {
+_DONE: dict[Conversion, str] = {
     "16-bit": "were scaled from 16 bits to 8 (65535 to 255)",
     "colour": "were converted from colour to grey",
 }
@@ -58,7 +58,7 @@ def load_images(
         source: what to load.
         beside: the study file, or its folder: relative paths are looked for there too (`imil_sim.study.paths`).
         keep: keeps decoded pictures for the next time; every call decodes anew without it.
-        progress: is told of every decoded image, in the calling thread.
+        progress: is called after every decoded image, in the calling thread.
 
     Raises:
         DataError: the source is missing or something in it cannot be used; every fault is in the one message.
@@ -170,7 +170,7 @@ def _decode_all(listing: Listing, size: int, progress: Progress | None) -> Pictu
                 progress(f"decoding {listing.name}", row + 1, count)
     if problems:
         raise refusal(listing, problems)
-    notices = tuple(f"{len(names)} images {_TOLD[what]}: {counted(names)}" for what, names in sorted(converted.items()))
+    notices = tuple(f"{len(names)} images {_DONE[what]}: {counted(names)}" for what, names in sorted(converted.items()))
     return Pictures(pixels, masks, notices)
 
 

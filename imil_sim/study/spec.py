@@ -396,7 +396,7 @@ def guests_among(**names: str) -> list[str]:
 
 
 _PLACE = 5
-"""Keys that tell where something stands: ``arms.NAME.feedback.options.like``."""
+"""Keys that say where something stands: ``arms.NAME.feedback.options.like``."""
 
 
 def too_deep(value: Any) -> tuple[str, ...] | None:
@@ -466,9 +466,8 @@ def wrong(found: Any) -> str:
             return str(found["msg"])
         case "literal_error":
             return f"must be {context['expected']}{where}"
-        case "too_long" | "too_short":
-            bound = f"at most {context['max_length']:,}" if kind == "too_long" else f"at least {context['min_length']}"
-            return f"must have {bound} values"
+        case "too_long":
+            return f"must have at most {context['max_length']:,} values"
         case "value_error":
             what = str(context["error"])
             return what if isinstance(found["input"], str) and given in what else f"{what}{where}"

@@ -253,7 +253,7 @@ def _grown(
     ``base`` holds the tables at the top of the file, ``own`` those of the arm that is swept.
     """
     where = f"sweeps.{_key(sweep)}"
-    if level.base not in arms:  # what is wrong with it has been told
+    if level.base not in arms:  # what is wrong with it is known
         return level
     place = f"{where}.points.{level.values['point']}" if "point" in level.values else f"{where}.vary"
     arm = _checked(ArmSpec, _laid_over(base, _merge(own, level.overrides)), problems, place, level.overrides)

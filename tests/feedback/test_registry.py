@@ -201,7 +201,7 @@ def test_all_wrong_options_are_told_at_once(install: Installer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "told"),
+    ("name", "options", "message"),
     [
         ("noisy", {"like": "lesoins", "miss": "2"}, ["like: oracle", "miss: must be a number"]),
         ("noisy", {"lik": "lesions", "miss": "x"}, ['unknown option "lik"', "like: is missing", "miss: must be"]),
@@ -216,12 +216,12 @@ def test_all_wrong_options_are_told_at_once(install: Installer) -> None:
         ("consensus", {"readers": "lesions", "rule": "most"}, ["readers: must be a list", "rule: must be"]),
     ],
 )  # fmt: skip
-def test_all_wrong_fields_are_named_at_once(name: str, options: dict[str, object], told: list[str]) -> None:
+def test_all_wrong_fields_are_named_at_once(name: str, options: dict[str, object], message: list[str]) -> None:
     with pytest.raises(OracleError) as caught:
         make_oracle(name, options)
     lines = str(caught.value).split("\n  - ")[1:]
-    assert len(lines) == len(told), lines
-    for line, pattern in zip(lines, told, strict=True):
+    assert len(lines) == len(message), lines
+    for line, pattern in zip(lines, message, strict=True):
         assert re.match(pattern, line, re.DOTALL), line
 
 
@@ -231,13 +231,13 @@ def nested(depth: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("depth", "told"), [(17, "like: more than 16 tables of oracles"), (100, "like: more than 64 tables and lists")]
+    ("depth", "message"), [(17, "like: more than 16 tables of oracles"), (100, "like: more than 64 tables and lists")]
 )
-def test_oracles_stand_inside_one_another_up_to_a_bound_that_is_told_in_words(depth: int, told: str) -> None:
+def test_oracles_stand_inside_one_another_up_to_a_bound_that_is_told_in_words(depth: int, message: str) -> None:
     assert make_oracle("noisy", nested(16))
     with pytest.raises(OracleError) as caught:
         make_oracle("noisy", nested(depth))
-    assert str(caught.value).split("\n  - ")[1].startswith(told)
+    assert str(caught.value).split("\n  - ")[1].startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_many_noisy_readers_are_better_than_one(image: Any, asked: Any) -> None:
 def test_a_study_names_the_readers_in_a_list() -> None:
     made = make_oracle("consensus", {"readers": ["lesions", {"oracle": "noisy", "options": {"like": "lesions"}}]})
     assert made == Consensus((LESIONS, OracleRecipe("noisy", {"like": "lesions"})))
-    with pytest.raises(OracleError, match="readers: must have at least 2 values"):
+    with pytest.raises(OracleError, match="two oracles at least, not 1"):
         make_oracle("consensus", {"readers": ["lesions"]})
     with pytest.raises(OracleError, match=r'readers\.1: oracle "lesion" is not installed'):
         make_oracle("consensus", {"readers": ["lesions", "lesion"]})

@@ -40,5 +40,5 @@ def test_a_reader_of_the_whole_consultation_sees_its_own_images(image: Any, aske
 
 
 def test_one_reader_is_no_panel() -> None:
-    with pytest.raises(ValueError, match="at least 2 items"):
+    with pytest.raises(ValueError, match="two oracles at least, not 1"):
         Panel((LESIONS,))

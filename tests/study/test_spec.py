@@ -119,7 +119,7 @@ def test_every_field_has_the_default_of_the_method(
 
 
 @pytest.mark.parametrize(
-    ("model", "given", "told"),
+    ("model", "given", "message"),
     [
         (TrainingSpec, {"optimizer": "adam", "momentum": 0.9}, 'momentum belongs to optimizer = "sgd"'),
         (TrainingSpec, {"learning_rate": float("nan")}, "finite"),
@@ -139,8 +139,8 @@ def test_every_field_has_the_default_of_the_method(
         (ArmSpec, {"images": PHANTOM, "test_sets": {"big": PHANTOM | {"size": 65}}}, "has size 65, .* 64"),
     ],
 )
-def test_fields_that_contradict_one_another_are_refused(model: type[Spec], given: Mapping[str, Any], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_fields_that_contradict_one_another_are_refused(model: type[Spec], given: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         model.model_validate(given)
 
 

@@ -1,4 +1,4 @@
-"""Study files: what they unfold into, and that everything wrong with one is told at once, each wrong once."""
+"""Study files: what they unfold into, and that everything wrong with one is named at once, each wrong once."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def test_what_is_nested_too_deep_is_told_with_its_place_before_a_parser_gives_up
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"name = ", "Invalid value"),
         (b"name = 'a'\nname = 'b'", "overwrite"),
@@ -273,10 +273,10 @@ def test_what_is_nested_too_deep_is_told_with_its_place_before_a_parser_gives_up
         (b"a = " + b"1" * 10_000, "4300"),
     ],
 )
-def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
-    with pytest.raises(StudyError, match=rf"study broken\.toml cannot be read: .*{told}"):
+    with pytest.raises(StudyError, match=rf"study broken\.toml cannot be read: .*{message}"):
         read_study(path)
 
 

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
 from imil_sim.errors import DataError
-from imil_sim.images.container import JPEG_SIGNATURE
-from imil_sim.images.decode import mask_of_bytes
+from imil_sim.images.decode import JPEG_SIGNATURE, mask_of_bytes
 from imil_sim.sessions.drawn import MAX_PIXELS, Box, runs_of
 from imil_sim.sessions.importers.outlines import (
     Loose,

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import DataError, SessionError, several
-from imil_sim.images.container import JPEG_SIGNATURE
-from imil_sim.images.decode import decode_gray, decode_mask
+from imil_sim.images.decode import JPEG_SIGNATURE, decode_gray, decode_mask
 from imil_sim.sessions.drawn import runs_of
 from imil_sim.sessions.importers.outlines import READ_ENDINGS, Outlines, files_in, id_from_name, refused
 

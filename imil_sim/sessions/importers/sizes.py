@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imil_sim.errors import DataError
-from imil_sim.images.container import inspect
+from imil_sim.images.decode import inspect
 from imil_sim.images.listing import read_table
 from imil_sim.sessions.importers.boxes import HEIGHT_COLUMNS, IMAGE_COLUMNS, WIDTH_COLUMNS, size_of
 from imil_sim.sessions.importers.outlines import READ_ENDINGS, files_in, first_of, id_from_name, refused
