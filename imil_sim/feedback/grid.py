@@ -87,8 +87,11 @@ class Grid:
             ValueError: ``mask`` is not a boolean array of (height, width).
             UsageError: the grid is finer than the mask.
         """
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 2:
-            raise ValueError(f"a mask must be a boolean array of (height, width), not {_described(mask)}; use mask > 0")
+        given: Any = mask
+        if not isinstance(given, np.ndarray) or given.dtype != np.bool_ or given.ndim != 2:
+            raise ValueError(
+                f"a mask must be a boolean array of (height, width), not {_described(given)}; use mask > 0"
+            )
         return self.means(mask)
 
     def means(self, picture: NDArray[np.floating | np.bool_]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from imil_sim import registry
 from imil_sim.images.folder import FolderSource
 from imil_sim.images.manifest import ManifestSource
 from imil_sim.images.montgomery import MontgomerySource
@@ -241,3 +242,17 @@ def test_the_same_images_elsewhere_are_the_same_arm() -> None:
 def test_a_source_in_an_arm_leaves_its_defaults_out_where_the_arm_does() -> None:
     arm = ArmSpec(images=PhantomSource(source="phantom", train=60))
     assert arm.model_dump(mode="json", exclude_defaults=True) == {"images": {"source": "phantom", "train": 60}}
+
+
+def test_parts_of_guests_enter_a_question_with_their_version_and_built_in_ones_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feedback = FeedbackSpec(oracle="lesions", fill="black")
+    built_in = feedback.question
+    assert built_in == canonical(feedback.model_dump(mode="json", exclude={"imil_epoch"}))
+    keys = set()
+    for version in ("guest 1.0", "guest 1.0", "guest 2.0"):
+        installed = (registry.Part("fills", "black", version, "guest:black"),)
+        monkeypatch.setattr(registry, "parts", lambda kind, found=installed: found if kind == "fills" else ())
+        keys.add(FeedbackSpec(oracle="lesions", fill="black").question)
+    assert len(keys | {built_in}) == 3
