@@ -57,7 +57,7 @@ class ReplayedMasks:
         if not path.exists():
             return Feedback.abstain(question, f"no recorded mask {name}")
         try:
-            mask = decode_mask(path, None)
+            mask = decode_mask(path)
             return covered_cells(
                 question,
                 mask,

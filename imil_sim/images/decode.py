@@ -55,16 +55,13 @@ class Decoded:
     conversions: tuple[Conversion, ...] = ()
 
 
-def decode_gray(path: Path) -> Decoded:
-    """The picture in ``path`` at its own size, grayscale.
+def decode_gray(picture: Path | bytes) -> Decoded:
+    """The picture in a file, or in its bytes, at its own size, grayscale.
 
     Raises:
         DataError: the file cannot be used; the message says what is wrong and the cure, without the file's name.
     """
-    return _decode_gray(_read(path))
-
-
-def _decode_gray(data: bytes) -> Decoded:
+    data = _read(picture) if isinstance(picture, Path) else picture
     container = inspect(data)
     raw = _decode(container.data)
     conversions: list[Conversion] = []
@@ -79,31 +76,19 @@ def _decode_gray(data: bytes) -> Decoded:
     return Decoded(raw.astype(np.uint8, copy=False), tuple(conversions))
 
 
-def decode_mask(path: Path, shape: tuple[int, int] | None) -> NDArray[np.bool_]:
-    """The mask in ``path`` at its own size, True where it is brighter than half; (height, width).
+def decode_mask(picture: Path | bytes, shape: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+    """The mask in a file, or in its bytes, at its own size, True where it is brighter than half; (height, width).
 
     A mask holds 0 and 255, or 0 and 1. It must have the size of its image, in pixels.
 
     Args:
-        path: the mask's file.
+        picture: the mask's file, or what is in it.
         shape: (height, width) of the image it belongs to, pixels; none where that is not known.
 
     Raises:
         DataError: as `decode_gray`; or the mask has another size than its image; or its values are neither.
     """
-    return _mask_of(decode_gray(path).pixels, shape)
-
-
-def mask_of_bytes(data: bytes) -> NDArray[np.bool_]:
-    """(height, width): the mask in the bytes of a picture file, True where it is brighter than half.
-
-    Raises:
-        DataError: as `decode_mask`.
-    """
-    return _mask_of(_decode_gray(data).pixels, None)
-
-
-def _mask_of(pixels: NDArray[np.uint8], shape: tuple[int, int] | None) -> NDArray[np.bool_]:
+    pixels = decode_gray(picture).pixels
     if shape is not None and pixels.shape != shape:
         raise DataError(
             f"is a mask of another size: {_size(pixels.shape)} pixels, its image {_size(shape)}; bring it to the size "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -157,7 +157,8 @@ def _decode_all(listing: Listing, size: int, progress: Progress | None) -> Pictu
     masks = {name: np.zeros((count, size, size), dtype=np.bool_) for name in listing.mask_names}
     problems = list(listing.problems)
     converted: dict[Conversion, list[str]] = {}
-    with closing(_decoded(listing, size)) as pictures:
+    threads = min(MOST_THREADS, os.cpu_count() or 1)  # the decoder releases the interpreter's lock
+    with ThreadPoolExecutor(threads) as pool, closing(_each(pool, listing, size)) as pictures:
         for row, picture in enumerate(pictures):
             problems += [f"{listing.file_name(path)}: {fault}" for path, fault in picture.faults]
             for conversion in picture.conversions:
@@ -174,15 +175,9 @@ def _decode_all(listing: Listing, size: int, progress: Progress | None) -> Pictu
     return Pictures(pixels, masks, notices)
 
 
-def _decoded(listing: Listing, size: int) -> Generator[_Picture, None, None]:
-    """The entries' pictures in order, decoded by several threads (the decoder releases the interpreter's lock)."""
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-        waiting = deque(pool.submit(_decode_entry, entry, size) for entry in listing.entries)
-        try:
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _each(pool: ThreadPoolExecutor, listing: Listing, size: int) -> Generator[_Picture, None, None]:
+    """The entries' pictures in order; closing it cancels those that nobody waits for any more."""
+    yield from pool.map(_decode_entry, listing.entries, itertools.repeat(size))
 
 
 def _decode_entry(entry: Entry, size: int) -> _Picture:
