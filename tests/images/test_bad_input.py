@@ -226,7 +226,7 @@ class BadFolder:
 
 
 FOLDER = [
-    BadFolder("empty", lambda r: (shutil.rmtree(r), r.mkdir()), r"holds no folders\. Make one folder a class"),
+    BadFolder("empty", lambda r: (shutil.rmtree(r), r.mkdir()), r"holds no folders"),
     BadFolder(
         "empty class",
         lambda r: [path.unlink() for path in (r / "opaque").iterdir()],
