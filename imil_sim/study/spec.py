@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -446,13 +446,21 @@ _KINDS = {
 """What a value must be, by pydantic's kind of error."""
 
 
-def problems_of(error: ValidationError) -> Iterator[tuple[str, str]]:
+def problems_of(error: ValidationError, known: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
     """(place, what is wrong) of everything pydantic found: ``("zones.0", 'must be text (found 3)')``.
 
-    The place is empty for what is wrong with the whole document.
+    The place is empty for what is wrong with the whole document. ``known`` are the fields that there are, for the near
+    ones of an unknown field.
     """
     for found in error.errors(include_url=False):
-        yield ".".join(str(part) for part in found["loc"] if part != "[key]"), wrong(found)
+        place = ".".join(str(part) for part in found["loc"] if part != "[key]")
+        near = f". {did_you_mean(place, known)}" if known and found["type"] == "extra_forbidden" else ""
+        yield place, f"{wrong(found)}{near}"
+
+
+def lines(error: ValidationError, known: Iterable[str] = ()) -> list[str]:
+    """`problems_of`, a line each, for `imil_sim.errors.listed`."""
+    return [f"{place}: {what}" if place else what for place, what in problems_of(error, known)]
 
 
 def wrong(found: Any) -> str:
@@ -462,6 +470,8 @@ def wrong(found: Any) -> str:
     match kind:
         case "missing":
             return "is missing"
+        case "extra_forbidden":
+            return "there is no such field"
         case "part":  # an unknown or broken one: `imil_sim.errors.PartError` has said it all
             return str(found["msg"])
         case "literal_error":

@@ -343,7 +343,7 @@ def _problem(
     """Place and wording of one pydantic error; the place is the arm's only where the arm itself wrote something."""
     kind, path = found["type"], tuple(part for part in found["loc"] if part != "[key]")
     if kind == "extra_forbidden":
-        wrong = f"there is no such field. {did_you_mean(str(path[-1]), _fields(model, path, document))}"
+        wrong = f"{specs.wrong(found)}. {did_you_mean(str(path[-1]), _fields(model, path, document))}"
     elif kind == "string_pattern_mismatch":
         wrong = f"{_NAME} (found {shown(found['input'])})"
     else:
