@@ -20,11 +20,10 @@ from imil_sim.output.pictures import shown_images
 from imil_sim.output.sessions import replayed_runs
 from imil_sim.report.analysis import Analysis, ReportedRun, analyse, unlike_environments
 from imil_sim.report.assemble import assemble
-from imil_sim.report.baseline import Findings, findings_of
+from imil_sim.report.baseline import Baseline, baseline_of
 from imil_sim.report.document import Picture
 from imil_sim.report.figures.images import contact_sheet
 from imil_sim.report.figures.style import arms_shown
-from imil_sim.report.files import write_whole
 from imil_sim.report.page import csv_tables, render_html, render_latex, render_markdown
 from imil_sim.report.results import (
     Value,
@@ -33,6 +32,7 @@ from imil_sim.report.results import (
     run_row,
     timings_row,
     write_csv,
+    write_whole,
 )
 from imil_sim.report.sweeps import swept_values
 from imil_sim.report.tables.paper import table_1
@@ -119,12 +119,12 @@ class StudyResults:
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=PREDICTION_COLUMNS)
 
     @property
-    def findings(self) -> Findings:
+    def findings(self) -> Baseline:
         """What a baseline keeps of them."""
         around = dict(self.environment)
         if mixed := unlike_environments(result.record for result in self.stored):
             around["runs"] = mixed  # not one environment, so none that a baseline could be equal to
-        return findings_of(self.study, self.runs, around)
+        return baseline_of(self.study, self.runs, around)
 
 
 def surroundings(device: str) -> dict[str, str]:
@@ -213,7 +213,7 @@ def _reported(result: RunResult) -> ReportedRun:
     """A run with what there is of it, as the report takes it."""
     shown = {name: result.predictions(name) for name in result.record.n_test}
     predictions = {name: of for name, of in shown.items() if of is not None}
-    return ReportedRun(result.arm, result.seed, result.record, predictions or None, result.training())
+    return ReportedRun(result.arm, result.seed, result.record, predictions, result.training())
 
 
 def _frame(study: Study, runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
@@ -225,7 +225,7 @@ def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:
     row: dict[str, Value] = {"arm": run.arm, "seed": run.seed, "status": run.status}
     if run.record is None:
         return row
-    predictions = (run.predictions or {}).get(test_set)
+    predictions = run.predictions.get(test_set)
     if run.status == "done" and predictions is None:  # an arm with other test sets
         return {**row, "run_key": run.record.run_key, "notes": f"not tested on {test_set}"}
     return run_row(run.arm, run.record, predictions)

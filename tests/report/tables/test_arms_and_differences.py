@@ -95,7 +95,7 @@ def test_every_factor_of_a_sweep_has_its_effect(synthetic: Any, made: Any) -> No
     best = results[0].best
     assert best is not None
     assert tables["best-settings"].rows[0][2:5] == (best.arm, best.chosen_among, "baseline")
-    assert tables["best-settings"].rows[0][5] == best.against["reference"].primary.value
+    assert tables["best-settings"].rows[0][5] == best.against["baseline"].primary.value
     none = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=2, images=40))
     assert made(sweeps.PART, none) == {}
 
