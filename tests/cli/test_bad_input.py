@@ -131,14 +131,6 @@ KINDS = [
         oracle('{ oracle = "lesion" }'),
     ),
     Bad(
-        "wrong field beside a wrong oracle",
-        r"feedback\.num_outliers: must be .*arms\.lesions: .*like: .*\"lesions\"\?",
-        lambda here: [
-            replaced("num_outliers = 3", "num_outliers = 0")(here),
-            oracle('{ oracle = "noisy", options = { like = "lesion", miss = 2 } }')(here),
-        ],
-    ),
-    Bad(
         "unknown oracle option",
         r'option "treshold"\. .*Did you mean "threshold"',
         oracle('{ oracle = "lesions", options.treshold = 1 }'),
