@@ -27,12 +27,11 @@ from imil_sim.engine.study_run import (
 from imil_sim.errors import OracleError, UsageError
 from imil_sim.feedback import make_oracle
 from imil_sim.io import readable_by
-from imil_sim.output.export import TableFormat
+from imil_sim.output.export import TableFormat, track
 from imil_sim.output.export import export as export_files
 from imil_sim.output.report import StudyResults, check_place, surroundings
 from imil_sim.output.report import write_report as write_report_of
 from imil_sim.output.sessions import write_sessions as recorded_sessions
-from imil_sim.output.trackers import track
 from imil_sim.report.baseline import changes, check_of_study, read_baseline, write_baseline
 from imil_sim.report.compare import StudyComparison, compare_studies
 from imil_sim.report.files import write_whole

@@ -21,9 +21,9 @@ from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
 from imil_sim.images.phantom import PhantomSource
 from imil_sim.registry import parts
+from imil_sim.report.figures.interactions import GalleryRow, gallery
 from imil_sim.report.figures.style import png_of
 from imil_sim.report.files import write_whole
-from imil_sim.report.gallery import GalleryRow, gallery
 from imil_sim.seeds import stream
 
 QUESTIONS = 10

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from imil_sim.errors import UsageError, listed, several
 from imil_sim.report.analysis import Analysis, unlike_environments
 from imil_sim.report.document import Cell, Column, Document, Section, Statement, Table, Tone
-from imil_sim.report.tables.differences import comparison_cells, comparison_columns
-from imil_sim.report.tables.text import METRIC, anchor, interval_notes, metric_label, on_set
+from imil_sim.report.tables.comparisons import comparison_columns
+from imil_sim.report.tables.text import METRIC, anchor, interval_notes, metric_label, on_set, table_of
 from imil_sim.stats import Comparison, Components, compare, metric_named
 from imil_sim.study.record import Predictions
 from imil_sim.text import DIGITS, number, ranges
@@ -370,22 +370,19 @@ def _sides(first: str, second: str) -> str:
 
 def _differences(two: _Two, name: str, found: Sequence[_Found]) -> Section:
     of, (first, second) = two.a.sets[name], two.names
-    columns = (
-        Column("Arm"),
-        METRIC,
-        Column("First", DIGITS, explained="mean over the seeds with a run in both"),
-        Column("Second", DIGITS, explained="the same of the second study"),
-        *comparison_columns(of, "Holm p"),
-        Column("Equal runs", explained="with the very same predictions"),
-    )
-    pairs = [(row, one) for of_metric in found for row, one in zip(of_metric.rows, of_metric.comparisons, strict=True)]
-    rows = tuple(
-        (row.arm, metric_label(row.metric), row.first, row.second, *comparison_cells(one), row.n_equal)
-        for row, one in pairs
-    )
+    rows = [row for of_metric in found for row in of_metric.rows]
+    compared = [one for of_metric in found for one in of_metric.comparisons]
+    columns: dict[Column, list[Any]] = {
+        Column("Arm"): [row.arm for row in rows],
+        METRIC: [metric_label(row.metric) for row in rows],
+        Column("First", DIGITS, explained="mean over the seeds with a run in both"): [row.first for row in rows],
+        Column("Second", DIGITS, explained="the same of the second study"): [row.second for row in rows],
+        **comparison_columns(of, compared, "Holm p"),
+        Column("Equal runs", explained="with the very same predictions"): [row.n_equal for row in rows],
+    }
     title = f"The second minus the first{on_set(name)}"
-    notes = interval_notes([(row.arm, row.metric, one) for row, one in pairs])
-    table = Table(anchor("compared", name), title, columns, rows, notes)
+    notes = interval_notes([(row.arm, row.metric, one) for row, one in zip(rows, compared, strict=True)])
+    table = table_of(anchor("compared", name), title, columns, notes)
     about = f"First: {first}. Second: {second}. The runs of one arm and seed in the two are a pair."
     return Section(anchor("differences", name), title, (about,), (table,))
 

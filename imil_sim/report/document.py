@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+import pandas as pd
 
 Cell = str | int | float | None
 """What stands in a table; None and NaN are shown as a dash."""
@@ -66,8 +68,8 @@ class Picture:
     png: bytes
     svg: bytes | None = None
     """None where the figure is made of images, which a vector format only makes larger."""
-    table: Table | None = None
-    """The numbers drawn."""
+    data: pd.DataFrame | None = field(default=None, compare=False)
+    """The numbers drawn, which stand in a file beside it; None where it is made of images."""
 
     def __post_init__(self) -> None:
         _check_name("picture", self.name)

@@ -32,8 +32,8 @@ def render_markdown(document: Document, figures_folder: str = "figures", tables_
         document: the report.
         figures_folder: where ``NAME.svg`` or ``NAME.png`` of every picture lies, relative to the Markdown file.
         tables_folder: where the files of `csv_tables` lie, relative to the Markdown file: tables with more than
-            `MOST_ROWS` rows or `MOST_COLUMNS` columns, and the numbers of the figures, are named with their files and
-            not shown. Empty: there are no files, and every table is shown.
+            `MOST_ROWS` rows or `MOST_COLUMNS` columns are named with their files and not shown, and so are the numbers
+            of the figures. Empty: there are no files, and every table is shown.
 
     Every text of the document is inert: it makes no markup, link, image, mention or formula.
     """
@@ -42,10 +42,8 @@ def render_markdown(document: Document, figures_folder: str = "figures", tables_
 
 
 def csv_tables(document: Document) -> dict[str, bytes]:
-    """Every table of a document as CSV by its file's name, the numbers of its figures among them, unrounded."""
-    tables = {f"{table.name}.csv": table for table in document.tables}
-    tables |= {f"figure-{one.name}.csv": one.table for one in document.pictures if one.table is not None}
-    return {name: _csv(table) for name, table in tables.items()}
+    """Every table of a document as CSV by its file's name, unrounded."""
+    return {f"{table.name}.csv": _csv(table) for table in document.tables}
 
 
 def _csv(table: Table) -> bytes:
@@ -88,10 +86,8 @@ class _Markdown:
             label = self.labels[key(part)]
             if isinstance(part, Picture):
                 yield from _picture(part, label, self.figures)
-                if part.table is not None and self.tables:
+                if part.data is not None and self.tables:
                     beside.append((f"Numbers of {label.lower()}", "", f"figure-{part.name}"))
-                elif part.table is not None:
-                    yield from _table(part.table, f"Numbers of {label.lower()}")
             elif self.tables and (len(part.rows) > MOST_ROWS or len(part.columns) > MOST_COLUMNS):
                 beside.append((label, part.caption, part.name))
             else:

@@ -6,7 +6,7 @@ import pytest
 
 from imil_sim.report.analysis import analyse
 from imil_sim.report.document import Table
-from imil_sim.report.tables import claim, paper, study
+from imil_sim.report.tables import paper, study
 from imil_sim.report.tables.feedback import Replayed
 from imil_sim.report.tables.paper import TABLE_1, table_1
 from imil_sim.sessions.divergence import Divergence
@@ -137,7 +137,7 @@ def test_our_arms_stand_beside_the_papers(synthetic: Any, made: Any) -> None:
 
 def test_all_items_of_claim_are_there(synthetic: Any, made: Any) -> None:
     analysis = analyse(*synthetic({"baseline": 0.0}, seeds=1, images=20, test_sets={"montgomery": 20}))
-    table = made(claim.PART, analysis)["claim"]
+    table = made(study.CLAIM, analysis)["claim"]
     assert [row[0] for row in table.rows] == list(range(1, 43))
     assert all(row[2] or row[3] for row in table.rows)
     assert "montgomery" in str(table.rows[31][2])

@@ -5,13 +5,14 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imil_sim.report.document import Column
 from imil_sim.report.tables.text import anchor, grouped, mean_sd, named
 from imil_sim.study.spec import NAME_PATTERN
 
 
 def test_a_mean_with_its_standard_deviation() -> None:
     assert mean_sd([0.5, 0.75, float("nan")]) == "0.625 (0.177)"
-    assert mean_sd([-0.5], signed=True) == "−0.500"
+    assert mean_sd([-0.5], Column("Gap", signed=True)) == "−0.500"
     assert mean_sd([float("nan")]) is None
 
 
