@@ -42,13 +42,7 @@ Most draws of MixUp leave an image nearly as it was, or put the other image in i
 
 
 def shown_images(analysis: Analysis, results: Sequence[RunResult], library: ImageLibrary) -> dict[str, Sequence[Any]]:
-    """`ReportData.shown`: what there is to draw of the images, by the name of the figure part.
-
-    Args:
-        analysis: of the study.
-        results: what there is of its runs.
-        library: its images.
-    """
+    """`ReportData.shown`: what there is to draw of the images of a study, by the name of the figure part."""
     made = made_by_sweeps(analysis)  # the same questions again and again
     own = [result for result in results if result.arm not in made]
     return {

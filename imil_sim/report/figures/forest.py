@@ -65,7 +65,7 @@ def forest(
         arms: names by place.
         placebo: the placebo arm minus the reference; its primary interval is a gray band.
         margin: of equivalence, in units of the metric: a hatched band from minus to plus.
-        unfinished: arms with runs to come; whatever p is now, their comparisons decide nothing.
+        unfinished: arms with runs to come.
     """
     metric = metric_named(comparisons[0].metric)
     pairs = [(arms[c.arm], arms[c.reference]) for c in comparisons]

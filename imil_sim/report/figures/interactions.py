@@ -194,10 +194,7 @@ def gallery(questions: Sequence[Question], rows: Sequence[GalleryRow], *, about:
 
     Chosen cells are in full light with a border, the others dimmed; where an oracle abstains the image is crossed out.
 
-    Args:
-        questions: what was asked, a column each.
-        rows: who answered.
-        about: one line about the images, written below.
+    Every question has a column; ``about``, a line about the images, is written below.
     """
     drawn = [row for row in rows if not row.problem]
     images = [cv2.resize(q.image, (TILE, TILE), interpolation=cv2.INTER_AREA) for q in questions]

@@ -72,11 +72,7 @@ def on_grid(positive: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
 def roc(positive: NDArray[np.bool_], scores: NDArray[np.float64], arms: Sequence[str], reference: int) -> Picture:
     """The mean curve of every arm over its seeds, thin lines for the seeds, as in figure 3 of Rao et al. (2024).
 
-    Args:
-        positive: (images,), both classes among them.
-        scores: (arms, seeds, images): probability of the positive class.
-        arms: their names.
-        reference: place of the reference arm.
+    ``positive`` is (images,), ``scores`` are (arms, seeds, images): the probability of the positive class.
     """
     known = [of[~np.isnan(of).any(axis=1)] for of in scores]
     curves = [np.array([on_grid(positive, run) for run in of]).reshape(-1, len(GRID)) for of in known]
@@ -119,10 +115,7 @@ def _draw_reliability(data: ReportData) -> Iterator[Picture]:
 def reliability_bins(hit: ArrayLike, confidence: ArrayLike, bins: int = BINS) -> pd.DataFrame:
     """Bins of equal width on [0, 1] that hold an image: number of images, mean confidence and rate of hits, by bin.
 
-    Args:
-        hit: (images,), whether the event came true.
-        confidence: (images,) in [0, 1], the probability given to it.
-        bins: how many; they are open below, the first one closed.
+    ``hit`` is (images,), ``confidence`` (images,) in [0, 1]; bins are open below, the first one closed.
     """
     frame = pd.DataFrame({"bin": calibration_bins(confidence, bins), "said": confidence, "came": hit}).astype(float)
     return frame.groupby("bin").agg(images=("said", "size"), confidence=("said", "mean"), rate=("came", "mean"))
@@ -195,11 +188,7 @@ def hits_of(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> ND
 def disagreement(hits: NDArray[np.float64], arms: Sequence[str], reference: int, ids: Sequence[str]) -> Picture:
     """Seeds x images, those images that changed in any seed, against the reference arm; a panel for every other arm.
 
-    Args:
-        hits: (arms, seeds, images), as `hits_of` makes them.
-        arms: names of the arms.
-        reference: place of the reference arm.
-        ids: of the images.
+    ``hits`` are (arms, seeds, images), as `hits_of` makes them.
     """
     changes = {arm: of - hits[reference] for place, (arm, of) in enumerate(zip(arms, hits, strict=True))
                if place != reference}  # fmt: skip

@@ -31,10 +31,7 @@ def _draw_seeds(data: ReportData) -> Iterator[Picture]:
 def seeds(values: pd.DataFrame, metric: str, reference: str) -> Picture:
     """One row an arm, one dot a seed: its difference from the reference arm of that seed.
 
-    Args:
-        values: a row an arm, a column a seed; NaN where a run is missing.
-        metric: that they are of.
-        reference: the arm the others are compared with; it stands first.
+    ``values`` of the metric have a row an arm and a column a seed, NaN where a run is missing.
     """
     of, names = metric_named(metric), [reference, *values.index.drop(reference)]
     differences = (values - values.loc[reference]).loc[names]
@@ -72,10 +69,7 @@ def _draw_attention(data: ReportData) -> Iterator[Picture]:
 def attention(frame: pd.DataFrame, arms: Sequence[str]) -> Picture:
     """Two strips of dots, one a seed: the CAM's share in the lung over the lung's share, and the pointing game.
 
-    Args:
-        frame: a row a run, with its arm, seed, ``attention_ratio``, 1 for a map without aim, and ``pointing``, the
-            share of lesions hit, in [0, 1]; NaN where unknown.
-        arms: their names, in order.
+    ``frame`` has a row a run, with its arm, its seed and the columns of `LOOKS`, NaN where unknown.
     """
     known = [column for column in LOOKS if frame[column].notna().any()]
     figure, panels = style.panels(len(known), len(known), 0.32 * len(arms) + 0.6, sharey=True)

@@ -121,7 +121,7 @@ def _arms(analysis: Analysis, fields: pd.DataFrame) -> Table:
         "arm-definitions", "The arms: fields of the study file in which they differ",
         {
             Column("Arm"): analysis.arms,
-            **{Column(str(name)): fields[name].reindex(list(analysis.arms)) for name in fields},
+            **{Column(str(name)): fields[name] for name in fields},
             Column("Part in the study"): ["; ".join(of) or None for of in roles.values()],
         },
         dash="the arm has no such field, or no part of its own",

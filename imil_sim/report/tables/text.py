@@ -57,12 +57,8 @@ def _cell(value: Any) -> Cell:
 def over_seeds(frame: pd.DataFrame, arms: Sequence[str], columns: Mapping[str, Column]) -> dict[Column, list[Cell]]:
     """A row an arm, its name first: means and standard deviations over its seeds, ``0.812 (0.032)``.
 
-    Of counts (``n_...``) it is one number, or from fewest to most where runs have different ones.
-
-    Args:
-        frame: a row a run, with the arm's name in ``arm``.
-        arms: the rows.
-        columns: which of the frame's columns are shown, and as what.
+    Of counts (``n_...``) it is one number, or from fewest to most where runs have different ones. ``frame`` has a row a
+    run, with the arm's name in ``arm``; ``columns`` says which of its columns are shown, and as what.
     """
     runs = {arm: frame[frame["arm"] == arm] for arm in arms}
     found: dict[Column, list[Cell]] = {Column("Arm"): [*arms]}
@@ -123,9 +119,7 @@ def mean_sd(values: ArrayLike, of: Column = METRIC) -> Cell:
     >>> mean_sd([0.5, 0.75, float("nan")])
     '0.625 (0.177)'
 
-    Args:
-        values: of the seeds.
-        of: says how many digits, `DIGITS` unless it does, and whether a plus is shown.
+    The column says how many digits, `DIGITS` unless it does, and whether a plus is shown.
     """
     known = pd.Series(np.asarray(values, np.float64)).dropna()
     if not len(known):
@@ -149,9 +143,7 @@ def grouped(notes: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
     >>> grouped([("mixup", "No p: one seed"), ("cutmix", "No p: one seed")], total=7)
     ('No p: one seed (mixup; cutmix).',)
 
-    Args:
-        notes: (row, text), in the order of the rows.
-        total: rows of the table.
+    Notes are (row, text), in the order of the rows; ``total`` is the number of rows of the table.
     """
     rows: dict[str, dict[str, None]] = {}
     for row, text in notes:
@@ -162,8 +154,7 @@ def grouped(notes: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
 def interval_notes(rows: Sequence[tuple[str, str, HasIntervals]]) -> tuple[str, ...]:
     """What to know of the intervals of these rows: what spoils those of a metric, and why some are absent.
 
-    Args:
-        rows: what each is called, its metric, and its intervals.
+    Of every row: what it is called, its metric, and its intervals.
     """
     known = dict.fromkeys(metric for _, metric, of in rows if not of.c.why_absent)
     notes: list[tuple[str, str]] = []
