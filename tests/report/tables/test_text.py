@@ -21,8 +21,8 @@ def test_notes_name_a_few_rows_and_count_the_rest() -> None:
     assert named(rows, 20) == "all rows"
     assert named(rows[:2], 20) == "arm-0; arm-1"
     assert named(rows[:10], 20).endswith("arm-5; and 4 more")
-    told = [("a", "No p: one seed"), ("b", "No p: no run"), ("c", "No p: one seed")]
-    assert grouped(told, 7) == ("No p: one seed (a; c).", "No p: no run (b).")
+    notes = [("a", "No p: one seed"), ("b", "No p: no run"), ("c", "No p: one seed")]
+    assert grouped(notes, 7) == ("No p: one seed (a; c).", "No p: no run (b).")
 
 
 @given(st.lists(st.from_regex(NAME_PATTERN, fullmatch=True), unique=True, max_size=8))
