@@ -11,7 +11,7 @@ from typing import cast, get_args
 from rich.console import Console
 
 from imil_sim import api
-from imil_sim.cli.progress import TerminalProgress
+from imil_sim.cli.console import TerminalProgress
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import SessionError, UsageError, did_you_mean, listed, several, shown
 from imil_sim.feedback.grid import Grid, check_threshold

@@ -81,7 +81,7 @@ def make_oracle(name: str, options: Mapping[str, Any] | None = None) -> Oracle:
         cause = error
         problems.append(f"it cannot be made: {type(error).__name__}: {error}")
     if problems or made is None:
-        raise OracleError(f'oracle "{name}": its options are wrong:{listed(problems)}') from cause
+        raise OracleError(f'oracle "{name}": its options are wrong:{listed(problems)}', problems) from cause
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from imil_sim.annotate import AnnotationSession, read_asked
+from imil_sim.annotate import AnnotationSession, read_questions
 from imil_sim.engine.questions import put_questions
 from imil_sim.engine.stages import Lineage
 from imil_sim.engine.store import Store
@@ -44,8 +44,8 @@ def putting(root: Path) -> Callable[..., Path]:
 
 
 def sitting_at(folder: Path) -> AnnotationSession:
-    asked = read_asked(folder)
-    return AnnotationSession(asked, asked.desk_of(None))
+    asked = read_questions(folder)
+    return AnnotationSession(asked, asked.folder_of(None))
 
 
 @pytest.fixture

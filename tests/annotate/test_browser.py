@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from imil_sim import api
-from imil_sim.annotate import AnnotationSession, read_asked
+from imil_sim.annotate import AnnotationSession, read_questions
 from imil_sim.engine.results import RunResult
 from imil_sim.sessions import (
     SessionAnswer,
@@ -687,8 +687,8 @@ def test_fault_35_markup_in_an_id_and_in_a_reason_is_text(
     page.page.reload()
     page.ready()
     assert page.page.locator("#reason").input_value() == nasty
-    asked = read_asked(questions)
-    first = AnnotationSession(asked, asked.desk_of(None)).answers()[0]
+    asked = read_questions(questions)
+    first = AnnotationSession(asked, asked.folder_of(None)).answers()[0]
     assert first is not None
     assert first.reason == nasty
     assert page.page.title() == "Which cells matter? - imil-sim"

@@ -63,7 +63,7 @@ def test_all_questions_in_a_row_and_one_gone_back_to(session: AnnotationSession)
         ((5, 6, 9), "the apex"), ((), ""), (tuple(range(1, 17)), ""), ((16,), ""), ((1,), ""), None, None,
     ]  # fmt: skip
     assert talk.shown == ["001.png", "002.png", "003.png", "004.png", "005.png", "004.png", "005.png", "006.png"]
-    image = session.asked.images[0]
+    image = session.questions.images[0]
     assert f'image 1 of 7, "{image.image_id}": the model says TB ({image.confidence:.0%}), it is normal' in "".join(
         talk.told
     )
@@ -94,14 +94,14 @@ def test_a_line_that_is_no_text_is_asked_for_again_and_no_reason_moves_the_curso
     talk = Talk("1\udcff", "1", "caf\udce9", "at the apex", "back", "back", "quit")
     with pytest.raises(EOFError):
         talk.with_(session)
-    assert "answered: 2 (up [2J  here )" in talk.told
+    assert r"answered: 2 (up\x1b[2J\r\nhere\u202e)" in talk.told
     first = session.answers()[0]
     assert first is not None
     assert first.reason == "at the apex"
     assert sum("that line held characters that cannot be read" in line for line in talk.told) == 2
 
 
-def test_no_byte_that_is_typed_and_no_letter_that_the_terminal_has_not_ends_the_sitting(
+def test_no_byte_that_is_typed_and_no_letter_that_the_terminal_has_not_ends_the_session(
     put: Callable[..., Path], answers: Path
 ) -> None:
     command = [
@@ -137,7 +137,7 @@ def test_numbers_are_read_strictly() -> None:
 
 
 def test_the_picture_shows_image_and_heat_map_with_the_numbers_of_the_cells(session: AnnotationSession) -> None:
-    image = session.asked.images[0]
+    image = session.questions.images[0]
     picture = drawn(image, Grid(4, 4))
     assert picture.shape == (640, 2 * 640 + 16, 3)
     left, right = picture[:, :640], picture[:, 656:]

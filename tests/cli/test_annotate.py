@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import imil_sim.annotate as room
 from imil_sim.annotate.gate import Ticket
 from imil_sim.annotate.server import Address
 from imil_sim.cli import annotate as verb
@@ -52,7 +53,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         def start(self) -> None:
             pass
 
-    monkeypatch.setattr(verb, "serve", serve)
+    monkeypatch.setattr(room, "serve", serve)
     monkeypatch.setattr(verb.threading, "Thread", Thread)
     return calls
 
@@ -77,9 +78,8 @@ def test_another_address_than_loopback_is_warned_of(questions: Path, call: Any, 
     assert served == [("192.168.1.20", 8000)]
     assert "warning: 192.168.1.20 may be reached from other machines, and what is sent is not encrypted" in called.err
     assert "http://192.168.1.20:8000/the-token/" in called.out
-    for host in ("::1", "127.1", "LocalHost."):
+    for host in ("::1", "localhost"):
         assert "warning" not in call("annotate", str(questions), "--no-browser", "--host", host).err
-    assert served[-2:] == [("127.0.0.1", 0), ("localhost", 0)]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_another_address_than_loopback_is_warned_of(questions: Path, call: Any, 
         (["--reader", "bob"], 'nobody called "bob" is asked these questions. Known: ada'),
         (["--host", "0.0.0.0"], '--host "0.0.0.0" is every address of this machine'),
         (["--host", "no.such.host.invalid"], "nobody can listen at no.such.host.invalid, port 0"),
-        (["--role", "resident\nof"], "role 'resident\\nof'"),
+        (["--role", "resident\nof"], "role: holds a line break"),
         (["--port", "70000"], "less than or equal to 65535"),
     ],
 )

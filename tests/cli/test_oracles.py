@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.cli import gallery as gallery_verb
+from imil_sim import api
 from imil_sim.cli import oracles as oracles_verb
 from imil_sim.cli.oracles import reflowed, value_words
 from imil_sim.errors import OracleError
 from imil_sim.feedback.registry import card, load
+from imil_sim.output import gallery as gallery_verb
 from imil_sim.registry import Part, parts
-from imil_sim.report.gallery import GalleryRow
+from imil_sim.report.figures.interactions import GalleryRow
 
 CARD = """\
 Every cell: a first line.
@@ -99,9 +100,9 @@ def test_a_broken_guest_is_told_with_its_package_once(call: Any, monkeypatch: py
         raise OracleError(f'oracle "{name}" of my-package 0.1 (my_package:Uz) cannot be imported')
 
     monkeypatch.setattr(oracles_verb, "parts", lambda kind: (guest,))
-    monkeypatch.setattr(oracles_verb, "load", broken)
+    monkeypatch.setattr(api, "load_oracle", broken, raising=False)
     assert call("oracles").out.count("my-package 0.1") == 1
-    monkeypatch.setattr(oracles_verb, "load", lambda name: load("lesions"))
+    monkeypatch.setattr(api, "load_oracle", lambda name: load("lesions"), raising=False)
     assert "(from my-package 0.1)" in " ".join(call("oracles").out.split())
 
 
