@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from imil_sim.images.image_set import ImageSet
     from imil_sim.images.summary import Summary
     from imil_sim.output.report import StudyResults
+    from imil_sim.report.check import Verdict
     from imil_sim.report.compare import StudyComparison
-    from imil_sim.report.verdict import Verdict
     from imil_sim.study.spec import AnySource, SplitSpec
     from imil_sim.study.study import Study
 
@@ -39,10 +39,10 @@ DOORS = {
     "card": "imil_sim.feedback.registry:card",
     "check_place": "imil_sim.output.report:check_place",
     "grouped": "imil_sim.engine.tree:grouped",
-    "line_of": "imil_sim.report.verdict:line_of",
-    "lines_of": "imil_sim.report.verdict:lines_of",
+    "line_of": "imil_sim.report.check:line_of",
+    "lines_of": "imil_sim.report.check:lines_of",
     "load_oracle": "imil_sim.feedback.registry:load",
-    "numbers_of": "imil_sim.report.verdict:numbers",
+    "numbers_of": "imil_sim.report.check:numbers",
     "options_of": "imil_sim.feedback.registry:options_of",
     "prune": "imil_sim.engine.upkeep:prune",
     "study_schema": "imil_sim.study.schema:study_schema",
@@ -258,7 +258,7 @@ def check(
     """
     from imil_sim.output.report import StudyResults, surroundings
     from imil_sim.report.baseline import changes, check_of_study, read_baseline, write_baseline
-    from imil_sim.report.gate import check_margins, judge
+    from imil_sim.report.check import check_margins, judge
 
     given = study if isinstance(study, StudyResults) else None
     loaded = study.study if isinstance(study, StudyResults) else load_study(study)
@@ -305,9 +305,8 @@ def write_comparison(found: StudyComparison, folder: str | Path) -> Path:
     Raises:
         UsageError: the folder cannot be written.
     """
-    from imil_sim.report.files import write_whole
     from imil_sim.report.page import render_html, render_markdown
-    from imil_sim.report.results import write_csv
+    from imil_sim.report.results import write_csv, write_whole
 
     place = Path(folder)
     write_csv(found.rows, place / "comparison.csv")
@@ -354,15 +353,14 @@ def write_verdict(verdict: Verdict, *, junit: str | Path | None = None, summary:
     Raises:
         UsageError: a place cannot be written.
     """
-    from imil_sim.report.files import write_whole
-    from imil_sim.report.page import render_markdown
-    from imil_sim.report.verdict import document_of, junit_of
+    from imil_sim.report.check import junit_of, summary_of
+    from imil_sim.report.results import write_whole
 
     with readable_by("everybody"):
         if junit is not None:
             write_whole(Path(junit), junit_of(verdict))
         if summary is not None:
-            write_whole(Path(summary), render_markdown(document_of(verdict)).encode())
+            write_whole(Path(summary), summary_of(verdict).encode())
 
 
 def write_sessions(of: StudyResults, folder: str | Path) -> list[Path]:

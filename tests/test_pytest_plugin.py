@@ -214,7 +214,7 @@ def test_beside_pytest_regressions_its_options_are_used(order: tuple[str, ...], 
 
 STUB = """
 import sys, types
-from imil_sim.report.files import write_whole
+from imil_sim.report.results import write_whole
 
 def run(study, store, workers):
     store.mkdir(exist_ok=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imil_sim.output.report import StudyResults
-    from imil_sim.report.verdict import Row, Verdict
+    from imil_sim.report.check import CheckRow, Verdict
     from imil_sim.study.study import Study
 
 SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "ece_top_label": "ECE"}
@@ -260,7 +260,7 @@ def _print_verdict(verdict: Verdict) -> None:
     say(f"{verdict.study}: {'passed' if verdict.passed else 'failed'}", "bold")
 
 
-def _print_rows(headings: tuple[str, ...], rows: list[tuple[tuple[str, ...], Row]]) -> None:
+def _print_rows(headings: tuple[str, ...], rows: list[tuple[tuple[str, ...], CheckRow]]) -> None:
     table = table_of(*headings, text=range(len(headings) - 5))
     for names, row in rows:
         shown = ["-" if number is None else str(number) for number in api.numbers_of(row)]

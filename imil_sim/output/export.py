@@ -18,8 +18,7 @@ import pandas as pd
 from imil_sim.engine.results import RunResult
 from imil_sim.errors import UsageError
 from imil_sim.output.report import StudyResults
-from imil_sim.report.files import write_whole
-from imil_sim.report.results import write_csv
+from imil_sim.report.results import write_csv, write_whole
 from imil_sim.report.sweeps import swept_values
 from imil_sim.stats import metric_named, metric_names
 

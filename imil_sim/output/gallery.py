@@ -21,7 +21,7 @@ from imil_sim.images.phantom import PhantomSource
 from imil_sim.registry import names
 from imil_sim.report.figures.interactions import GalleryRow, gallery
 from imil_sim.report.figures.style import png_of
-from imil_sim.report.files import write_whole
+from imil_sim.report.results import write_whole
 from imil_sim.seeds import stream
 from imil_sim.study.study import Study
 

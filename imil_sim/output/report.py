@@ -20,12 +20,19 @@ from imil_sim.output.pictures import shown_images
 from imil_sim.output.sessions import replayed_runs
 from imil_sim.report.analysis import MAIN, Analysis, ReportedRun, analyse, unlike_environments
 from imil_sim.report.assemble import assemble
-from imil_sim.report.baseline import Findings, findings_of
+from imil_sim.report.baseline import Baseline, baseline_of
 from imil_sim.report.figures import interactions
 from imil_sim.report.figures.images import contact_sheet
-from imil_sim.report.files import write_whole
 from imil_sim.report.page import csv_tables, render_html, render_latex, render_markdown
-from imil_sim.report.results import Value, differences_table, results_table, run_row, timings_row, write_csv
+from imil_sim.report.results import (
+    Value,
+    differences_table,
+    results_table,
+    run_row,
+    timings_row,
+    write_csv,
+    write_whole,
+)
 from imil_sim.report.sweeps import swept_values
 from imil_sim.report.tables.paper import table_1
 from imil_sim.study.record import Predictions
@@ -111,12 +118,12 @@ class StudyResults:
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=PREDICTION_COLUMNS)
 
     @property
-    def findings(self) -> Findings:
+    def findings(self) -> Baseline:
         """What a baseline keeps of them."""
         around = dict(self.environment)
         if mixed := unlike_environments(result.record for result in self.stored):
             around["runs"] = mixed  # not one environment, so none that a baseline could be equal to
-        return findings_of(self.study, self.runs, around)
+        return baseline_of(self.study, self.runs, around)
 
 
 def surroundings(device: str) -> dict[str, str]:
@@ -196,13 +203,13 @@ def _reported(study: Study, results: Sequence[RunResult]) -> Iterator[ReportedRu
         else:
             shown = {name: of.predictions(name) for name in of.record.n_test}
             predictions = {name: known for name, known in shown.items() if known is not None}
-            yield ReportedRun(*place, of.record, predictions or None, of.training())
+            yield ReportedRun(*place, of.record, predictions, of.training())
 
 
 def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:
     if run.record is None:
         return {"arm": run.arm, "seed": run.seed, "status": run.status}
-    predictions = (run.predictions or {}).get(test_set)
+    predictions = run.predictions.get(test_set)
     if run.status == "done" and predictions is None:  # an arm with other test sets
         about: dict[str, Value] = {"arm": run.arm, "seed": run.seed, "status": run.status}
         return {**about, "run_key": run.record.run_key, "notes": f"not tested on {test_set}"}

@@ -92,7 +92,7 @@ def test_the_code_as_it_is_passes_and_leaves_nothing_behind(
     called = check("--junit", "j.xml", "--summary", "s.md")
     assert called.code == 0, called
     assert called.out.splitlines()[-3:] == [
-        "3 runs are as in the baseline, compared to the bit.", "3 of 3 expectations hold.", "small: passed",
+        "3 runs, compared with the baseline to the bit: none differs.", "3 of 3 expectations hold.", "small: passed",
     ]  # fmt: skip
     assert set(here.iterdir()) - before == {here / "j.xml", here / "s.md"}
     assert list(elsewhere.iterdir()) == []

@@ -95,7 +95,7 @@ def _groups(analysis: Analysis, of: SetAnalysis, frame: pd.DataFrame) -> Iterato
 
 def _attributes(analysis: Analysis, of: SetAnalysis) -> dict[str, list[str]]:
     """Every attribute that the runs' test images have, sorted, with its values, sorted."""
-    shown = [own for run in analysis.runs.values() if (own := (run.predictions or {}).get(of.name))]
+    shown = [own for run in analysis.runs.values() if (own := run.predictions.get(of.name))]
     found: dict[str, set[str]] = {}
     for predictions in shown[: 1 if of.ids else None]:  # where all have the same images, one run has them all
         for name, values in predictions.attributes.items():

@@ -84,7 +84,7 @@ def _of_runs(analysis: Analysis, test_set: str) -> pd.DataFrame:
     columns = ["gap", "null_top", "null_positive", "threshold", "sensitivity_there", "specificity_there"]
     rows, known = [], dict.fromkeys(analysis.arms, 0)
     for (arm, seed), run in analysis.runs.items():
-        of = (run.predictions or {}).get(test_set)
+        of = run.predictions.get(test_set)
         if of is not None and len(of.labels) and np.isfinite(of.probabilities).all():
             confidence, hit = of.probabilities.max(axis=1), of.probabilities.argmax(axis=1) == of.labels
             known[arm] += 1

@@ -93,7 +93,7 @@ def _reasons(analysis: Analysis, run: ReportedRun) -> Iterator[str]:
         yield "no record: not run, or not to its end"
     elif run.status != "done":
         yield run.record.reason or "no reason on record"
-    for name, of in (run.predictions or {}).items():
+    for name, of in run.predictions.items():
         where = "" if name == "main" else f"on the test set {name} "
         broken = int((~np.isfinite(of.probabilities).all(axis=1)).sum())
         found = analysis.sets.get(name)
