@@ -29,8 +29,7 @@ from imil_sim.sessions import Session, SessionAnswer, SessionFolder, standing_an
 from imil_sim.sessions.files import append_answer, line_of, write_session
 from imil_sim.sessions.session import MOST_INSTRUCTIONS, MOST_REASON, Header, ImageId, Sha256
 from imil_sim.sessions.untrusted import read_untrusted
-from imil_sim.study.problems import lines
-from imil_sim.study.spec import Spec
+from imil_sim.study.spec import Spec, lines
 
 MOST_DRAFTS = 64
 """Of a session; the oldest go first."""
