@@ -20,7 +20,7 @@ from imil_sim.errors import OracleError
 from imil_sim.feedback.registry import card, load
 from imil_sim.output import gallery as gallery_verb
 from imil_sim.registry import Part, parts
-from imil_sim.report.gallery import GalleryRow
+from imil_sim.report.figures.interactions import GalleryRow
 
 CARD = """\
 Every cell: a first line.
