@@ -34,7 +34,7 @@ demo: $(STAMP)
 
 # The tests come last, so that their count is the last line.
 test: check
-	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --durations=10 $(PYTEST_ARGS)
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
