@@ -32,7 +32,7 @@ from imil_sim.progress import Progress
 if TYPE_CHECKING:  # what a type checker and an editor see; `__getattr__` finds the same by `_WHERE`
     from imil_sim.engine.study_run import StudyPlan
     from imil_sim.feedback import Feedback, Grid, Oracle, Question, make_oracle
-    from imil_sim.feedback.blackout import blackout
+    from imil_sim.feedback.fill import blackout
     from imil_sim.feedback.selection import select
     from imil_sim.output.report import StudyResults
     from imil_sim.testing import check_oracle
@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see; `__getattr__` finds 
 
 _WHERE = {
     "Feedback": "feedback", "Grid": "feedback", "Oracle": "feedback", "Question": "feedback",
-    "StudyPlan": "engine.study_run", "StudyResults": "output.report", "blackout": "feedback.blackout",
+    "StudyPlan": "engine.study_run", "StudyResults": "output.report", "blackout": "feedback.fill",
     "check_oracle": "testing", "grad_cam": "training.cam", "make_oracle": "feedback", "select": "feedback.selection",
 }  # fmt: skip
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from imil_sim.errors import DataError, OracleError, StoreError, UsageError
+from imil_sim.errors import DataError, StoreError, UsageError
 from imil_sim.io import readable_by
 from imil_sim.progress import QUIET, Progress
 
@@ -46,7 +45,6 @@ DOORS = {
     "options_of": "imil_sim.feedback.registry:options_of",
     "prune": "imil_sim.engine.upkeep:prune",
     "study_schema": "imil_sim.study.schema:study_schema",
-    "summary": "imil_sim.feedback.registry:summary",
     "survey": "imil_sim.engine.upkeep:survey",
     "to_prune": "imil_sim.engine.upkeep:to_prune",
     "verify": "imil_sim.engine.upkeep:check",
@@ -75,14 +73,14 @@ def load_study(study: AnyStudy, *, seeds: int | None = None) -> Study:
     from imil_sim.study.study import Study, find_study, parse_study, read_study
 
     if isinstance(study, Mapping):
-        loaded = parse_study(study, beside=Path.cwd(), oracle_problem=_oracle_problem)
+        loaded = parse_study(study, beside=Path.cwd())
     else:
-        loaded = study if isinstance(study, Study) else read_study(find_study(str(study)), _oracle_problem)
+        loaded = study if isinstance(study, Study) else read_study(find_study(str(study)))
     if seeds is None:
         return loaded
     if seeds > len(loaded.seeds):
         raise UsageError(f"--seeds {seeds}: study {loaded.name} declares {len(loaded.seeds)}; raise seeds in the file")
-    return replace(loaded, seeds=loaded.seeds[:seeds])
+    return loaded.model_copy(update={"seeds": loaded.seeds[:seeds]})
 
 
 def plan(study: AnyStudy, *, store: str | Path = STORE, device: str = "cpu", progress: Progress = QUIET) -> StudyPlan:
@@ -338,7 +336,7 @@ def export(
         ImilSimError: as `stored`; the folder cannot be written, or a package is missing.
     """
     from imil_sim.output.export import export as export_files
-    from imil_sim.output.trackers import track
+    from imil_sim.output.export import track
 
     given = _of(study, store, device)
     written = export_files(given, Path(folder), table_format)
@@ -465,14 +463,3 @@ def _of(study: AnyStudy | StudyResults, store: str | Path, device: str) -> Study
     from imil_sim.output.report import StudyResults
 
     return study if isinstance(study, StudyResults) else stored(study, store=store, device=device)
-
-
-def _oracle_problem(name: str, options: Mapping[str, Any]) -> str:
-    """What is wrong with an oracle and its options; empty where nothing is."""
-    from imil_sim.feedback import make_oracle
-
-    try:
-        make_oracle(name, options)
-    except OracleError as error:
-        return str(error)
-    return ""

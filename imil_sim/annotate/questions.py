@@ -20,8 +20,7 @@ from imil_sim.registry import load
 from imil_sim.sessions import SessionFolder
 from imil_sim.sessions.session import ImageId, Sha256
 from imil_sim.sessions.untrusted import JsonFault, parse_json, read_untrusted
-from imil_sim.study.problems import lines
-from imil_sim.study.spec import Spec
+from imil_sim.study.spec import Spec, lines
 
 FORMAT = 3
 SHEET = "questions.json"

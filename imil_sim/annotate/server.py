@@ -35,7 +35,7 @@ from imil_sim.errors import ImilSimError, UsageError
 from imil_sim.sessions import SessionAnswer
 from imil_sim.sessions.session import MOST_REASON
 from imil_sim.sessions.untrusted import JsonFault, parse_json
-from imil_sim.study.problems import lines
+from imil_sim.study.spec import lines
 
 MOST_BODY = 1 << 20
 """Bytes of an answer: every cell of the finest grid that can be clicked, and the longest reason."""

@@ -59,7 +59,8 @@ def _print_list() -> None:
     table = table_of("oracle", "what it simulates", text=(0, 1))
     for part in parts("oracles"):
         try:
-            line = api.summary(api.load_oracle(part.name)) + (f" (from {part.distribution})" if part.guest else "")
+            line = api.card(api.load_oracle(part.name)).splitlines()[0]
+            line += f" (from {part.distribution})" if part.guest else ""
         except OracleError as error:  # its message names the package
             line = f"cannot be used: {error}"
         table.add_row(escape(part.name), escape(line))

@@ -21,9 +21,8 @@ from imil_sim.errors import UsageError, listed
 from imil_sim.io import readable_by
 from imil_sim.report.analysis import ReportedRun, Status
 from imil_sim.report.results import TEXT, run_row, write_whole
-from imil_sim.study.problems import lines
 from imil_sim.study.record import Consultation, Predictions
-from imil_sim.study.spec import ArmSpec, Spec, canonical, content_key
+from imil_sim.study.spec import ArmSpec, Spec, canonical, content_key, lines
 from imil_sim.study.study import Study
 
 FORMAT: Literal["imil-sim baseline"] = "imil-sim baseline"

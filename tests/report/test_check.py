@@ -203,7 +203,7 @@ def test_elsewhere_a_loss_beyond_the_margin_fails_and_a_gain_does_not(two_arms: 
 def test_worse_is_more_where_less_is_better(two_arms: tuple[Study, Runs]) -> None:
     study, runs = two_arms
     check = study.check.model_copy(update={"non_inferiority": {"brier": 0.05}, "equivalence": {}})
-    brier = replace(study, check=check)
+    brier = study.model_copy(update={"check": check})
     good, bad = baseline_of(study, runs, HERE), baseline_of(study, altered(runs, "lesions", mixed(0.9)), ELSEWHERE)
     (row,) = judge(brier, good, bad).failures
     assert (row.subject, row.quantity) == ("lesions", "brier")
@@ -230,7 +230,7 @@ def test_equivalence_minds_both_sides_and_metrics_without_images_are_paired_by_s
         (row,) = judge(study, *pair).failures
         assert (row.kind, row.quantity) == ("equivalence", "cam_in_lung")
         assert abs(row.difference or 0) == pytest.approx(over_seeds(steps).value)
-    wide = replace(study, check=study.check.model_copy(update={"equivalence": {"cam_in_lung": 0.25}}))
+    wide = study.model_copy(update={"check": study.check.model_copy(update={"equivalence": {"cam_in_lung": 0.25}})})
     assert judge(wide, before, now).passed
 
 
