@@ -336,7 +336,7 @@ def export(
         ImilSimError: as `stored`; the folder cannot be written, or a package is missing.
     """
     from imil_sim.output.export import export as export_files
-    from imil_sim.output.trackers import track
+    from imil_sim.output.export import track
 
     given = _of(study, store, device)
     written = export_files(given, Path(folder), table_format)

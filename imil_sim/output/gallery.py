@@ -19,8 +19,8 @@ from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
 from imil_sim.images.phantom import PhantomSource
 from imil_sim.registry import names
+from imil_sim.report.figures.interactions import GalleryRow, gallery
 from imil_sim.report.figures.style import png_of
-from imil_sim.report.gallery import GalleryRow, gallery
 from imil_sim.report.results import write_whole
 from imil_sim.seeds import stream
 from imil_sim.study.study import Study

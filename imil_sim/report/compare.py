@@ -17,8 +17,8 @@ from imil_sim.report.assemble import say
 from imil_sim.report.document import Column, Document, Section, Statement, Table, Tone
 from imil_sim.report.findings import ALPHA
 from imil_sim.report.results import ends
-from imil_sim.report.tables.differences import comparison_cells, comparison_columns
-from imil_sim.report.tables.text import METRIC, anchor, interval_notes, metric_label, on_set
+from imil_sim.report.tables.comparisons import comparison_columns
+from imil_sim.report.tables.text import METRIC, anchor, interval_notes, metric_label, on_set, table_of
 from imil_sim.stats import Comparison, Components, compare, metric_named
 from imil_sim.text import DIGITS, ranges
 
@@ -242,21 +242,18 @@ def _trained_on_others(two: _Two) -> list[str]:
 
 def _differences(two: _Two, name: str, found: list[tuple[dict[str, Any], Comparison]]) -> Section:
     of, (first, second) = two.a.sets[name], two.names
-    columns = (
-        Column("Arm"),
-        METRIC,
-        Column("First", DIGITS, explained="mean over the seeds with a run in both"),
-        Column("Second", DIGITS, explained="the same of the second study"),
-        *comparison_columns(of, "Holm p"),
-        Column("Equal runs", explained="with the very same predictions"),
-    )
-    rows = tuple(
-        (row["arm"], metric_label(row["metric"]), row["first"], row["second"], *comparison_cells(one), row["n_equal"])
-        for row, one in found
-    )
+    rows, compared = [row for row, _ in found], [one for _, one in found]
+    columns: dict[Column, list[Any]] = {
+        Column("Arm"): [row["arm"] for row in rows],
+        METRIC: [metric_label(row["metric"]) for row in rows],
+        Column("First", DIGITS, explained="mean over the seeds with a run in both"): [row["first"] for row in rows],
+        Column("Second", DIGITS, explained="the same of the second study"): [row["second"] for row in rows],
+        **comparison_columns(of, compared, "Holm p"),
+        Column("Equal runs", explained="with the very same predictions"): [row["n_equal"] for row in rows],
+    }
     title = f"The second minus the first{on_set(name)}"
     notes = interval_notes([(row["arm"], row["metric"], one) for row, one in found])
-    table = Table(anchor("compared", name), title, columns, rows, notes)
+    table = table_of(anchor("compared", name), title, columns, notes)
     about = f"First: {first}. Second: {second}. The runs of one arm and seed in the two are a pair."
     return Section(anchor("differences", name), title, (about,), (table,))
 

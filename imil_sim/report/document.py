@@ -10,8 +10,10 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+import pandas as pd
 
 from imil_sim.text import MINUS
 
@@ -95,8 +97,8 @@ class Picture:
     png: bytes
     svg: bytes | None = None
     """None where the figure is made of images, which a vector format only makes larger."""
-    table: Table | None = None
-    """The numbers drawn."""
+    data: pd.DataFrame | None = field(default=None, compare=False)
+    """The numbers drawn, which stand in a file beside it; None where it is made of images."""
 
     def __post_init__(self) -> None:
         _check_name("picture", self.name)

@@ -1,4 +1,4 @@
-"""A reader is told what is so in the study, and the session keeps every word of it."""
+"""A reader is said what is so in the study, and the session keeps every word of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def text_of(put: Put, **how: Any) -> str:
     return read_questions(put(**how)).instructions
 
 
-def test_the_papers_setting_is_told_in_full(put: Put) -> None:
+def test_the_papers_setting_is_given_in_full(put: Put) -> None:
     assert text_of(put) == (
         "The model gave a wrong class to these images and was sure of it. Choose the cells that matter for the true "
         "class; prefer a single connected region. In training all other cells are blacked out. No cell chosen says "
@@ -42,7 +42,7 @@ def test_the_papers_setting_is_told_in_full(put: Put) -> None:
         ({"fill_up": "least-confident-correct"}, "images to which it gave the right class were added"),
     ],
 )
-def test_what_is_otherwise_in_the_study_is_told_otherwise(put: Put, how: dict[str, str], part: str) -> None:
+def test_what_is_otherwise_in_the_study_is_said_otherwise(put: Put, how: dict[str, str], part: str) -> None:
     assert part in text_of(put, **how)
     if "selection" in how:
         assert "gave a wrong class" not in text_of(put, **how)
@@ -63,7 +63,7 @@ def test_an_oracle_that_asks_a_person_promises_nothing_of_the_cells(put: Put, an
     assert "blacked" not in asked.instructions
 
 
-def test_a_session_keeps_all_that_its_reader_was_told(put: Put) -> None:
+def test_a_session_keeps_all_that_its_reader_was_given(put: Put) -> None:
     texts = []
     for epoch, how in ((1, {}), (2, {"fill": "blur"}), (3, {})):
         asked = read_questions(put(epoch, **how))

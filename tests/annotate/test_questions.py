@@ -63,7 +63,7 @@ def grey(value: int, *shape: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "told"),
+    ("name", "data", "said"),
     [
         ("002-image.png", None, "does not exist"),
         ("002-image.png", b"", "zero bytes"),
@@ -77,19 +77,19 @@ def grey(value: int, *shape: int) -> bytes:
     ],
 )
 def test_fault_32_a_picture_that_is_none_is_named_and_not_decoded(
-    put: Put, name: str, data: bytes | None, told: str
+    put: Put, name: str, data: bytes | None, said: str
 ) -> None:
     folder = put()
     if data is None:
         (folder / name).unlink()
     else:
         (folder / name).write_bytes(data)
-    with pytest.raises(DataError, match=rf"(?s)question 2, image .*{told}.*run the study again"):
+    with pytest.raises(DataError, match=rf"(?s)question 2, image .*{said}.*run the study again"):
         read_questions(folder)
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "said"),
     [
         ({"format": 2}, "has format 2, this imil-sim reads 3"),
         ({"grid": [0, 4]}, r"grid\.0"),
@@ -100,11 +100,11 @@ def test_fault_32_a_picture_that_is_none_is_named_and_not_decoded(
         ({"oracle": {"name": "human", "options": {"reader": "../ada", "folder": "f"}}}, "reader is a name of letters"),
     ],
 )
-def test_a_sheet_that_is_none_is_named(put: Put, changed: dict[str, Any], told: str) -> None:
+def test_a_sheet_that_is_none_is_named(put: Put, changed: dict[str, Any], said: str) -> None:
     folder = put()
     sheet = json.loads((folder / "questions.json").read_text())
     (folder / "questions.json").write_text(json.dumps(sheet | changed))
-    with pytest.raises(ImilSimError, match=told):
+    with pytest.raises(ImilSimError, match=said):
         read_questions(folder)
 
 
@@ -121,7 +121,7 @@ def test_fault_43_a_picture_is_a_name_beside_the_questions_never_a_path(put: Put
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "said"),
     [
         ("[" * 100_000, "is no JSON: .*line 1"),
         ('{"format": 3,\n "format": 3}', "twice .*line 2"),
@@ -129,9 +129,9 @@ def test_fault_43_a_picture_is_a_name_beside_the_questions_never_a_path(put: Put
         ('{"epoch": ' + "9" * 1_000_000 + "}", "is no JSON"),
     ],
 )
-def test_fault_33_json_that_readers_differ_about_is_refused_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+def test_fault_33_json_that_readers_differ_about_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "questions.json").write_text(text)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=said):
         read_questions(tmp_path)
 
 

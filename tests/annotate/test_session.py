@@ -59,7 +59,9 @@ def test_the_session_says_who_was_asked_what_and_when(session: AnnotationSession
     assert (answer.label, answer.predicted, answer.confidence) == (image.label, image.predicted, image.confidence)
 
 
-def test_fault_45_two_windows_leave_one_answer_and_the_slower_one_is_told(session: AnnotationSession, put: Put) -> None:
+def test_fault_45_two_windows_leave_one_answer_and_the_slower_one_is_named(
+    session: AnnotationSession, put: Put
+) -> None:
     other = sit(put())  # another server for the same reader
     first = session.save(0, given(1))
     with pytest.raises(Stale) as stale:
@@ -105,7 +107,7 @@ def test_a_cell_that_the_grid_has_not_is_refused_before_anything_is_written(
     assert not session.path.exists()
 
 
-def test_a_session_of_other_classes_or_none_at_all_is_told_before_anybody_answers(
+def test_a_session_of_other_classes_or_none_at_all_is_named_before_anybody_answers(
     session: AnnotationSession, put: Put
 ) -> None:
     session.save(0, given(1))
@@ -182,7 +184,7 @@ def test_fault_52_a_session_that_was_removed_from_its_folder_is_not_begun_again(
 
 
 @pytest.mark.parametrize("what", ["pixels", "label"])
-def test_an_answer_about_another_image_of_that_name_is_kept_and_told_before_anybody_answers(
+def test_an_answer_about_another_image_of_that_name_is_kept_and_named_before_anybody_answers(
     session: AnnotationSession, put: Put, what: str
 ) -> None:
     first = session.save(0, given(1))
@@ -251,7 +253,7 @@ def test_drafts_are_bounded_and_damaged_ones_keep_nobody_from_answering(
     assert session.drafts()[1] == given(2)
 
 
-def test_the_role_stands_in_the_session_and_another_one_is_told(session: AnnotationSession, put: Put) -> None:
+def test_the_role_stands_in_the_session_and_another_one_is_named(session: AnnotationSession, put: Put) -> None:
     def sit_as(role: str) -> AnnotationSession:
         return AnnotationSession(session.questions, session.folder, role)
 
@@ -267,14 +269,14 @@ def test_the_role_stands_in_the_session_and_another_one_is_told(session: Annotat
 
 
 @pytest.mark.parametrize("role", ["resi\ndent", "resident\udce9", "r" * 501, "\u202eresident"])
-def test_a_role_that_no_session_can_hold_is_told_before_anybody_answers(session: AnnotationSession, role: str) -> None:
-    with pytest.raises(UsageError, match=r"the session of ada cannot be begun:\n  - role: ") as told:
+def test_a_role_that_no_session_can_hold_is_named_before_anybody_answers(session: AnnotationSession, role: str) -> None:
+    with pytest.raises(UsageError, match=r"the session of ada cannot be begun:\n  - role: ") as said:
         AnnotationSession(session.questions, session.folder, role)
-    assert str(told.value).isascii()
-    assert len(str(told.value)) < 300
+    assert str(said.value).isascii()
+    assert len(str(said.value)) < 300
 
 
-def test_a_class_that_no_session_can_name_is_told_before_anybody_answers(put: Put) -> None:
+def test_a_class_that_no_session_can_name_is_named_before_anybody_answers(put: Put) -> None:
     folder = put()
     sheet = json.loads((folder / "questions.json").read_text())
     sheet["class_names"] = ["normal", "T\nB"]

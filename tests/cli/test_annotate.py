@@ -58,7 +58,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-def test_it_says_where_the_page_is_and_a_browser_is_not_told_the_token(
+def test_it_says_where_the_page_is_and_a_browser_does_not_get_the_token(
     here: Path, questions: Path, call: Any, served: list[Any]
 ) -> None:
     called = call("annotate", str(questions))
@@ -83,7 +83,7 @@ def test_another_address_than_loopback_is_warned_of(questions: Path, call: Any, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "said"),
     [
         (["--reader", "bob"], 'nobody called "bob" is asked these questions. Known: ada'),
         (["--host", "0.0.0.0"], '--host "0.0.0.0" is every address of this machine'),
@@ -92,14 +92,14 @@ def test_another_address_than_loopback_is_warned_of(questions: Path, call: Any, 
         (["--port", "70000"], "less than or equal to 65535"),
     ],
 )
-def test_a_wrong_call_ends_with_2_and_one_message(questions: Path, call: Any, arguments: list[str], told: str) -> None:
+def test_a_wrong_call_ends_with_2_and_one_message(questions: Path, call: Any, arguments: list[str], said: str) -> None:
     called = call("annotate", str(questions), "--no-browser", *arguments)
     assert called.code == 2
-    assert told in called.err
+    assert said in called.err
     assert "Traceback" not in called.err
 
 
-def test_a_folder_that_holds_no_questions_or_no_desk_ends_with_2(here: Path, questions: Path, call: Any) -> None:
+def test_a_folder_that_holds_no_questions_or_no_folder_ends_with_2(here: Path, questions: Path, call: Any) -> None:
     called = call("annotate", str(here), "--no-browser")
     assert (called.code, "holds no questions.json" in called.err) == (2, True)
     (here / "answers").rmdir()

@@ -54,7 +54,7 @@ def markdown(template: str, **given: Any) -> str:
 def _beside(part: Table | Picture, tables: str) -> str:
     """The file of a table too large for the report, or of a figure's numbers; empty where there is none."""
     if isinstance(part, Picture):
-        return f"figure-{part.name}.csv" if tables and part.table else ""
+        return f"figure-{part.name}.csv" if tables and part.data is not None else ""
     large = len(part.rows) > MOST_ROWS or len(part.columns) > MOST_COLUMNS
     return f"{part.name}.csv" if tables and large else ""
 
@@ -78,10 +78,8 @@ def _alt(text: str) -> Markup:
 
 
 def csv_tables(document: Document) -> dict[str, bytes]:
-    """Every table of a document as CSV by its file's name, the numbers of its figures among them, unrounded."""
-    tables = {f"{table.name}.csv": table for table in document.tables}
-    tables |= {f"figure-{one.name}.csv": one.table for one in document.pictures if one.table is not None}
-    return {name: _csv(table) for name, table in tables.items()}
+    """Every table of a document as CSV by its file's name, unrounded."""
+    return {f"{table.name}.csv": _csv(table) for table in document.tables}
 
 
 def _csv(table: Table) -> bytes:
