@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from imil_sim.engine import steps
 from imil_sim.engine.cluster import WorkerConfig
-from imil_sim.engine.steps import StepRunner, Watch
+from imil_sim.engine.run import QUIET, Progress
+from imil_sim.engine.steps import StepRunner
 from imil_sim.images.image_set import ImageSet
 from imil_sim.study.record import EpochRow, Predictions, TrainingPredictions
 from imil_sim.training.train import Snapshot, Trained
@@ -30,10 +31,10 @@ WEIGHTS = 1000
 class SleepingBench(WorkerConfig):
     """Sets up a step_runner in whose process nothing is trained any more."""
 
-    def step_runner(self, watch: Watch) -> StepRunner:
+    def step_runner(self, progress: Progress = QUIET) -> StepRunner:
         """See `WorkerConfig.step_runner`."""
         put_to_sleep()
-        return super().step_runner(watch)
+        return super().step_runner(progress)
 
 
 def put_to_sleep() -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from imil_sim.engine.run import QUIET, Progress
 from imil_sim.engine.study_run import (
     Execution,
-    Progress,
     StudyPlan,
     load_images_of,
     plan_study,
@@ -53,8 +53,6 @@ AnyStudy = str | Path | Mapping[str, Any] | Study
 
 STORE = Path("runs")
 """Where runs are kept unless a store is named."""
-
-QUIET = Progress()
 
 
 def load_study(study: AnyStudy, *, seeds: int | None = None) -> Study:

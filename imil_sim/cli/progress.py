@@ -11,19 +11,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from imil_sim.engine.execute import Ended, reached
-from imil_sim.engine.plan import Plan
-from imil_sim.engine.progress import EpochProgress
-from imil_sim.engine.steps import Consult, Done, Step, Train
-from imil_sim.engine.study_run import Progress
+from imil_sim.engine.run import Ended, Progress
+from imil_sim.engine.stages import Consult, Step, StepResult, Train
 from imil_sim.errors import AwaitsAnswers, shown
 from imil_sim.study.record import EpochRow
 
 PLAIN_EVERY = 20.0
 """Seconds between two plain lines, where there is no terminal to draw bars on."""
 
-RECOUNT_EVERY = 1.0
-"""Seconds between two counts of what is done and left to do: of thousands of runs each takes its time."""
+REDRAW_EVERY = 1.0
+"""Seconds between two updates of the bar of epochs."""
 
 
 class TerminalProgress(Progress):
@@ -62,39 +59,35 @@ class TerminalProgress(Progress):
         """Print a yellow line."""
         self.console.print(f"warning: {shown(message)}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
-    def begin(self, labels: Sequence[str], plan: Plan, *, own: bool) -> None:
+    def begin(self, labels: Sequence[str], epochs: int, *, own: bool) -> None:
         """Draw the bars of runs and epochs, and, where training happens in this process, of the epoch at hand."""
         for task in self._counts.values():
             self.bars.remove_task(task)
         self._counts.clear()
-        self._labels, self._remaining = labels, EpochProgress(plan)
+        self._labels, self._total = labels, epochs
         self._ended = self._trained = self._stages = self._asked = self._shared = self._waiting = 0
         self._began = self._printed = self._counted = time.monotonic()
         self._runs = self.bars.add_task("runs", total=len(labels), note="")
-        self._epochs = self.bars.add_task("epochs", total=plan.epochs_to_train, note="")
+        self._epochs = self.bars.add_task("epochs", total=epochs, note="")
         self._stage = self.bars.add_task("stage", total=None, note="", visible=own)
         self._epoch = self.bars.add_task("epoch", total=None, note="", visible=own)
 
-    def on_step(self, step: Step, position: int, first: bool) -> None:
+    def on_step(self, step: Step, first: bool) -> None:
         """A run asks for a step, the first or one more of several."""
-        self._remaining.reach(position, reached(step))
         if isinstance(step, Train):
             self._asked += first
             self._shared += not first
 
-    def on_done(self, step: Step, done: Done) -> None:
+    def on_done(self, step: Step, result: StepResult) -> None:
         """A step is done."""
-        if isinstance(step, Train):
-            self._stages += 1
-            self._remaining.finish_stage(done.epochs)
-        if isinstance(step, Consult) and isinstance(done.error, AwaitsAnswers):
+        self._stages += isinstance(step, Train)
+        if isinstance(step, Consult) and isinstance(result.error, AwaitsAnswers):
             self._waiting += 1
         self._refresh()
 
     def on_end(self, position: int, ended: Ended) -> None:
         """A run has ended."""
         self._ended += 1
-        self._remaining.end(position)
         how = "done" if ended.error is None else "waiting" if isinstance(ended.error, AwaitsAnswers) else "failed"
         self.bars.update(self._runs, completed=self._ended)
         self._plain(f"{self._ended}/{len(self._labels)} {self._labels[position]}: {how}")
@@ -117,20 +110,17 @@ class TerminalProgress(Progress):
     def on_any_epoch(self) -> None:
         """An epoch has been trained somewhere."""
         self._trained += 1
-        self._remaining.train_epoch()
         self._refresh()
 
     # ------------------------------------------------------------------------------------------------ what is shown
 
     def _refresh(self) -> None:
         now = time.monotonic()
-        if now - self._counted > RECOUNT_EVERY:
+        if now - self._counted > REDRAW_EVERY:
             self._counted = now
-            self.bars.update(
-                self._epochs, completed=self._remaining.done, total=self._remaining.total, note=self._summary()
-            )
+            self.bars.update(self._epochs, completed=min(self._trained, self._total), note=self._summary())
         if now - self._printed > PLAIN_EVERY:
-            epochs = f"{self._remaining.done} of {self._remaining.total} epochs"
+            epochs = f"{self._trained} of at most {self._total} epochs"
             self._plain(f"{self._ended}/{len(self._labels)} runs, {epochs}, {self._summary()}")
 
     def _summary(self) -> str:

@@ -16,9 +16,9 @@ from imil_sim.cli.console import console, say, table_of
 from imil_sim.cli.progress import TerminalProgress
 from imil_sim.engine import upkeep
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.recompute import recompute
+from imil_sim.engine.results import recompute
 from imil_sim.engine.store import Store
-from imil_sim.engine.upkeep import Holdings, Pruning, Tally
+from imil_sim.engine.upkeep import Amount, Holdings, Pruning
 from imil_sim.errors import StoreError, UsageError
 from imil_sim.training.numerics import find_device
 
@@ -56,21 +56,21 @@ def show_holdings(root: Path, *, as_json: bool) -> None:
         return
     say(f"{root}: {_size(holdings.size)}\n", style="bold")
     table = table_of("kind", "entries", "size", "what", text=(0, 3))
-    for kind, tally in holdings.kinds.items():
-        table.add_row(kind, f"{tally.count:,}", _size(tally.size), WHAT[kind])
+    for kind, held in holdings.kinds.items():
+        table.add_row(kind, f"{held.count:,}", _size(held.size), WHAT[kind])
     console().print(table)
     _print_studies(holdings)
     for summary, statuses in holdings.unnamed.items():
         counts = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
         say(f"\nof no study on record: {summary}: {counts}")
-    for what, tally in (
+    for what, held in (
         ("of another version, made again when needed", holdings.other_format),
         ("without a manifest that can be read, made again when needed", holdings.unreadable),
         ("set aside as damaged", holdings.damaged),
         ("left over by processes not known to be alive", holdings.leftovers),
     ):
-        if tally.count:
-            say(f"\n{_many(tally, 'entry', 'entries')} {what}")
+        if held.count:
+            say(f"\n{_many(held, 'entry', 'entries')} {what}")
 
 
 def verify_store(root: Path, *, number: int, seed: int, device: str) -> int:
@@ -167,17 +167,15 @@ def _do_over(store: Store, number: int, seed: int, device: str) -> bool:
 
 
 def _print_pruning(pruning: Pruning, records_only: bool) -> None:
-    kinds: dict[str, Tally] = {}
-    for entry in pruning.go:
-        kinds.setdefault(entry.kind, Tally()).add(entry.size)
+    kinds = upkeep.amounts(pruning.go)
     if pruning.rubbish.count:
         kinds["left over"] = pruning.rubbish
     if not kinds:
         say(f"nothing to remove; {_many(pruning.stay, 'entry', 'entries')} needed")
     else:
         table = table_of("to remove", "entries", "size", text=(0,))
-        for kind, tally in kinds.items():
-            table.add_row(kind, f"{tally.count:,}", _size(tally.size))
+        for kind, held in kinds.items():
+            table.add_row(kind, f"{held.count:,}", _size(held.size))
         console().print(table)
         say(f"\nfrees {_size(pruning.freed)}; {_many(pruning.stay, 'entry', 'entries')} stay")
     if gone := pruning.studies_gone:
@@ -191,8 +189,8 @@ def _print_pruning(pruning: Pruning, records_only: bool) -> None:
         say(f"all decoded pictures stay, since it cannot be told which are needed: {pruning.images_unknown}")
 
 
-def _many(tally: Tally, one: str, many: str) -> str:
-    return f"{tally.count:,} {one if tally.count == 1 else many} ({_size(tally.size)})"
+def _many(held: Amount, one: str, many: str) -> str:
+    return f"{held.count:,} {one if held.count == 1 else many} ({_size(held.size)})"
 
 
 def _size(count: int) -> str:

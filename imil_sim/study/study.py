@@ -172,7 +172,7 @@ def parse_study(
         beside: folder of the file.
         label: what messages call it.
         oracle_problem: where something else is wrong with the file, also told of every arm's oracle. A study that is
-            right otherwise is left to `imil_sim.engine.check`, which makes the oracles anyway.
+            right otherwise is left to `imil_sim.engine.study_run`, which makes the oracles anyway.
 
     Raises:
         StudyError: lists every problem.

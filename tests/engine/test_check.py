@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imil_sim.engine import check
+from imil_sim.engine import study_run
 from imil_sim.errors import StudyError
 
 
@@ -21,13 +21,13 @@ def test_a_sound_study_passes_and_a_model_is_tried_once_whatever_the_number_of_a
     lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
-    real = check.build
+    real = study_run.build
 
     def build(spec: Any, **options: Any) -> Any:
         tried.append(spec.name)
         return real(spec, **options)
 
-    monkeypatch.setattr(check, "build", build)
+    monkeypatch.setattr(study_run, "build", build)
     lab.check(lab.study('[arms.a]\n[arms.b]\nfeedback.oracle = "lesions"\n[arms.c]\nmodel.name = "squeezenet1_1"'))
     assert tried == ["resnet10", "squeezenet1_1"]
 
@@ -66,7 +66,7 @@ def test_weights_that_cannot_be_fetched_are_told(lab: Any, monkeypatch: pytest.M
     def build(*arguments: Any, **options: Any) -> Any:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(check, "build", build)
+    monkeypatch.setattr(study_run, "build", build)
     message = told(lab, '[arms.a]\nmodel = { name = "resnet18", weights = "DEFAULT" }\nfeedback.oracle = "lesions"')
     assert "no route to host; fetch them once with a network, or give a local weights file" in message
 

@@ -25,8 +25,7 @@ from distributed.scheduler import KilledWorker
 from imil_sim.cli.app import main
 from imil_sim.engine import cluster as cluster_module
 from imil_sim.engine.cluster import CalledOff, DaskExecutor, WorkerConfig, unlike
-from imil_sim.engine.stages import Lineage
-from imil_sim.engine.steps import Done, Train
+from imil_sim.engine.stages import Lineage, StepResult, Train
 from imil_sim.errors import ClusterError, UsageError, WorkerLost
 from imil_sim.study.spec import RunSpec
 
@@ -313,7 +312,7 @@ from imil_sim.engine import claims, cluster, store
 
 def dask_setup(worker):
     claims.PULSE, claims.PULSE_STOPPED = 0.1, 1.0
-    cluster.StepRunnerPlugin._go_on = lambda self: None  # trains on, although nobody waits
+    cluster.StepRunnerPlugin.on_batch = lambda self, done, total: None  # trains on, although nobody waits
     put = store.Store.put
 
     def logged(self, kind, key, *arguments, **options):
@@ -612,7 +611,7 @@ def executor(client: FakeClient, config: WorkerConfig = BENCH) -> DaskExecutor:
 def test_a_step_that_cost_several_workers_their_lives_is_given_up_and_named() -> None:
     """Dask blames all that lay with the worker: what is innocent comes through when it is tried alone."""
     killed = KilledWorker("task", None, 3)  # type: ignore[arg-type]
-    done = Done(STEP.key, STEP.target)
+    done = StepResult(STEP.key, STEP.target)
     client = FakeClient(killed, killed, done, killed)
     at_work = executor(client)
     at_work.submit(STEP, 1)
@@ -627,7 +626,7 @@ def test_a_step_that_cost_several_workers_their_lives_is_given_up_and_named() ->
 
 
 def test_a_step_that_another_command_had_called_off_is_asked_for_again_and_not_for_ever() -> None:
-    done = Done(STEP.key, STEP.target)
+    done = StepResult(STEP.key, STEP.target)
     client = FakeClient(CalledOff(), done)
     at_work = executor(client)
     at_work.submit(STEP, 1)

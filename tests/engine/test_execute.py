@@ -89,11 +89,11 @@ def test_an_interrupted_study_goes_on_to_the_same_bytes(warm: Any, lab: Any, epo
         if count == epoch:
             raise KeyboardInterrupt
 
-    lab.on_epoch = interrupt
+    lab.epoch_trained = interrupt
     with pytest.raises(KeyboardInterrupt):
         lab.carry_out(warm.study)
     assert lab.epochs == epoch
-    lab.on_epoch = lambda count: None
+    lab.epoch_trained = lambda count: None
     assert bits(lab.carry_out(warm.study)) == bits(warm.results)
     assert lab.epochs <= warm.lab.epochs + 2  # at most the stage that was interrupted is trained again
 

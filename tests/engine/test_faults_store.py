@@ -31,8 +31,7 @@ import numpy as np
 from imil_sim import io as files
 from imil_sim.engine import claims, upkeep
 from imil_sim.engine import store as module
-from imil_sim.engine.arrays import read_arrays, write_arrays
-from imil_sim.engine.store import MANIFEST, Store
+from imil_sim.engine.store import MANIFEST, Store, read_arrays, write_arrays
 from imil_sim.errors import StoreError
 from imil_sim.io import sync
 from imil_sim.study.study import Study, parse_study
@@ -508,7 +507,7 @@ def waiting_study(store: Store, name: str) -> Study:
     study = parse_study(tomllib.loads(TINY.replace("tiny", name).replace("32", str(32 + len(name)))), beside=store.root)
     noted = []
     for arm, run in study.runs():
-        key, trunk = upkeep.asked(run), f"trunk of {name}"
+        key, trunk = upkeep.spec_key(run), f"trunk of {name}"
         noted.append((run, upkeep.NotedRun(arm, run.seed, key, trunk)))
         status = "waiting" if arm == "human" else "done"
         record = json.dumps({"status": status, "spec": run.model_dump(mode="json")})
@@ -587,7 +586,7 @@ def test_fault_13_what_dead_processes_left_goes_and_what_living_ones_have_begun_
     for name in (dead, living, strange):
         (store.root / "tmp" / f"{name}-stages-x").mkdir()
     assert store.tidy() == [f"tmp/{dead}-stages-x"]
-    assert store.leftovers() == [f"tmp/{strange}-stages-x"]
+    assert store.leftovers() == [store.root / "tmp" / f"{strange}-stages-x"]
     assert store.remove_rubbish() == 1
     assert sorted(path.name for path in (store.root / "tmp").iterdir()) == [f"{living}-stages-x"]
 

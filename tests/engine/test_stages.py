@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imil_sim.engine import stages
-from imil_sim.engine.stages import Lineage, run_key, trunk_key
-from imil_sim.engine.steps import Evaluate
+from imil_sim.engine.stages import Evaluate, Lineage, run_key, trunk_key
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.study.spec import RunSpec
 
