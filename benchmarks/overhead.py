@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.sleeping import NAP, SleepingBench
+from benchmarks.sleeping import NAP, SleepingConfig
 from benchmarks.verdict import SMOKE_WARNING, heading, line, machine
 from imil_sim.engine.cluster import DaskExecutor, local_client
 from imil_sim.engine.data import ImageLibrary
@@ -57,9 +57,9 @@ def study_of(folder: Path, seeds: int) -> Study:
 
 
 @contextmanager
-def hands_of(study: Study, store: Path, workers: int) -> Iterator[Executor]:
+def executor_of(study: Study, store: Path, workers: int) -> Iterator[Executor]:
     """Executor in this process, or those of so many worker processes."""
-    config = SleepingBench(
+    config = SleepingConfig(
         store=str(store),
         beside=str(study.beside),
         device="cpu",
@@ -80,7 +80,7 @@ def seconds_of(study: Study, store: Path, workers: int) -> float:
     planner = StepRunner(library, Store(store), CPU, study.beside)
     arms, runs = zip(*study.runs(), strict=True)
     failures: list[BaseException] = []
-    with hands_of(study, store, workers) as executor:
+    with executor_of(study, store, workers) as executor:
         began = time.perf_counter()
         for position, ended in carry_out(runs, [planner.trunk(run) for run in runs], executor):
             if ended.error is not None:

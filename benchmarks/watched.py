@@ -2,7 +2,7 @@
 
     python -m benchmarks.watched SPENT.json run STUDY.toml [OPTION ...]
 
-The command does what it always does. It is watched where it hands its runs to the engine
+The command does what it always does. It is watched where it gives its runs to the engine
 (`imil_sim.engine.run.carry_out`): at that moment the worker processes are there, and have imported what they need.
 So the seconds from there until the last run is on record are those without start-up; the seconds of the whole process
 are taken from outside.
@@ -44,8 +44,8 @@ class Spent:
         return sum(self.steps["train"]) / self.epochs
 
 
-class WatchedHands:
-    """Executor that note what comes out of other ones; see `imil_sim.engine.run.Executor`."""
+class WatchedExecutor:
+    """An executor that notes what comes out of another one; see `imil_sim.engine.run.Executor`."""
 
     def __init__(self, executor: Executor, spent: Spent) -> None:
         self._executor, self._spent = executor, spent
@@ -74,8 +74,8 @@ def run_watched(study: Path, store: Path, *options: str) -> Spent:
     Raises:
         SystemExit: the command failed; with what it said.
     """
-    told = store.parent / "spent.json"
-    arguments = [str(told), "run", str(study), "--store", str(store), "--out", str(store.parent / "report"), *options]
+    report = store.parent / "spent.json"
+    arguments = [str(report), "run", str(study), "--store", str(store), "--out", str(store.parent / "report"), *options]
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.watched", *arguments], capture_output=True, text=True, check=False
@@ -83,27 +83,27 @@ def run_watched(study: Path, store: Path, *options: str) -> Spent:
     whole = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(f"imil-sim run {study.name} {' '.join(options)} ended with {done.returncode}:\n{done.stderr}")
-    return Spent(**{**json.loads(told.read_text(encoding="utf-8")), "whole": whole})
+    return Spent(**{**json.loads(report.read_text(encoding="utf-8")), "whole": whole})
 
 
-def main(told: Path, arguments: Sequence[str]) -> None:
+def main(report: Path, arguments: Sequence[str]) -> None:
     """Run the command, write what its steps took, and exit as the command does."""
     spent = Spent()
 
     def watched(runs: Any, trunks: Any, executor: Executor, *others: Any) -> Any:
         began = time.perf_counter()
         try:
-            yield from carry_out(runs, trunks, WatchedHands(executor, spent), *others)
+            yield from carry_out(runs, trunks, WatchedExecutor(executor, spent), *others)
         finally:
             spent.work = time.perf_counter() - began
 
     if getattr(command, "carry_out", None) is not carry_out:
-        raise AttributeError("the command hands its runs to the engine in another way: watch it there")
+        raise AttributeError("the command gives its runs to the engine in another way: watch it there")
     vars(command)["carry_out"] = watched
     try:
         imil_sim(list(arguments))
     finally:
-        told.write_text(json.dumps(asdict(spent)), encoding="utf-8")
+        report.write_text(json.dumps(asdict(spent)), encoding="utf-8")
 
 
 if __name__ == "__main__":

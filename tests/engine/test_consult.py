@@ -1,4 +1,4 @@
-"""A consultation, counted by hand: six images, a grid of 2 x 2, and oracles that answer what they were told to."""
+"""A consultation, counted by hand: six images, a grid of 2 x 2, and oracles with prepared answers."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def go(
     **spec: Any,
 ) -> tuple[Outcome, Prepared]:
     """One consultation after epoch 7 about `image_set`, of two outliers unless ``spec`` says otherwise."""
-    feedback = FeedbackSpec.model_validate({"oracle": "told", "num_outliers": 2, "grid_size": 2, **spec})
+    feedback = FeedbackSpec.model_validate({"oracle": "prepared", "num_outliers": 2, "grid_size": 2, **spec})
     exclude = () if feedback.revisit else answered
     selection = select(
         "confident-mispredictions", LOGITS, LABELS, IDS, feedback.num_outliers, exclude, feedback.fill_up

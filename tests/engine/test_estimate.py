@@ -61,7 +61,7 @@ def test_each_different_model_is_timed_once() -> None:
     assert taking.work == pytest.approx(16)
 
 
-def test_there_is_no_telling_without_images_or_of_too_many_models() -> None:
+def test_nothing_is_timed_without_images_or_for_too_many_models() -> None:
     runs = [spec()]
     assert estimate_time(plan_runs(runs, unseen_trunk), runs, lambda run: None, _never) is None
     many = [spec(images={"source": "phantom", "size": 32 + i}) for i in range(MOST_KINDS + 1)]

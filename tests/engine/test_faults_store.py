@@ -344,7 +344,7 @@ def test_fault_02_a_store_that_flushes_too_little_is_caught(
 def test_fault_03_04_05_a_disk_that_refuses_the_nth_call_of_a_put(
     store: Store, damaged: list[str], number: int, name: int
 ) -> None:
-    told = 0
+    refusals = 0
     for nth in itertools.count():
         refused: list[int] = []
 
@@ -361,13 +361,13 @@ def test_fault_03_04_05_a_disk_that_refuses_the_nth_call_of_a_put(
             message = str(error)
         finally:
             sys.setprofile(None)
-        told += bool(message)
+        refusals += bool(message)
         assert not message or (os.strerror(name) in message and "--store" in message)
         found = store.find("stages", key)
         assert found is None or is_whole(found)
         if not refused:
             break
-    assert told > 10
+    assert refusals > 10
     assert damaged == []
     assert upkeep.check(store).faults == {}
 
@@ -377,12 +377,12 @@ def test_fault_03_a_disk_that_is_full(tmp_path: Path) -> None:
     small = f'mount -t tmpfs -o size=400k none "{tmp_path}" && exec "$@"'
     if not shutil.which("unshare") or subprocess.run([*apart, "true"], check=False, capture_output=True).returncode:
         pytest.skip("needs the right to mount a small disk in a namespace of its own")
-    told = run_script("full", tmp_path / "store", *apart, "sh", "-c", small, "sh")
-    assert "No space left on device" in told
-    assert "what was stored before is safe" in told
+    message = run_script("full", tmp_path / "store", *apart, "sh", "-c", small, "sh")
+    assert "No space left on device" in message
+    assert "what was stored before is safe" in message
 
 
-def test_fault_04_what_cannot_be_read_is_told_and_not_taken_for_damage(
+def test_fault_04_what_cannot_be_read_is_named_and_not_taken_for_damage(
     store: Store, damaged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:

@@ -55,7 +55,7 @@ def test_a_number_that_moved_without_its_key_is_caught(warm: Any, lab: Any) -> N
     assert run.equal >= 2
 
 
-def test_what_was_made_with_other_images_is_passed_over_and_what_was_pruned_is_told(warm: Any, lab: Any) -> None:
+def test_what_was_made_with_other_images_is_passed_over_and_what_was_pruned_is_named(warm: Any, lab: Any) -> None:
     shutil.copytree(warm.lab.store, lab.store)
     store = Store(lab.store)
     keys = store.keys("runs")

@@ -95,7 +95,7 @@ def test_revision_environment_and_the_content_of_a_weights_file_move_the_trunk(
 
 def test_what_training_cannot_see_moves_nothing() -> None:
     images = image_set()
-    unseen = replace(images, name="elsewhere", masks={}, attributes={"sex": ("f",) * 4}, notices=("told",))
+    unseen = replace(images, name="elsewhere", masks={}, attributes={"sex": ("f",) * 4}, notices=("converted",))
     assert key(images=unseen) == key()
     asked = {"oracle": "lesions", "imil_epoch": 5}
     assert key(run(training={"epochs": 20}, feedback=asked)) == key()

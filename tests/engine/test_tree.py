@@ -74,7 +74,7 @@ def test_a_seed_of_which_the_store_holds_something_is_a_tree_of_its_own() -> Non
     assert [(tree.seeds, tree.trunk.epochs_in_store) for tree in trees] == [((0,), 0), ((1,), 70)]
 
 
-def test_branches_that_are_alike_but_for_their_arms_are_told_together() -> None:
+def test_branches_that_are_alike_but_for_their_arms_are_named_together() -> None:
     arms = {
         "base": spec(), "a": spec(70), "b": spec(70, oracle="b"), "c": spec(80), "twice": spec(70, 90, num_outliers=5),
         "again": spec(70, 90, num_outliers=6), "a-too": spec(70),
