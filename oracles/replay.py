@@ -47,8 +47,8 @@ from imil_sim.sessions import (
     cells_on,
     read_session,
     session_misfits,
+    standing_answer,
 )
-from imil_sim.sessions.folder import standing_answer
 
 MOST_NAMED = 5
 

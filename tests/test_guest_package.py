@@ -192,6 +192,16 @@ for name, near in {wrong}.items():
     assert output(python("-c", code)).split() == ["True"] * len(wrong)
 
 
+def test_the_verb_import_reads_the_guests_format(python: Python, tmp_path: Path) -> None:
+    (tmp_path / "file.dots").write_text("a 0 0\nb 50 50\n")
+    line = ("-m", "imil_sim", "import", "file.dots", "--to", "s.jsonl", "--grid", "2")
+    assert "dots of the guest: 2 answers on a grid of 2 x 2" in output(python(*line, cwd=tmp_path))
+    assert '"cells":[4]' in (tmp_path / "s.jsonl").read_text()
+    assert "guest-dots" in output(python("-m", "imil_sim", "import", "--help"))
+    refused = python(*line, "--format", "guest-dot", cwd=tmp_path)
+    assert (refused.returncode, 'Did you mean "guest-dots"?' in refused.stderr) == (2, True)
+
+
 def test_which_side_is_better_is_the_metrics_own_word(python: Python) -> None:
     code = "from imil_sim.study.check import higher_is_better as h; print(h('guest_margin'), h('guest_distance'))"
     assert output(python("-c", code)).split() == ["True", "False"]

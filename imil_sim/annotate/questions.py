@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,8 +22,8 @@ from imil_sim.feedback.question import image_sha256
 from imil_sim.feedback.selection import FillUp
 from imil_sim.sessions import SessionFolder
 from imil_sim.sessions.session import ImageId, Sha256
-from imil_sim.sessions.strict_json import JsonFault, parse_json
-from imil_sim.sessions.untrusted import open_untrusted, read_untrusted
+from imil_sim.sessions.untrusted import JsonFault, parse_json, read_untrusted, read_untrusted_bytes
+from imil_sim.study.problems import lines
 from imil_sim.study.spec import MOST_SIDE, Spec
 
 FORMAT = 3
@@ -192,13 +191,9 @@ def _sheet(folder: Path) -> _Sheet:
             raise DataError(f"{path} has format {found.get('format')!r}, this imil-sim reads {FORMAT}. {_AGAIN}")
         return _Sheet.model_validate_json(text, strict=True)
     except JsonFault as error:
-        raise DataError(f"{path}, line {error.line}: {error}. {_AGAIN}") from error
+        raise DataError(f"{path} {error}. {_AGAIN}") from error
     except ValidationError as error:
-        wrong = (
-            f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors(include_url=False, include_input=False)
-        )
-        raise DataError(f"{path} is no sheet of questions:{listed(wrong)}\n{_AGAIN}") from error
+        raise DataError(f"{path} is no sheet of questions:{listed(lines(error))}\n{_AGAIN}") from error
 
 
 def _image(folder: Path, line: _Line, classes: int) -> AskedImage:
@@ -218,8 +213,7 @@ def _image(folder: Path, line: _Line, classes: int) -> AskedImage:
 def _pixels(path: Path) -> NDArray[np.uint8]:
     """(height, width) of a PNG in 8-bit grey; what its header claims is looked at before anything is decoded."""
     try:
-        with closing(open_untrusted(path, MOST_BYTES_A_PICTURE)) as file:
-            data = file.read(MOST_BYTES_A_PICTURE + 1)
+        data = read_untrusted_bytes(path, MOST_BYTES_A_PICTURE)
     except SessionError as error:
         raise DataError(str(error)) from error
     if not data.startswith(_SIGNATURE) or len(data) < 33:

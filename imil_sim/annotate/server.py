@@ -36,7 +36,8 @@ from imil_sim.annotate.session import AnnotationSession, Stale, version
 from imil_sim.errors import ImilSimError, UsageError
 from imil_sim.sessions import SessionAnswer
 from imil_sim.sessions.session import MOST_REASON
-from imil_sim.sessions.strict_json import JsonFault, parse_json
+from imil_sim.sessions.untrusted import JsonFault, parse_json
+from imil_sim.study.problems import lines
 
 MOST_BODY = 1 << 20
 """Bytes of an answer: every cell of the finest grid that can be clicked, and the longest reason."""
@@ -198,8 +199,7 @@ def _parsed(body: bytes) -> Given:
     except (JsonFault, UnicodeDecodeError) as error:
         raise _Refused(422, f"The answer {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise _Refused(422, f"The answer is none: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise _Refused(422, f"The answer is none: {lines(error)[0]}") from error
 
 
 def _shown(answer: SessionAnswer | None) -> dict[str, Any] | None:

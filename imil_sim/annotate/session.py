@@ -28,8 +28,9 @@ from imil_sim.sessions import (
     SessionFolder,
     standing_answer,
 )
+from imil_sim.sessions.files import append_answer, line_of, write_session
 from imil_sim.sessions.session import Header
-from imil_sim.sessions.write import append_answer, line_of, write_header, write_session
+from imil_sim.study.problems import lines
 
 _BRING_BACK = (
     "Was the folder unmounted, moved or emptied? Bring it back and save again. To begin a new session in the "
@@ -239,20 +240,14 @@ class AnnotationSession:
                 source="imil-sim annotate",
             )
         except ValidationError as error:
-            wrong = (
-                f"{'.'.join(map(str, one['loc']))} {str(one['input'])[:40]!a}: {one['msg']}".replace(
-                    "Value error, ", ""
-                )
-                for one in error.errors(include_url=False)
-            )
-            raise UsageError(f"the session of {self.folder.reader} cannot be begun:{listed(wrong)}") from error
+            raise UsageError(f"the session of {self.folder.reader} cannot be begun:{listed(lines(error))}") from error
 
     def _begun(self) -> Session:
         """The session with this consultation in its header."""
         session = self.session()
         if session is None:
             header = self._header()
-            write_header(self.path, header)
+            write_session(self.path, Session(header), new=True)
             self._is_begun = True
             return Session(header)
         if changed := self._changed(session):

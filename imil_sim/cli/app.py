@@ -14,6 +14,7 @@ import typer
 from imil_sim.cli.interrupt import stopped_by_signals
 from imil_sim.errors import ImilSimError, UsageError, shown
 from imil_sim.io import readable_by
+from imil_sim.registry import names
 
 app = typer.Typer(
     name="imil-sim",
@@ -273,7 +274,7 @@ def import_(
     to: Annotated[Path, typer.Option("--to", help="The session to write; a folder where FILE has several readers.")],
     kind: Annotated[
         str | None,
-        typer.Option("--format", help="boxes, coco, label-studio, labelme, masks, via; recognised unless given."),
+        typer.Option("--format", help=f"{', '.join(names('importers'))}; recognised unless given."),
     ] = None,
     grid: Annotated[
         int | None,
@@ -312,25 +313,23 @@ def import_(
     group_readable: GroupReadable = False,
 ) -> None:
     """Make a session of what was drawn with another program, to be replayed."""
-    from imil_sim.cli.importing import Asked, import_sessions
+    from imil_sim.cli.importing import import_sessions
 
     import_sessions(
-        Asked(
-            source=source,
-            to=to,
-            kind=kind,
-            grid=grid,
-            threshold=threshold,
-            reader=reader,
-            role=role,
-            sizes=sizes,
-            suffix=suffix,
-            whole_path=whole_path,
-            study=study,
-            store=store,
-            unmarked=unmarked,
-            only=frozenset(only or ()),
-        )
+        source,
+        to,
+        kind=kind,
+        grid=grid,
+        threshold=threshold,
+        reader=reader,
+        role=role,
+        sizes=sizes,
+        suffix=suffix,
+        whole_path=whole_path,
+        study=study,
+        store=store,
+        unmarked=unmarked,
+        only=frozenset(only or ()),
     )
 
 

@@ -19,10 +19,8 @@ from imil_sim.feedback import (
 from imil_sim.io import make_folder
 from imil_sim.report.tables.feedback import Replayed
 from imil_sim.sessions import Session
-from imil_sim.sessions.divergence import divergence
-from imil_sim.sessions.recorded import AttendedOracle, within
-from imil_sim.sessions.recording import recorded_session
-from imil_sim.sessions.write import write_session
+from imil_sim.sessions.files import write_session
+from imil_sim.sessions.recorded import AttendedOracle, divergence, recorded_session, within
 from imil_sim.study.spec import FeedbackSpec
 from imil_sim.study.study import Study
 

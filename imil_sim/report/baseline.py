@@ -22,6 +22,7 @@ from imil_sim.io import readable_by
 from imil_sim.report.analysis import ReportedRun, Status
 from imil_sim.report.files import write_whole
 from imil_sim.report.results import TEXT, run_row
+from imil_sim.study.problems import lines
 from imil_sim.study.record import Consultation, Predictions
 from imil_sim.study.spec import ArmSpec, Spec, canonical, content_key
 from imil_sim.study.study import Study
@@ -244,8 +245,7 @@ def read_baseline(path: Path, remedy: str) -> Findings:
     try:
         findings = Findings.model_validate_json(json.dumps(kept), strict=True)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise UsageError(f"the baseline {path} is damaged: {where}: {error.errors()[0]['msg']}. {remedy}") from error
+        raise UsageError(f"the baseline {path} is damaged: {lines(error)[0]}. {remedy}") from error
     if content.get("checksum") != content_key(findings.model_dump(mode="json")) or not _sound(findings):
         raise UsageError(
             f"the baseline {path} was changed after it was written, by hand or in a merge: its checksum does not fit. "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
+
+from imil_sim.errors import did_you_mean
 
 _KINDS = {
     "string_type": "text",
@@ -29,18 +31,17 @@ _KINDS = {
 """What a value must be, by pydantic's kind of error."""
 
 
-def problems(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """(place, what is wrong) of everything pydantic found: ``("zones.0", 'must be text (found 3)')``.
+def lines(error: ValidationError, known: Iterable[str] = ()) -> list[str]:
+    """Everything pydantic found, a line each, for `imil_sim.errors.listed`: ``zones.0: must be text (found 3)``.
 
-    The place is empty for what is wrong with the whole document.
+    ``known`` are the fields that there are, for the near ones of an unknown field.
     """
+    told = []
     for found in error.errors(include_url=False):
-        yield ".".join(str(part) for part in found["loc"] if part != "[key]"), wrong(found)
-
-
-def lines(error: ValidationError) -> list[str]:
-    """The problems, a line each, for `imil_sim.errors.listed`."""
-    return [f"{place}: {what}" if place else what for place, what in problems(error)]
+        place = ".".join(str(part) for part in found["loc"] if part != "[key]")
+        near = f". {did_you_mean(place, known)}" if known and found["type"] == "extra_forbidden" else ""
+        told.append(f"{place}: {wrong(found)}{near}" if place else wrong(found))
+    return told
 
 
 def wrong(found: Any) -> str:
@@ -49,6 +50,8 @@ def wrong(found: Any) -> str:
     match kind:
         case "missing":
             return "is missing"
+        case "extra_forbidden":
+            return "there is no such field"
         case "part":  # an unknown or broken one: `imil_sim.errors.PartError` has said it all
             return str(found["msg"])
         case "literal_error":

@@ -11,7 +11,7 @@ import pytest
 from imil_sim.annotate import AnnotationSession, Given, read_asked
 from imil_sim.annotate.instructions import instructions, together
 from imil_sim.registry import names
-from imil_sim.sessions.read import read_session
+from imil_sim.sessions.files import read_session
 from imil_sim.sessions.session import MOST_INSTRUCTIONS
 
 Put = Callable[..., Path]

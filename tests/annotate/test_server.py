@@ -462,7 +462,7 @@ def test_an_answer_that_cannot_be_written_is_not_acknowledged(served: Served, an
     served.session.path.write_text("damaged\n")
     told = served.answer(1, GIVEN)
     assert told.status == 500
-    assert b"is no session: its first line is no JSON" in told.body
+    assert b"is no session: line 1 is no JSON" in told.body
 
 
 def test_fault_52_a_folder_of_answers_that_vanishes_is_said_and_saving_goes_on_once_it_is_back(

@@ -12,10 +12,9 @@ import pytest
 
 from imil_sim import api
 from imil_sim.engine.results import RunResult
-from imil_sim.sessions.divergence import divergence
-from imil_sim.sessions.read import read_session
+from imil_sim.sessions.files import read_session, write_session
+from imil_sim.sessions.recorded import divergence
 from imil_sim.sessions.session import Session
-from imil_sim.sessions.write import write_session
 from imil_sim.study.study import read_study
 
 if TYPE_CHECKING:
@@ -135,8 +134,8 @@ def test_a_session_that_does_not_belong_to_the_study_ends_it_before_it_trains(
     other = whole.header.model_copy(update={"set_fingerprint": "0" * 64})
     cases: tuple[tuple[bytes | None, dict[str, object], str], ...] = (
         (None, {}, 'line 2: image "stranger" is not in the set phantom'),
-        (recorded.replace(b'"reader"', b'"raeder"', 1), {}, 'line 1: there is no field "raeder"'),
-        (recorded + b'{"order": NaN}\n', {"strict": False}, f"line {len(whole.answers) + 2}: has NaN"),
+        (recorded.replace(b'"reader"', b'"raeder"', 1), {}, "line 1: raeder: there is no such field"),
+        (recorded + b'{"order": NaN}\n', {"strict": False}, f"line {len(whole.answers) + 2}: is no JSON"),
         (recorded.replace(b"[4,4]", b"[8,8]", 1), {}, "line 1: recorded on a grid of 8 x 8, asked about on 4 x 4"),
     )
     for content, options, told in cases:

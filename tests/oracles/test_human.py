@@ -18,8 +18,8 @@ from imil_sim.sessions import (
     Session,
     SessionAnswer,
 )
+from imil_sim.sessions.files import write_session
 from imil_sim.sessions.session import Header
-from imil_sim.sessions.write import write_session
 from imil_sim.testing import OracleCheckError, check_oracle, sample_questions
 from imil_sim_oracles.human import Human
 
@@ -115,7 +115,7 @@ def test_an_answer_to_another_question_is_named(
 def test_a_file_that_is_no_session_of_that_grid_is_named(human: Human) -> None:
     path = Path(human.folder) / "reader-1-4x4.jsonl"
     path.write_text('{"image_id": "a", "cells": [1]}\n')
-    with pytest.raises(SessionError, match="line 1: is no header of a session"):
+    with pytest.raises(SessionError, match="line 1 is no header"):
         human.answer(QUESTION, RNG)
     write(human, answered(cells=(64,)), grid=(8, 8))
     path.with_name("reader-1-8x8.jsonl").rename(path)

@@ -10,8 +10,8 @@ from imil_sim.errors import OracleFailure
 from imil_sim.feedback import Feedback, Grid, OracleError, OracleRecipe, Question, ask_together, make_oracle
 from imil_sim.seeds import stream
 from imil_sim.sessions.drawn import Drawn
+from imil_sim.sessions.files import write_session
 from imil_sim.sessions.session import Header, Session, SessionAnswer
-from imil_sim.sessions.write import write_session
 from imil_sim.testing import check_oracle, sample_questions
 from imil_sim_oracles.lung_fields import LungFields
 from imil_sim_oracles.replay import Replay
@@ -157,7 +157,7 @@ def test_a_session_that_is_none_is_told_before_anything_runs(path: Path) -> None
         make_oracle("replay", {"session": str(path)})
     path.write_text('{"format": "imil-sim session", "version": 1, "reader": "r", "grid": [2, 2]}\n{"order": 1}\n')
     with pytest.raises(
-        OracleError, match=r"(?s)cannot be used:.*line 2: image_id is missing.*line 2: cells is missing"
+        OracleError, match=r"(?s)cannot be used:.*line 2: image_id: is missing.*line 2: cells: is missing"
     ):
         make_oracle("replay", {"session": str(path)})
     write(path, answered(ONE, 1, (1,)))

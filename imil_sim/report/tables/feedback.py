@@ -15,7 +15,7 @@ from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.readers import ReaderAgreement, components, reader_agreement
 from imil_sim.report.tables.text import frame_of, grouped, made_by_sweeps, table_of
-from imil_sim.sessions.divergence import Divergence
+from imil_sim.sessions.recorded import Divergence
 from imil_sim.stats import metric_named
 from imil_sim.study.record import Consultation, RunRecord
 from imil_sim.text import DIGITS, number

@@ -9,7 +9,7 @@ from imil_sim.report.document import Table
 from imil_sim.report.tables import claim, paper, study
 from imil_sim.report.tables.feedback import Replayed
 from imil_sim.report.tables.paper import TABLE_1, table_1
-from imil_sim.sessions.divergence import Divergence
+from imil_sim.sessions.recorded import Divergence
 
 SCORES = [0.1, 0.4, 0.35, 0.8]
 SHENZHEN = {"images": {"source": "shenzhen", "size": 64}}
