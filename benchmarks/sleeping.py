@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from imil_sim.engine import steps
 from imil_sim.engine.cluster import WorkerConfig
-from imil_sim.engine.run import QUIET, Progress
+from imil_sim.engine.run import UNOBSERVED, Observer
 from imil_sim.engine.steps import StepRunner
 from imil_sim.images.image_set import ImageSet
 from imil_sim.study.record import EpochRow, Predictions, TrainingPredictions
@@ -31,10 +31,10 @@ WEIGHTS = 1000
 class SleepingConfig(WorkerConfig):
     """Sets up a step_runner in whose process nothing is trained any more."""
 
-    def step_runner(self, progress: Progress = QUIET) -> StepRunner:
+    def step_runner(self, observer: Observer = UNOBSERVED) -> StepRunner:
         """See `WorkerConfig.step_runner`."""
         put_to_sleep()
-        return super().step_runner(progress)
+        return super().step_runner(observer)
 
 
 def put_to_sleep() -> None:

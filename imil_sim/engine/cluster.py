@@ -30,7 +30,7 @@ from distributed.utils import LoopRunner
 
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.nodes import LocalScheduler, LocalWorker
-from imil_sim.engine.run import QUIET, Progress
+from imil_sim.engine.run import UNOBSERVED, Observer
 from imil_sim.engine.stages import Step, StepResult
 from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
@@ -77,14 +77,14 @@ class WorkerConfig:
         """Of the plugin on a worker: two studies that share a cluster have step runners of their own."""
         return f"imil-sim-{content_key(asdict(self))[:16]}"
 
-    def step_runner(self, progress: Progress = QUIET) -> StepRunner:
+    def step_runner(self, observer: Observer = UNOBSERVED) -> StepRunner:
         """The step runner, in the process that calls."""
         store, beside = Path(self.store), Path(self.beside)
         own = ImageLibrary(beside, store), Store(store), find_device(self.device), beside
-        return StepRunner(*own, progress, self.checkpoint_minutes, self.oracle_seconds)
+        return StepRunner(*own, observer, self.checkpoint_minutes, self.oracle_seconds)
 
 
-class StepRunnerPlugin(WorkerPlugin, Progress):
+class StepRunnerPlugin(WorkerPlugin, Observer):
     """Gives every worker one step runner, so that images are loaded once a process."""
 
     def __init__(self, config: WorkerConfig) -> None:

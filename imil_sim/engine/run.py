@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import warnings
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from imil_sim.engine.stages import Consult, ConsultationResult, Evaluate, Lineage, Step, StepResult, Train
-from imil_sim.errors import RunError
+from imil_sim.errors import AwaitsAnswers, RunError
+from imil_sim.progress import Progress
 from imil_sim.study.record import EpochRow
 from imil_sim.study.spec import RunSpec
+
+SHOWN_EVERY = 1.0
+"""Seconds between two counts of epochs."""
 
 # ------------------------------------------------------------------------------------------------------------ one run
 
@@ -147,21 +151,8 @@ class Ended:
     """Time spent for it on each kind of step; steps that several runs share count for the first that asked."""
 
 
-class Progress:
-    """Is called as a study gets on, in this process and from the thread that runs it; shows nothing.
-
-    A subclass shows what it likes: `imil_sim.cli.progress` draws bars on a terminal, and prints lines in a log.
-    """
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """So many of something are done: images loaded, entries checked."""
-
-    def warn(self, message: str) -> None:
-        """Something may spoil the results, or is not as it was; a Python warning unless a subclass shows it."""
-        warnings.warn(message, stacklevel=2)
-
-    def begin(self, labels: Sequence[str], epochs: int, *, own: bool) -> None:
-        """Runs go on from here: their labels, epochs to train at most, and whether that happens in this process."""
+class Observer:
+    """Is called as a study gets on, from the thread that runs it; reads, and does not write. This one does nothing."""
 
     def on_step(self, step: Step, first: bool) -> None:
         """A run asks for a step: the first to do so, or one more that waits for the same."""
@@ -181,11 +172,70 @@ class Progress:
     def on_batch(self, done: int, total: int) -> None:
         """A batch has been trained, in this process."""
 
+
+UNOBSERVED = Observer()
+
+
+class StudyProgress(Observer):
+    """Counts what happens while a study is carried out: runs, epochs and, in this process, the stage at hand."""
+
+    def __init__(self, shown: Progress, labels: Sequence[str], epochs: int) -> None:
+        self._shown, self._labels, self._epochs = shown, labels, epochs
+        self._ended = self._waiting = self._trained = self._start = self._until = 0
+        self._stages = self._asked = self._shared = 0
+        self._began, self._counted = time.monotonic(), 0.0
+        shown.count("runs", 0, len(labels))
+
+    def on_step(self, step: Step, first: bool) -> None:
+        """A run asks for a step, the first or one more of several."""
+        if isinstance(step, Train):
+            self._asked += first
+            self._shared += not first
+
+    def on_done(self, step: Step, result: StepResult) -> None:
+        """A step is done."""
+        self._stages += isinstance(step, Train)
+        self._waiting += isinstance(result.error, AwaitsAnswers)
+        self._show_epochs()
+
+    def on_end(self, position: int, ended: Ended) -> None:
+        """A run has ended."""
+        self._ended += 1
+        how = "done" if ended.error is None else "waiting" if isinstance(ended.error, AwaitsAnswers) else "failed"
+        self._shown.count("runs", self._ended, len(self._labels))
+        self._shown.say(f"{self._ended}/{len(self._labels)} {self._labels[position]}: {how}")
+
+    def on_stage(self, start: int, until: int) -> None:
+        """Training begins, in this process."""
+        self._start, self._until = start, until
+        self._shown.count("stage", 0, until - start)
+
+    def on_epoch(self, row: EpochRow) -> None:
+        """An epoch has been trained, in this process."""
+        note = f"loss {row.loss:.3f}, training accuracy {row.accuracy:.3f}"
+        self._shown.count("stage", row.epoch - self._start, self._until - self._start, note)
+        self.on_any_epoch()
+
+    def on_batch(self, done: int, total: int) -> None:
+        """A batch has been trained, in this process."""
+        self._shown.count("epoch", done, total, "batches")
+
     def on_any_epoch(self) -> None:
-        """An epoch has been trained in another process."""
+        """An epoch has been trained somewhere."""
+        self._trained += 1
+        self._show_epochs()
 
-
-QUIET = Progress()
+    def _show_epochs(self) -> None:
+        """Show epochs trained, of those in the plan: a bound, since answers that turn out equal bring runs together."""
+        now = time.monotonic()
+        if now - self._counted < SHOWN_EVERY:
+            return
+        self._counted = now
+        speed = self._trained / max(now - self._began, 1e-9)
+        waiting = f", {self._waiting} waiting for a reader" if self._waiting else ""
+        to_do = self._asked - self._stages
+        note = f"{speed:.2f}/s; stages {self._stages} done, {to_do} to do, {self._shared} shared{waiting}"
+        self._shown.count("epochs", min(self._trained, self._epochs), self._epochs, note)
 
 
 @dataclass
@@ -202,7 +252,7 @@ def carry_out(
     runs: Sequence[RunSpec],
     trunks: Sequence[Lineage],
     executor: Executor,
-    progress: Progress = QUIET,
+    observer: Observer = UNOBSERVED,
 ) -> Generator[tuple[int, Ended], None, None]:
     """Position and end of every run, as soon as it has ended; one that fails does not keep the others from going on.
 
@@ -210,7 +260,7 @@ def carry_out(
         runs: all runs of the study.
         trunks: the untrained state of each; runs with the same one share what they have in common.
         executor: what carries out the steps; closed at the end.
-        progress: is called as things happen.
+        observer: is called as things happen.
 
     Raises:
         ImilSimError: something is wrong that concerns every run.
@@ -225,14 +275,14 @@ def carry_out(
             return
         first = step.key not in asking
         asking.setdefault(step.key, (step, []))[1].append(active)
-        progress.on_step(step, first)
+        observer.on_step(step, first)
         if first:  # the longest path goes first
             executor.submit(step, active.run.arm.training.epochs - step.state.epoch)
 
     def finish(active: _ActiveRun, performed: Performed | None, error: RunError | None) -> Iterator[tuple[int, Ended]]:
         ended = Ended(performed, error, active.seconds)
         yield active.position, ended
-        progress.on_end(active.position, ended)
+        observer.on_end(active.position, ended)
 
     try:
         halts = halts_of(runs, trunks)
@@ -241,7 +291,7 @@ def carry_out(
         while asking:
             result = executor.completed()
             step, waiting = asking.pop(result.key)
-            progress.on_done(step, result)
+            observer.on_done(step, result)
             kind = type(step).__name__.lower()
             waiting[0].seconds[kind] = waiting[0].seconds.get(kind, 0.0) + result.seconds
             for active in waiting:

@@ -25,7 +25,7 @@ from torch import nn
 
 from imil_sim.engine.consult import ask_all, consult, put_questions, questions
 from imil_sim.engine.data import ImageLibrary, RunImages, TestSet, lung_mask
-from imil_sim.engine.run import QUIET, Progress
+from imil_sim.engine.run import UNOBSERVED, Observer
 from imil_sim.engine.stages import (
     TRAIN,
     Consult,
@@ -76,11 +76,11 @@ class StepRunner:
         store: Store,
         device: torch.device,
         beside: Path,
-        progress: Progress = QUIET,
+        observer: Observer = UNOBSERVED,
         checkpoint_minutes: float = 10.0,
         oracle_seconds: float = 60.0,
     ) -> None:
-        self.library, self.store, self.device, self.beside, self.progress = library, store, device, beside, progress
+        self.library, self.store, self.device, self.beside, self.observer = library, store, device, beside, observer
         self.checkpoint_minutes, self.oracle_seconds = checkpoint_minutes, oracle_seconds
         self._epochs = 0
         self._oracles: dict[str, Oracle] = {}
@@ -136,7 +136,7 @@ class StepRunner:
 
     def _train_on(self, step: Train) -> None:
         start, history = self._nearest(step)
-        self.progress.on_stage(start.epoch if start else 0, step.until)
+        self.observer.on_stage(start.epoch if start else 0, step.until)
         kept_at = time.monotonic()
 
         def checkpoint(trained: Trained) -> None:
@@ -160,7 +160,7 @@ class StepRunner:
                     step.until,
                     device=self.device,
                     on_epoch=self._on_epoch,
-                    on_batch=self.progress.on_batch,
+                    on_batch=self.observer.on_batch,
                     checkpoint_due=lambda: time.monotonic() - kept_at >= 60 * self.checkpoint_minutes,
                     checkpoint=checkpoint,
                 )
@@ -179,7 +179,7 @@ class StepRunner:
 
     def _on_epoch(self, row: EpochRow) -> None:
         self._epochs += 1
-        self.progress.on_epoch(row)
+        self.observer.on_epoch(row)
 
     def _check_not_failed(self, target: Lineage) -> None:
         text = self.store.read("failures", target.key, lambda place: (place / FAILURE).read_text(encoding="utf-8"))

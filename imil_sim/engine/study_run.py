@@ -15,7 +15,7 @@ from imil_sim.engine.cluster import DaskExecutor, WorkerConfig, local_client, re
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.plan import Plan, TrainingTime, Tree, estimate_time, plan_runs, time_steps, trees_of, unseen_trunk
 from imil_sim.engine.results import RunResult, keep, recorded, recorded_segments
-from imil_sim.engine.run import Executor, LocalExecutor, Progress, carry_out
+from imil_sim.engine.run import UNOBSERVED, Executor, LocalExecutor, StudyProgress, carry_out
 from imil_sim.engine.stages import Lineage, run_key
 from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
@@ -36,6 +36,7 @@ from imil_sim.images.listing import counted
 from imil_sim.images.split import split_images
 from imil_sim.images.summary import summarise
 from imil_sim.io import current_readers
+from imil_sim.progress import Progress
 from imil_sim.sessions.recorded import misfits, unnameable, warnings_of
 from imil_sim.study.spec import ArmSpec, FeedbackSpec, ModelSpec, RunSpec, canonical
 from imil_sim.study.study import Study
@@ -279,7 +280,7 @@ def run_study(study: Study, execution: Execution, library: ImageLibrary, progres
     )
     arms, runs = zip(*study.runs(), strict=True)
     limits = study.checkpoint_minutes, study.oracle_seconds
-    step_runner = StepRunner(library, store, device, study.beside, progress, *limits)
+    step_runner = StepRunner(library, store, device, study.beside, UNOBSERVED, *limits)
 
     def key(run: RunSpec) -> str:
         return run_key(run, library.of_run(run).fingerprints, device)
@@ -301,12 +302,12 @@ def run_study(study: Study, execution: Execution, library: ImageLibrary, progres
     if execution.scheduler is None and not plan.epochs_to_train:
         workers = 0  # nothing is left that would be worth starting processes for
     labels = [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)]
-    progress.begin(labels, plan.epochs_to_train, own=workers == 0 and execution.scheduler is None)
+    step_runner.observer = counts = StudyProgress(progress, labels, plan.epochs_to_train)
     results: dict[int, RunResult] = {}
     with (
         store.presence(),
-        _executor(study, execution, workers, step_runner, progress) as executor,
-        closing(carry_out(runs, trunks, executor, progress)) as ends,
+        _executor(study, execution, workers, step_runner, counts) as executor,
+        closing(carry_out(runs, trunks, executor, counts)) as ends,
     ):
         try:
             for position, ended in ends:
@@ -328,7 +329,7 @@ def run_study(study: Study, execution: Execution, library: ImageLibrary, progres
 
 @contextmanager
 def _executor(
-    study: Study, execution: Execution, workers: int, step_runner: StepRunner, progress: Progress
+    study: Study, execution: Execution, workers: int, step_runner: StepRunner, counts: StudyProgress
 ) -> Iterator[Executor]:
     if workers == 0 and execution.scheduler is None:
         yield LocalExecutor(step_runner.carry_out)
@@ -348,7 +349,7 @@ def _executor(
         else local_client(workers, execution.device, execution.workers_per_gpu)
     )
     with opened as client:
-        yield DaskExecutor(client, config, progress.on_any_epoch)
+        yield DaskExecutor(client, config, counts.on_any_epoch)
 
 
 def stored_results(

@@ -12,7 +12,7 @@ import torch
 
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult, keep
-from imil_sim.engine.run import Executor, LocalExecutor, Progress, carry_out
+from imil_sim.engine.run import Executor, LocalExecutor, Observer, carry_out
 from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
 from imil_sim.engine.study_run import check_study
@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 
 
 @dataclass
-class Lab(Progress):
+class Lab(Observer):
     """Carries out studies in one store, and remembers what had to be trained for them."""
 
     store: Path
