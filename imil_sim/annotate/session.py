@@ -111,30 +111,36 @@ class AnnotationSession:
                 labels of these images.
             SessionError: what lies there is no session; or the session or its folder is gone.
         """
-        session, sheet = self._found(), self.questions.sheet
-        if session and self.role and session.header.role not in ("", self.role):
-            raise UsageError(
-                f'{self.path} is the session of a reader whose role is "{session.header.role}", not "{self.role}"; '
-                "leave --role out to go on with it, or name another folder or reader in the study"
-            )
-        if session and session.header.class_names not in ((), self.questions.class_names):
-            raise UsageError(
-                f"{self.path} was recorded with the classes {', '.join(session.header.class_names)}, these questions "
-                f"have {', '.join(self.questions.class_names)}; name another folder or reader in the study"
-            )
-        if session and not self._is_of_this_set(session.header):
-            raise UsageError(
-                f"{self.path} holds answers about another image set, or about images of another size, than these "
-                f'questions (image set "{sheet.set.name}"); they are kept: name another reader or folder in the study'
-            )
-        if session and (
-            others := [image.image_id for image in self.questions.images if _is_of_another(session, image)]
-        ):
-            raise UsageError(
-                f"{self.path} holds answers about other pixels or another label of {len(others)} of these images, the "
-                f'first "{others[0]}"; they are kept: name another folder or reader in the study'
-            )
+        session = self._found()
+        if session and (misfit := self._misfit(session)):
+            raise UsageError(f"{self.path} {misfit}")
         return session
+
+    def _misfit(self, session: Session) -> str:
+        """Why these questions cannot be answered in that session; empty where they can."""
+        header, sheet, images = session.header, self.questions.sheet, self.questions.images
+        if self.role and header.role not in ("", self.role):
+            return (
+                f'is the session of a reader whose role is "{header.role}", not "{self.role}"; leave --role out to go '
+                "on with it, or name another folder or reader in the study"
+            )
+        if header.class_names not in ((), sheet.class_names):
+            return (
+                f"was recorded with the classes {', '.join(header.class_names)}, these questions have "
+                f"{', '.join(sheet.class_names)}; name another folder or reader in the study"
+            )
+        another_size = header.film_size not in (None, images[0].image.shape)
+        if another_size or header.set_fingerprint not in (None, sheet.set.fingerprint):
+            return (
+                "holds answers about another image set, or about images of another size, than these questions (image "
+                f'set "{sheet.set.name}"); they are kept: name another reader or folder in the study'
+            )
+        if others := [image.image_id for image in images if _is_of_another(session, image)]:
+            return (
+                f"holds answers about other pixels or another label of {len(others)} of these images, the first "
+                f'"{others[0]}"; they are kept: name another folder or reader in the study'
+            )
+        return ""
 
     def _found(self) -> Session | None:
         try:
@@ -150,14 +156,6 @@ class AnnotationSession:
 
     def _gone(self, error: OSError) -> SessionError:
         return SessionError(f"the folder {self.path.parent} cannot be opened: {error.strerror}. {_BRING_BACK}")
-
-    def _is_of_this_set(self, header: Header) -> bool:
-        """Whether nothing in the header speaks against it."""
-        size = self.questions.images[0].image.shape
-        return header.set_fingerprint in (None, self.questions.sheet.set.fingerprint) and header.film_size in (
-            None,
-            size,
-        )
 
     def warnings(self) -> tuple[str, ...]:
         """What the reader should know of the session before going on with it."""
@@ -189,7 +187,7 @@ class AnnotationSession:
             there = self._standing(session, image)
             if version(there) == given.replaces:
                 there = self._write(session, image, given)
-            elif there is None or _says(there) != (given.cells, given.reason):
+            elif there is None or (there.cells, there.reason) != (given.cells, given.reason):
                 raise Stale(there)
             with suppress(SessionError):  # the answer is on disk; a draft that stays belongs to another version of it
                 self._put_draft(image, None)
@@ -359,7 +357,3 @@ def _is_of_another(session: Session, image: AskedImage) -> bool:
         answer.image_sha256 not in (None, image.image_sha256) or answer.label not in (None, image.label)
         for answer in session.about(image.image_id)
     )
-
-
-def _says(answer: SessionAnswer) -> tuple[tuple[int, ...] | None, str]:
-    return answer.cells, answer.reason

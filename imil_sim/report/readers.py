@@ -111,4 +111,4 @@ def components(values: NDArray[np.floating]) -> VarianceComponents:
     residuals = table - by_reader[:, None] - by_seed + table.mean()
     residual = float((residuals**2).sum() / ((readers - 1) * (seeds - 1)))
     scatter = float(by_reader.var(ddof=1)) - residual / seeds, float(by_seed.var(ddof=1)) - residual / readers
-    return VarianceComponents(*(max(0.0, of) for of in scatter), residual)
+    return VarianceComponents(max(0.0, scatter[0]), max(0.0, scatter[1]), residual)
