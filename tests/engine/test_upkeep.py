@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ def test_a_note_names_the_runs_whatever_they_were_made_with_and_is_written_once(
 
 def test_what_is_there_is_counted_and_named(store: Store, one: Study, two: Study) -> None:
     made_up(store, one, done={"baseline"}, trunk="t1")
-    made_up(store, replace(one, seeds=(0, 1)), done={"baseline", "lesions"}, trunk="t1")
+    made_up(store, one.model_copy(update={"seeds": (0, 1)}), done={"baseline", "lesions"}, trunk="t1")
     made_up(store, two, done={"other"}, trunk="t2")
     store.discard("studies", next(key for key, note in notes(store).items() if note.name == "two"))
     manifest = store.root / "stages" / "stages-t2" / MANIFEST
