@@ -135,8 +135,8 @@ for name, option in {list(wrong)}:
     except OracleError as error:
         print(str(error).replace("\\n", " "))
 """
-    for message, told in zip(wrong.values(), output(python("-c", code)).splitlines(), strict=True):
-        assert message in told
+    for message, said in zip(wrong.values(), output(python("-c", code)).splitlines(), strict=True):
+        assert message in said
 
 
 @pytest.fixture(scope="module")

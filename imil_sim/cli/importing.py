@@ -12,11 +12,11 @@ from typing import cast, get_args
 from rich.console import Console
 
 from imil_sim import api
-from imil_sim.cli.progress import TerminalProgress
+from imil_sim.cli.console import TerminalProgress
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import SessionError, UsageError, did_you_mean, listed, several, shown
 from imil_sim.feedback.grid import Grid, check_threshold
-from imil_sim.feedback.image_index import ImageIndex
+from imil_sim.feedback.question import ImageIndex
 from imil_sim.io import make_folder
 from imil_sim.sessions.files import parse_session, session_bytes, write_session
 from imil_sim.sessions.importers import read_outlines

@@ -37,6 +37,15 @@ class RunResult:
     changed: tuple[str, ...] = ()
     """Images about which another answer was given than in the results that these take the place of; else none."""
 
+    @property
+    def name(self) -> str:
+        """Of its files: ``ARM-seedN``."""
+        return f"{self.arm.replace('/', '_')}-seed{self.seed}"
+
+    def stage(self, key: str) -> Path:
+        """The store's entry of one of the run's stages, whether or not it is still there."""
+        return self.folder.parent.parent / "stages" / key
+
     def predictions(self, test_set: str = "main") -> Predictions | None:
         """What the final model says of a test set; None for a run that did not end."""
         path = self.folder / f"predictions-{test_set}.npz"

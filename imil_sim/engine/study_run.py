@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.estimate import Estimate, estimate, time_steps
 from imil_sim.engine.execute import Ended, Executor, LocalExecutor, Observer, carry_out
 from imil_sim.engine.plan import Plan, plan_runs, unseen_trunk
+from imil_sim.engine.progress import StudyProgress
 from imil_sim.engine.results import RunResult, keep, recorded, recorded_segments
 from imil_sim.engine.stages import Lineage, run_key
-from imil_sim.engine.steps import Done, Step, StepRunner, Watch
+from imil_sim.engine.steps import StepRunner, Watch
 from imil_sim.engine.store import Store
 from imil_sim.engine.tree import Tree, trees_of
 from imil_sim.engine.upkeep import NotedRun, note_study
@@ -27,7 +27,7 @@ from imil_sim.images.listing import counted
 from imil_sim.images.split import split_images
 from imil_sim.images.summary import summarise
 from imil_sim.io import current_readers
-from imil_sim.study.record import EpochRow
+from imil_sim.progress import Progress
 from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import Study
 from imil_sim.training.numerics import cpu_count, environment, find_device, gpu_count
@@ -47,44 +47,6 @@ class Execution:
     sharing: bool = True
     security: Security | None = None
     """Of that scheduler's cluster; none where it runs without TLS."""
-
-
-class Progress:
-    """Is told how a study gets on, in this process and from the thread that runs it; shows nothing.
-
-    A subclass shows what it likes: `imil_sim.cli.progress` draws bars on a terminal, and prints lines in a log.
-    """
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """So many of something are done: images loaded, entries checked."""
-
-    def warn(self, message: str) -> None:
-        """Something may spoil the results, or is not as it was; a Python warning unless a subclass shows it."""
-        warnings.warn(message, stacklevel=2)
-
-    def begin(self, labels: Sequence[str], plan: Plan, *, own: bool) -> None:
-        """Runs go on from here: their labels, what is to be trained, and whether that happens in this process."""
-
-    def on_step(self, step: Step, position: int, first: bool) -> None:
-        """The run at that position asks for a step, the first or one more of several."""
-
-    def on_done(self, step: Step, done: Done) -> None:
-        """A step is done."""
-
-    def on_end(self, position: int, ended: Ended) -> None:
-        """The run at that position has ended."""
-
-    def on_stage(self, start: int, until: int) -> None:
-        """Training begins, in this process."""
-
-    def on_epoch(self, row: EpochRow) -> None:
-        """An epoch has been trained, in this process."""
-
-    def on_batch(self, done: int, total: int) -> None:
-        """A batch has been trained, in this process."""
-
-    def on_any_epoch(self) -> None:
-        """An epoch has been trained in another process."""
 
 
 def load_images_of(study: Study, store: Path, progress: Progress) -> ImageLibrary:
@@ -231,12 +193,11 @@ def run_study(study: Study, execution: Execution, library: ImageLibrary, progres
 
     def on_end(position: int, ended: Ended) -> None:
         results[position] = keep(arms[position], runs[position], ended, library, store, device)
-        progress.on_end(position, ended)
+        counts.on_end(position, ended)
 
-    labels = [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)]
-    progress.begin(labels, plan, own=workers == 0 and execution.scheduler is None)
-    with store.presence(), _executor(study, execution, workers, step_runner, progress) as executor:
-        observer = Observer(progress.on_step, progress.on_done, on_end)
+    counts = StudyProgress(progress, [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)], plan)
+    with store.presence(), _executor(study, execution, workers, step_runner, counts) as executor:
+        observer = Observer(counts.on_step, counts.on_done, on_end)
         try:
             carry_out(runs, step_runner.trunk, executor, observer, sharing=execution.sharing)
         except DataError:
@@ -256,10 +217,10 @@ def run_study(study: Study, execution: Execution, library: ImageLibrary, progres
 
 @contextmanager
 def _executor(
-    study: Study, execution: Execution, workers: int, step_runner: StepRunner, progress: Progress
+    study: Study, execution: Execution, workers: int, step_runner: StepRunner, counts: StudyProgress
 ) -> Iterator[Executor]:
     if workers == 0 and execution.scheduler is None:
-        watch = Watch(progress.on_stage, progress.on_epoch, progress.on_batch)
+        watch = Watch(counts.on_stage, counts.on_epoch, counts.on_batch)
         own = step_runner.library, step_runner.store, step_runner.device, step_runner.beside
         yield LocalExecutor(StepRunner(*own, watch, study.checkpoint_minutes, study.oracle_seconds))
         return
@@ -278,7 +239,7 @@ def _executor(
         else local_client(workers, execution.device, execution.workers_per_gpu)
     )
     with opened as client:
-        yield DaskExecutor(client, config, progress.on_any_epoch)
+        yield DaskExecutor(client, config, counts.on_any_epoch)
 
 
 def stored_results(

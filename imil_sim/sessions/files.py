@@ -18,8 +18,7 @@ from imil_sim.io import replace_file, write_all
 from imil_sim.sessions.session import FORMAT, VERSION, Header, Session, SessionAnswer, answer_problems
 from imil_sim.sessions.untrusted import BOM, JsonFault, parse_json, read_untrusted_bytes
 from imil_sim.study.paths import resolve
-from imil_sim.study.problems import lines, shown
-from imil_sim.study.spec import Spec
+from imil_sim.study.spec import Spec, lines, shown
 
 MOST_BYTES_A_LINE = 1 << 23
 """8 MiB: a mask whose every other pixel changes, on an image of 2000 x 1000."""

@@ -12,9 +12,8 @@ from pydantic import ValidationError
 
 from imil_sim.errors import SessionError, listed, several
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import Oracle, image_sha256
-from imil_sim.feedback.recipe import recipes_of
+from imil_sim.feedback.question import ImageIndex, Oracle, image_sha256
+from imil_sim.feedback.registry import recipes_of
 from imil_sim.sessions.session import (
     MOST_LINE,
     MOST_REASON,
@@ -25,8 +24,8 @@ from imil_sim.sessions.session import (
     name_problem,
     standing_answer,
 )
-from imil_sim.study.problems import lines
 from imil_sim.study.record import Answer, Consultation, RunRecord
+from imil_sim.study.spec import lines
 
 FEWEST_RANKED = 3
 """Of fewer shared images there is no rank correlation."""

@@ -1,4 +1,4 @@
-"""The report and comparison of a real, tiny study: what lies in the folder, that it is the same twice, what is told."""
+"""The report and comparison of a real, tiny study: what lies in the folder, that it is the same twice, what is said."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_two_versions_of_a_study_are_compared_arm_by_arm(here: Path, call: Any) 
 
 
 @pytest.mark.parametrize("verb", ["report", "run"])
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_done(here: Path, call: Any, verb: str) -> None:
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_done(here: Path, call: Any, verb: str) -> None:
     (here / "taken").write_text("")
     called = call(verb, "tiny.toml", "--out", "taken")
     assert called.code == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def test_a_fresh_store_gives_the_same_bytes_and_another_seed_others(warm: Any, l
     assert bits(lab.carry_out(warm.study)) == bits(warm.results)
     one, two = (warm.results[arm, 0].predictions().probabilities for arm in ("baseline", "lesions"))
     assert not np.array_equal(one, two)
-    other = lab.carry_out(replace(lab.study("[arms.baseline]", top=BARE), seeds=(1,)))
+    other = lab.carry_out(lab.study("[arms.baseline]", top=BARE).model_copy(update={"seeds": (1,)}))
     assert not np.array_equal(other["baseline", 1].predictions().probabilities, one)
 
 

@@ -51,13 +51,13 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def one(lab: Any) -> Study:
     study: Study = lab.study(ARMS)
-    return replace(study, name="one")
+    return study.model_copy(update={"name": "one"})
 
 
 @pytest.fixture
 def two(lab: Any) -> Study:
     study: Study = lab.study(ARMS + "training = { epochs = 9 }\nsplit = { seed = 1 }\n")
-    return replace(study, name="two", arms={"other": study.arms["lesions"]}, seeds=(7,))
+    return study.model_copy(update={"name": "two", "arms": {"other": study.arms["lesions"]}, "seeds": (7,)})
 
 
 def test_a_note_names_the_runs_whatever_they_were_made_with_and_is_written_once(store: Store, one: Study) -> None:

@@ -105,14 +105,14 @@ def test_strictly_pixels_label_and_grid_must_agree(path: Path) -> None:
     other = dataclasses.replace(ONE, image=image, label=1, grid=Grid(2, 2))
     with pytest.raises(OracleFailure) as caught:
         ask(strict, other, TWO)
-    for told in (
+    for message in (
         f'image "{ONE.image_id}": recorded on other pixels',
         f'image "{ONE.image_id}": recorded with label 0',
         f'image "{ONE.image_id}": recorded on a grid of 4 x 4',
         f'image "{TWO.image_id}": recorded without the SHA-256 of its pixels',
         f'image "{TWO.image_id}": recorded without its label',
     ):
-        assert told in str(caught.value)
+        assert message in str(caught.value)
     one, two = ask(lenient, other, TWO)
     assert numbers(one, Grid(2, 2)) == (1,)
     assert one.note == "recorded on other pixels; recorded with label 0; recorded on a grid of 4 x 4"
@@ -161,13 +161,13 @@ def test_a_session_that_is_none_is_told_before_anything_runs(path: Path) -> None
     ):
         make_oracle("replay", {"session": str(path)})
     write(path, answered(ONE, 1, (1,)))
-    for options, told in (
+    for options, message in (
         ({"missing": "fallback"}, "go together"),
         ({"fallback": "lung-fields"}, "go together"),
-        ({"threshold": 0.0}, "threshold is the share"),
+        ({"threshold": 0.0}, "threshold: must be greater than 0"),
         ({"missing": "guess"}, "'fail', 'skip', 'fallback' or 'restrict'"),
     ):
-        with pytest.raises(OracleError, match=told):
+        with pytest.raises(OracleError, match=message):
             make_oracle("replay", {"session": str(path), **options})
     with path.open("ab") as file:
         file.write(b'{"order": 2, "ima')

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imil_sim.errors import SessionError
-from imil_sim.feedback.image_index import ImageIndex
+from imil_sim.feedback.question import ImageIndex
 from imil_sim.sessions.recorded import recorded_session
 from imil_sim.sessions.session import MOST_REASON, Header, Session, SessionAnswer
 from imil_sim.study.record import Answer, Consultation, RunRecord

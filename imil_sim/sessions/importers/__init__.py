@@ -28,7 +28,7 @@ from imil_sim.errors import MOST_LISTED, DataError, SessionError, UsageError, di
 from imil_sim.sessions.drawn import MAX_PIXELS, Box, Point, mask_of, runs_of
 from imil_sim.sessions.session import FORMAT
 from imil_sim.sessions.untrusted import JsonFault, parse_json, read_untrusted
-from imil_sim.study.problems import lines
+from imil_sim.study.spec import lines
 
 ELLIPSE_CORNERS = 64
 """An ellipse becomes a polygon of so many corners; its area is true to 0.2%."""

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from imil_sim.errors import SessionError
-from imil_sim.images.table import read_table
+from imil_sim.images.listing import read_table
 from imil_sim.sessions.drawn import Box
 from imil_sim.sessions.importers import Importer, ImportSource, Outlines, refused
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
 from imil_sim.errors import DataError, SessionError
-from imil_sim.images.container import JPEG_SIGNATURE
-from imil_sim.images.decode import mask_of_bytes
+from imil_sim.images.decode import JPEG_SIGNATURE, decode_mask
 from imil_sim.sessions.drawn import Box
 from imil_sim.sessions.importers import (
     Importer,
@@ -137,7 +136,7 @@ def _laid(text: str, box: Box, shape: tuple[int, int] | None) -> NDArray[np.bool
         raise DataError("the mask is not base64; save the file again with LabelMe") from None
     if picture.startswith(JPEG_SIGNATURE):
         raise DataError("the mask is a JPEG, LabelMe writes PNG; save the file again with LabelMe")
-    mask = mask_of_bytes(picture)
+    mask = decode_mask(picture)
     top, left = round(box[1]), round(box[0])
     if top < 0 or left < 0 or top + mask.shape[0] > shape[0] or left + mask.shape[1] > shape[1]:
         raise DataError(f"the mask of {mask.shape[1]} x {mask.shape[0]} pixels reaches beyond the image")

@@ -14,8 +14,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from imil_sim.errors import DataError, SessionError, UsageError, several
-from imil_sim.images.container import JPEG_SIGNATURE
-from imil_sim.images.decode import decode_gray, decode_mask
+from imil_sim.images.decode import JPEG_SIGNATURE, decode_gray, decode_mask
 from imil_sim.sessions.drawn import runs_of
 from imil_sim.sessions.importers import READ_ENDINGS, Importer, ImportSource, Outlines, refused
 

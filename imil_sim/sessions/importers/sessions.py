@@ -15,16 +15,15 @@ from pydantic import ValidationError
 
 from imil_sim.errors import MOST_LISTED, DataError, SessionError, did_you_mean, listed, several
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import image_sha256
-from imil_sim.images.container import inspect
-from imil_sim.images.table import read_table
+from imil_sim.feedback.question import ImageIndex, image_sha256
+from imil_sim.images.decode import inspect
+from imil_sim.images.listing import read_table
 from imil_sim.sessions.drawn import Box, Drawn, Point
 from imil_sim.sessions.importers import READ_ENDINGS, ImportSource, Outlines, Points, id_from_name, refused
 from imil_sim.sessions.importers.boxes import HEIGHT_COLUMNS, IMAGE_COLUMNS, WIDTH_COLUMNS, first_of, size_of
 from imil_sim.sessions.session import Header, Session, SessionAnswer, id_problem, name_problem
 from imil_sim.sessions.untrusted import read_untrusted_bytes
-from imil_sim.study.problems import lines
+from imil_sim.study.spec import lines
 
 UNNAMED = "unknown"
 """The reader of a file that names none."""

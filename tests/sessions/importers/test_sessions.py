@@ -12,8 +12,7 @@ import pytest
 
 from imil_sim.errors import SessionError, UsageError
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import image_sha256
+from imil_sim.feedback.question import ImageIndex, image_sha256
 from imil_sim.sessions.drawn import Drawn
 from imil_sim.sessions.files import read_session, session_bytes
 from imil_sim.sessions.importers import Outlines, read_outlines
