@@ -132,10 +132,12 @@ def _first_table(analysis: Analysis, found: Findings) -> Table | None:
         Column(f"Δ {_heading(metric)} (95% CI)"), Column("Holm p", DIGITS, never_zero=True),
     )  # fmt: skip
     left = len(analysis.arms) - len(arms)
-    note = f"Means over seeds; Δ is the difference from {reference}" + (
-        f"; {left} more arms stand under Arms." if left else "."
-    )
-    return Table("first", "Arms, and their planned comparisons", columns, tuple(rows[:MOST_ROWS]), (note,))
+    notes = [
+        f"Means over seeds; Δ is the difference from {reference}, a dash where none is planned.",
+        "Holm p is corrected for the number of planned comparisons, intervals are not.",
+        *([f"{left} more arms stand under Arms."] if left else []),
+    ]
+    return Table("first", "Arms, and their planned comparisons", columns, tuple(rows[:MOST_ROWS]), (" ".join(notes),))
 
 
 def _heading(metric: str) -> str:

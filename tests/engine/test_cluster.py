@@ -149,7 +149,7 @@ class SessionFolder:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[SessionFolder]:
+def folder(tmp_path: Path, undrawn: None) -> Iterator[SessionFolder]:
     folder = SessionFolder(tmp_path)
     yield folder
     folder.close()
