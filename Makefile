@@ -31,7 +31,7 @@ demo: $(STAMP)  ## the whole loop on procedural images; ends with its report and
 
 # The tests come last, so that their count is the last line.
 test: check  ## lint, types and tests (PYTEST_ARGS="-k grid" for a few)
-	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal --durations=10 $(PYTEST_ARGS)
 
 check: $(STAMP)  ## lint and types only
 	@$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from imil_sim.progress import QUIET, Progress
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imil_sim.engine.recompute import Recomputed
+    from imil_sim.engine.results import Recomputed
     from imil_sim.engine.store import Store
     from imil_sim.engine.study_run import StudyPlan
     from imil_sim.images.image_set import ImageSet
@@ -37,7 +37,6 @@ DOORS = {
     "arm_summary": "imil_sim.report.results:arm_summary",
     "card": "imil_sim.feedback.registry:card",
     "check_place": "imil_sim.output.report:check_place",
-    "grouped": "imil_sim.engine.tree:grouped",
     "line_of": "imil_sim.report.check:line_of",
     "lines_of": "imil_sim.report.check:lines_of",
     "load_oracle": "imil_sim.feedback.registry:load",
@@ -444,7 +443,7 @@ def recompute(
         StoreError: the store cannot be read.
     """
     from imil_sim.engine.data import ImageLibrary
-    from imil_sim.engine.recompute import recompute
+    from imil_sim.engine.results import recompute
     from imil_sim.training.numerics import find_device
 
     here = Path.cwd()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import cast, get_args
@@ -157,11 +158,12 @@ def write_all(sessions: Mapping[Path, Session]) -> None:
     """
     new, problems = [], []
     for path, session in sessions.items():
-        try:
-            if not _is_there(path, session_bytes(session)):
-                new.append(path)
-        except SessionError as error:
-            problems.append(str(error))
+        whole = session_bytes(session)
+        if not os.path.lexists(path):  # a link that leads nowhere is something, too
+            parse_session(whole, str(path))
+            new.append(path)
+        elif not (path.is_file() and path.read_bytes() == whole):
+            problems.append(f"{path} is there already and holds something else; name another file, or remove it")
     if problems:
         raise SessionError(problems[0] if len(problems) == 1 else f"nothing was written:{listed(problems)}")
     files: list[Path] = []
@@ -172,41 +174,16 @@ def write_all(sessions: Mapping[Path, Session]) -> None:
             write_session(path, sessions[path], new=True)
             files.append(path)
     except BaseException as error:
-        _take_away(files, folders)
+        with suppress(OSError):  # a folder that holds more by now stays
+            for path in files:
+                path.unlink(missing_ok=True)
+            for folder in reversed(folders):
+                folder.rmdir()
         if isinstance(error, OSError):
             raise SessionError(
-                f"folder {path.parent} cannot be made: {error.strerror}; name another place with --to"
+                f"{error.filename} cannot be made: {error.strerror}; name another place with --to"
             ) from error
         raise
-
-
-def _is_there(path: Path, whole: bytes) -> bool:
-    """Whether the very same session is in the place already; where nothing is, it can be read once it is written.
-
-    Raises:
-        SessionError: something else is there, or the session is larger than what is read.
-    """
-    try:
-        path.lstat()  # a link that leads nowhere is something, too
-        same = path.is_file() and path.stat().st_size == len(whole) and path.read_bytes() == whole
-    except (FileNotFoundError, NotADirectoryError):
-        parse_session(whole, str(path))
-        return False
-    except OSError as error:
-        raise SessionError(f"{path} cannot be looked at: {error.strerror}; name another file") from error
-    if not same:
-        raise SessionError(f"{path} is there already and holds something else; name another file, or remove it")
-    return True
-
-
-def _take_away(files: Sequence[Path], folders: Sequence[Path]) -> None:
-    """Remove the files, and the folders made for them, innermost first; a folder that holds more stays."""
-    for path in files:
-        with suppress(OSError):
-            path.unlink()
-    for folder in reversed(folders):
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def _answers(session: Session, whose: str) -> str:

@@ -16,8 +16,8 @@ from imil_sim.cli.console import TerminalProgress, console, say, table_of
 from imil_sim.errors import several
 
 if TYPE_CHECKING:
+    from imil_sim.engine.plan import Branch, Tree
     from imil_sim.engine.study_run import StudyPlan
-    from imil_sim.engine.tree import Alike, Line, Tree
     from imil_sim.study.spec import RunSpec
 
 MOST_NAMES = 120
@@ -115,30 +115,27 @@ def _duration(seconds: float) -> str:
 
 def _print_trees(of: StudyPlan) -> None:
     trees = of.trees()
-    labels = _labels(trees)
-    order = tuple(of.study.arms)
-    for tree, label in list(zip(trees, labels, strict=True))[:MOST_TREES]:
+    for tree, label in list(zip(trees, _labels(trees), strict=True))[:MOST_TREES]:
         console().print()
-        console().print(_picture(tree, label, order), highlight=False)
+        console().print(_picture(tree, label), highlight=False)
     if len(trees) > MOST_TREES:
         console().print(f"\nand {several(len(trees) - MOST_TREES, 'more tree')}", highlight=False)
     if not of.plan.in_store and any(tree.trunk.forks for tree in trees):
         console().print("\nBranches whose answers turn out equal are trained once: the epochs are a bound from above.")
 
 
-def _picture(tree: Tree, label: str, order: Sequence[str]) -> Picture:
+def _picture(tree: Tree, label: str) -> Picture:
     """A trunk and its branches; those alike on one line."""
     many = len(tree.seeds) > 1
     seeds = f" x {len(tree.seeds)} seeds" if many else f", seed {tree.seeds[0]}"
     picture = Picture(f"[bold]{escape(label)}{seeds}[/bold]\n{_formula(tree)}", guide_style="dim")
     trunk = tree.trunk
-    ending = [name for name in order if name in trunk.ending]
-    picture.add(f"{_span(trunk)}{': ' if ending else ''}{_names(ending)}{_stored(trunk)}")
-    _hang(picture, api.grouped(trunk.forks, order))
+    picture.add(f"{_span(trunk)}{': ' if trunk.ending else ''}{_names(trunk.ending)}{_stored(trunk)}")
+    _hang(picture, trunk.forks)
     return picture
 
 
-def _hang(picture: Picture, branches: Sequence[Alike]) -> None:
+def _hang(picture: Picture, branches: Sequence[Branch]) -> None:
     for branch in branches[:MOST_BRANCHES]:
         count = f" x {branch.count}" if branch.count > 1 else ""
         _hang(picture.add(f"{_span(branch)}{count}: {_names(branch.arms)}{_stored(branch)}"), branch.forks)
@@ -150,14 +147,18 @@ def _formula(tree: Tree) -> str:
     """How the epochs of one seed come about: the bound, in numbers."""
     if tree.runs == 1:
         return several(tree.epochs_shared, "epoch")
-    first, *rest = [line.epochs for line in tree.trunk.lines()]
-    terms = [f"{count} x {epochs}" if count > 1 else str(epochs) for epochs, count in Counter(rest).items()]
-    terms_shown = " + ".join([str(first), *terms[:MOST_TERMS], *(["..."] if len(terms) > MOST_TERMS else [])])
+    trunk, *forks = tree.trunk.all()
+    counts: Counter[int] = Counter()
+    for fork in forks:
+        counts[fork.epochs] += fork.count
+    terms = [f"{count} x {epochs}" if count > 1 else str(epochs) for epochs, count in counts.items()]
+    more = ["..."] if len(terms) > MOST_TERMS else []
+    terms_shown = " + ".join([str(trunk.epochs), *terms[:MOST_TERMS], *more])
     shared = f"{terms_shown} = {tree.epochs_shared:,}" if terms else f"{tree.epochs_shared:,}"
     return f"{shared} epochs instead of {tree.epochs_straight:,}"
 
 
-def _span(line: Line | Alike) -> str:
+def _span(line: Branch) -> str:
     return f"{line.start + 1}-{line.until}"
 
 
@@ -174,7 +175,7 @@ def _names(names: Sequence[str]) -> str:
     return escape(", ".join(names[:shown])) + more
 
 
-def _stored(line: Line | Alike) -> str:
+def _stored(line: Branch) -> str:
     if not line.epochs_in_store:
         return ""
     whole = line.epochs_in_store == line.until - line.start

@@ -17,7 +17,7 @@ from imil_sim.errors import UsageError, several
 
 if TYPE_CHECKING:
     from imil_sim.engine.store import Store
-    from imil_sim.engine.upkeep import Holdings, Pruning, Status, Tally
+    from imil_sim.engine.upkeep import Amount, Holdings, Pruning, Status
 
 WHAT = {
     "stages": "states of training",
@@ -53,21 +53,21 @@ def show_holdings(store: options.Store = options.STORE, as_json: options.AsJson 
         return
     say(f"{store}: {_size(holdings.size)}\n", style="bold")
     table = table_of("kind", "entries", "size", "what", text=(0, 3))
-    for kind, tally in holdings.kinds.items():
-        table.add_row(kind, f"{tally.count:,}", _size(tally.size), WHAT[kind])
+    for kind, held in holdings.kinds.items():
+        table.add_row(kind, f"{held.count:,}", _size(held.size), WHAT[kind])
     console().print(table)
     _print_studies(holdings)
     for summary, statuses in holdings.unnamed.items():
         counts = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
         say(f"\nof no study on record: {summary}: {counts}")
-    for what, tally in (
+    for what, held in (
         ("of another version, made again when needed", holdings.other_format),
         ("without a manifest that can be read, made again when needed", holdings.unreadable),
         ("set aside as damaged", holdings.damaged),
         ("left over by processes not known to be alive", holdings.leftovers),
     ):
-        if tally.count:
-            say(f"\n{_many(tally)} {what}")
+        if held.count:
+            say(f"\n{_many(held)} {what}")
 
 
 @store_app.command("verify")
@@ -190,8 +190,8 @@ def _print_pruning(pruning: Pruning, records_only: bool) -> None:
         say(f"all decoded images stay, since which are needed is not known: {pruning.images_unknown}")
 
 
-def _many(tally: Tally) -> str:
-    return f"{several(tally.count, 'entry', 'entries')} ({_size(tally.size)})"
+def _many(held: Amount) -> str:
+    return f"{several(held.count, 'entry', 'entries')} ({_size(held.size)})"
 
 
 def _size(count: int) -> str:

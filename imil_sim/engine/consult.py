@@ -1,22 +1,26 @@
 """A consultation: predict, select, explain, ask, and blank what did not matter.
 
-Everything here is a function of its arguments; what is asked and answered becomes a `Consultation` for the record and
-a new `Overlay` for the training that follows.
+What is asked and answered becomes a `Consultation` for the record and a new `Overlay` for the training that follows.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
-from typing import Literal, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.engine.data import lung_mask
+from imil_sim.engine.stages import Lineage
+from imil_sim.engine.store import Store
 from imil_sim.errors import DataError
-from imil_sim.feedback import Feedback, Grid, Oracle, Question
+from imil_sim.feedback import Feedback, Grid, ImageIndex, Oracle, Question
 from imil_sim.feedback.ask import ask_together
 from imil_sim.feedback.fill import Surroundings, brightness, guided
 from imil_sim.feedback.selection import Selection
@@ -27,20 +31,6 @@ from imil_sim.study.spec import FeedbackSpec
 from imil_sim.training.overlay import Overlay
 
 _Value = TypeVar("_Value", bound=np.generic)
-
-Effect = Literal["replaced", "appended", "none"]
-"""What an answer makes of the training set."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What comes out of a consultation."""
-
-    consultation: Consultation
-    overlay: Overlay
-    """The training images from now on."""
-    answered: frozenset[str]
-    """Ids of the training images that somebody has given an answer about so far; they are not asked about again."""
 
 
 def questions(
@@ -61,41 +51,29 @@ def questions(
         grid: what the clinician picks from.
         consultation: which of its run it is, from 1.
     """
-    return tuple(
-        _question(images, selection, i, cams[i], cams_true[i], grid, consultation)
-        for i in range(len(selection.indices))
-    )
-
-
-def _question(
-    images: ImageSet,
-    selection: Selection,
-    number: int,
-    cam: NDArray[np.float32],
-    cam_true: NDArray[np.float32],
-    grid: Grid,
-    consultation: int,
-) -> Question:
-    row = int(selection.indices[number])
-    lung, estimated = lung_mask(images, row)
-    masks = {name: mask.values[row] for name, mask in images.masks.items() if mask.present[row] and name != "lung"}
-    if lung is not None:
-        masks["lung"] = lung
-    return Question(
-        image_id=images.ids[row],
-        image=_locked(images.pixels[row]),
-        label=int(images.labels[row]),
-        predicted=int(selection.predicted[number]),
-        confidence=float(selection.confidence[number]),
-        class_names=images.class_names,
-        cam=_locked(cam),
-        cam_true=_locked(cam_true),
-        grid=grid,
-        masks={name: _locked(mask) for name, mask in masks.items()},
-        estimated=frozenset({"lung"} if estimated else ()),
-        place=number + 1,
-        consultation=consultation,
-    )
+    asked = []
+    for place, row in enumerate(selection.indices.tolist()):
+        lung, estimated = lung_mask(images, row)
+        masks = {name: mask.values[row] for name, mask in images.masks.items() if mask.present[row] and name != "lung"}
+        if lung is not None:
+            masks["lung"] = lung
+        question = Question(
+            image_id=images.ids[row],
+            image=_locked(images.pixels[row]),
+            label=int(images.labels[row]),
+            predicted=int(selection.predicted[place]),
+            confidence=float(selection.confidence[place]),
+            class_names=images.class_names,
+            cam=_locked(cams[place]),
+            cam_true=_locked(cams_true[place]),
+            grid=grid,
+            masks={name: _locked(mask) for name, mask in masks.items()},
+            estimated=frozenset({"lung"} if estimated else ()),
+            place=place + 1,
+            consultation=consultation,
+        )
+        asked.append(question)
+    return tuple(asked)
 
 
 def _locked(array: NDArray[_Value]) -> NDArray[_Value]:
@@ -121,9 +99,8 @@ def ask_all(
         OracleFailure: the oracle raised, took too long, or gave something that is not an answer to the question.
         AwaitsAnswers: a person has not answered all of them yet; all were asked.
     """
-    return ask_together(
-        oracle, asked, [stream(seed, "oracle", number, question.image_id) for question in asked], seconds
-    )
+    streams = [stream(seed, "oracle", number, question.image_id) for question in asked]
+    return ask_together(oracle, asked, streams, seconds)
 
 
 def consult(
@@ -134,30 +111,39 @@ def consult(
     answers: Sequence[Feedback],
     images: ImageSet,
     before: Overlay,
-    answered: frozenset[str],
     *,
     seed: int,
     number: int,
-) -> Outcome:
-    """The overlay that the answers make of ``before``, and the record of it; blackout starts from the originals.
+) -> tuple[Consultation, Overlay]:
+    """The record of a consultation, and the overlay that its answers make of ``before``.
 
-    What a fill draws is a function of ``seed`` (of the run), ``number`` (of the consultation, from 1) and the image.
+    Blackout starts from the originals, whatever an earlier answer made of an image. What a fill draws is a function of
+    ``seed`` (of the run), ``number`` (of the consultation, from 1) and the image.
     """
     fill = Filling(spec.fill, images, seed, number)
-    overlay, known, recorded = replace(before, reordered=before.reordered or spec.reorder), set(answered), []
+    overlay, recorded = replace(before, reordered=before.reordered or spec.reorder), []
     for row, question, feedback in zip(selection.indices.tolist(), asked, answers, strict=True):
-        effect: Effect = "none"
-        if feedback.cells is not None:
-            known.add(question.image_id)
-            if feedback.cells.any():  # starting from the original, whatever an earlier answer made of it
-                overlay = overlay.without(row)
-            if feedback.cells.any() and not feedback.cells.all():
-                keep = question.grid.cells_to_mask(feedback.cells, images.shape)
-                image = fill(row, keep)
+        effect: Literal["replaced", "appended", "none"] = "none"
+        if feedback.cells is not None and feedback.cells.any():
+            overlay = overlay.without(row)
+            if not feedback.cells.all():
+                image = fill(row, question.grid.cells_to_mask(feedback.cells, images.shape))
                 replaces = spec.mode == "replace"
                 overlay = overlay.replace(row, image) if replaces else overlay.append(row, image)
                 effect = "replaced" if replaces else "appended"
-        recorded.append(_answer(question, feedback, effect))
+        answer = Answer(
+            image_id=question.image_id,
+            label=question.label,
+            predicted=question.predicted,
+            confidence=question.confidence,
+            mispredicted=question.predicted != question.label,
+            cells=None if feedback.cells is None else question.grid.numbers(feedback.cells),
+            reason=feedback.reason,
+            note=feedback.note,
+            estimated_masks=tuple(sorted(question.estimated)),
+            effect=effect,
+        )
+        recorded.append(answer)
     consultation = Consultation(
         epoch=epoch,
         grid=spec.grid_size,
@@ -167,7 +153,7 @@ def consult(
         n_filled_up=selection.n_filled_up,
         answers=tuple(recorded),
     )
-    return Outcome(consultation, overlay, frozenset(known))
+    return consultation, overlay
 
 
 class Filling:
@@ -201,17 +187,67 @@ class Filling:
         return partner
 
 
-def _answer(question: Question, feedback: Feedback, effect: Effect) -> Answer:
-    cells = None if feedback.cells is None else question.grid.numbers(feedback.cells)
-    return Answer(
-        image_id=question.image_id,
-        label=question.label,
-        predicted=question.predicted,
-        confidence=question.confidence,
-        mispredicted=question.predicted != question.label,
-        cells=cells,
-        reason=feedback.reason,
-        note=feedback.note,
-        estimated_masks=tuple(sorted(question.estimated)),
-        effect=effect,
-    )
+# ------------------------------------------------------------------------------------- for a person who answers later
+
+FORMAT = 3
+"""Of ``questions.json``; 1 did not name the state and the set, 2 not the selection and the fill."""
+
+
+def put_questions(
+    store: Store, key: str, asked: Sequence[Question], feedback: FeedbackSpec, state: Lineage, images: ImageIndex
+) -> str:
+    """Where in the store the questions lie: ``questions/KEY``; what is there already is left as it is.
+
+    The entry holds ``questions.json`` and two pictures a question: the image, and the Grad-CAM of the predicted class.
+    They are numbered, since an image's id may be no name for a file. `imil_sim.annotate` shows them to the person.
+
+    Args:
+        store: where to put them.
+        key: of the consultation.
+        asked: the questions, in the order of asking.
+        feedback: who is asked.
+        state: the model's state of training at the consultation.
+        images: the whole set that the questions are about.
+    """
+
+    def write(place: Path) -> None:
+        about = {
+            "format": FORMAT,
+            "oracle": {"name": feedback.oracle, "options": feedback.options},
+            "selection": feedback.selection,
+            "fill_up": feedback.fill_up,
+            "fill": feedback.fill,
+            "mode": feedback.mode,
+            "epoch": state.epoch,
+            "state": state.key,
+            "set": {"name": images.name, "fingerprint": images.fingerprint},
+            "grid": list(feedback.grid_size),
+            "class_names": list(asked[0].class_names),
+            "questions": [_put(place, number, question) for number, question in enumerate(asked, 1)],
+        }
+        (place / "questions.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+    if store.find("questions", key) is None:
+        store.put("questions", key, write, trunk=state.trunk)
+    return f"questions/{key}"
+
+
+def _put(place: Path, number: int, question: Question) -> dict[str, Any]:
+    image, cam = f"{number:03d}-image.png", f"{number:03d}-cam.png"
+    (place / image).write_bytes(_png(question.image))
+    (place / cam).write_bytes(_png(np.round(question.cam * 255).astype(np.uint8)))
+    return {
+        "image_id": question.image_id,
+        "image_sha256": question.image_sha256,
+        "label": question.label,
+        "predicted": question.predicted,
+        "confidence": question.confidence,
+        "image": image,
+        "cam": cam,
+    }
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    done, data = cv2.imencode(".png", pixels)
+    assert done
+    return bytes(data)

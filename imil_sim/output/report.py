@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.results import RunResult
-from imil_sim.engine.run import provenance
+from imil_sim.engine.results import RunResult, provenance
 from imil_sim.errors import UsageError
 from imil_sim.output.pictures import shown_images
 from imil_sim.output.sessions import replayed_runs

@@ -191,7 +191,16 @@ def append_answer(path: Path, answer: SessionAnswer) -> Session:
             # Where locks do nothing two windows might both answer an image; the reader would name both lines.
             fcntl.flock(file, fcntl.LOCK_EX)
             data = path.read_bytes()
-            session = _with(parse_session(data, str(path)), answer, path)
+            session = parse_session(data, str(path))
+            problems = list(answer_problems(session.header, answer))
+            if any(other.consultation == answer.consultation for other in session.about(answer.image_id)):
+                problems.append("has an answer already; an answer once given stays")
+            if any(other.order == answer.order for other in session.answers):
+                problems.append(f"order {answer.order} is taken")
+            if problems:
+                raise SessionError(
+                    f'session {path}: the answer about image "{answer.image_id}" was not kept:{listed(problems)}'
+                )
             tail, line = data.rpartition(b"\n")[2], line_of(answer)
             torn = bool(tail and session.warnings)
             whole = len(data) - len(tail) if torn else len(data)
@@ -203,7 +212,7 @@ def append_answer(path: Path, answer: SessionAnswer) -> Session:
             except OSError:
                 file.truncate(whole)
                 raise
-            return Session(session.header, session.answers)
+            return Session(session.header, (*session.answers, answer))
     except OSError as error:
         raise SessionError(f"session {path} cannot be written: {error.strerror}; the answer was not kept") from error
 
@@ -216,19 +225,6 @@ def session_bytes(session: Session) -> bytes:
 def line_of(part: Header | SessionAnswer) -> bytes:
     """A header or an answer as the line of a session, its end included; every field is written out."""
     return part.model_dump_json().encode() + b"\n"
-
-
-def _with(session: Session, answer: SessionAnswer, path: Path) -> Session:
-    problems = list(answer_problems(session.header, answer))
-    if any(other.consultation == answer.consultation for other in session.about(answer.image_id)):
-        problems.append("has an answer already; an answer once given stays")
-    if any(other.order == answer.order for other in session.answers):
-        problems.append(f"order {answer.order} is taken")
-    if problems:
-        raise SessionError(
-            f'session {path}: the answer about image "{answer.image_id}" was not kept:{listed(problems)}'
-        )
-    return Session(session.header, (*session.answers, answer), session.warnings)
 
 
 # ------------------------------------------------------------------------------------------- the folder of a reader

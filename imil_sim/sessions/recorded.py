@@ -206,13 +206,15 @@ def recorded_session(
     if feedback is None or not record.consultations:
         return None
     problems: dict[str, None] = {}
-    header = None if attended is None else attended.header
+    header: Header | None = None
     try:
+        own = Header(reader=feedback.oracle, role="oracle", grid=feedback.grid_size)
+        own = own if attended is None else attended.header
         header = Header(
-            reader=feedback.oracle if header is None else header.reader,
-            role="oracle" if header is None else header.role,
-            date=None if header is None else header.date,
-            instructions="" if header is None else header.instructions,
+            reader=own.reader,
+            role=own.role,
+            date=own.date,
+            instructions=own.instructions,
             set_name=images.name,
             set_fingerprint=images.fingerprint,
             film_size=(record.spec.arm.images.size, record.spec.arm.images.size),

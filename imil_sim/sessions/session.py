@@ -106,7 +106,7 @@ class Header(Spec):
         (), description="Key of the model's state of training at each consultation; empty: no model was shown."
     )
     instructions: Annotated[str, StringConstraints(max_length=MOST_INSTRUCTIONS)] = Field(
-        "", description="What the reader was told to do, word by word."
+        "", description="The instructions the reader had, word by word."
     )
     source: OneLine = Field(
         "", description="What wrote the session: the page, a run, or the format it was imported from."

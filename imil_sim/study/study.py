@@ -142,7 +142,7 @@ def read_study(path: Path) -> Study:
 
 
 def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study") -> Study:
-    """The study of an already parsed file; oracles are looked at by `imil_sim.engine.check`.
+    """The study of an already parsed file; oracles are looked at by `imil_sim.engine.study_run`.
 
     Args:
         content: what the file holds.

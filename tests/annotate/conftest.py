@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imil_sim.annotate import AnnotationSession, read_questions
-from imil_sim.engine.questions import put_questions
+from imil_sim.engine.consult import put_questions
 from imil_sim.engine.stages import Lineage
 from imil_sim.engine.store import Store
 from imil_sim.feedback import Grid, ImageIndex

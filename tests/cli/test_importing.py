@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from imil_sim.cli import importing
-from imil_sim.engine.check import check_study
 from imil_sim.engine.data import ImageLibrary
+from imil_sim.engine.study_run import check_study
 from imil_sim.errors import ImilSimError, SessionError
 from imil_sim.io import make_folder
 from imil_sim.sessions import files

@@ -81,7 +81,7 @@ def roc(positive: NDArray[np.bool_], scores: NDArray[np.float64], arms: Sequence
     area = pd.Series({arm: np.mean(of) if of else np.nan for arm, of in zip(arms, areas, strict=True)}, dtype=float)
     base, others = arms[reference], [place for place in range(len(arms)) if place != reference] or [reference]
     labels, x = style.arm_labels(arms, width=20), np.append(0.0, GRID)
-    figure, panels = style.panels(len(others), min(4, max(len(others), 2)), 2.0, sharex=True, sharey=True)
+    figure, panels = style.panels(len(others), 4, 2.0, sharex=True, sharey=True)
     for axes, place in zip(panels, others, strict=True):
         axes.plot(x, np.insert(curves[place], 0, 0.0, axis=1).T, color=style.ACCENT, linewidth=0.5, alpha=0.3)
         axes.plot(x, np.append(0.0, data.loc[base]), color=style.DARK, linestyle=(0, (2.5, 1.5)), linewidth=1.0)
@@ -135,7 +135,7 @@ def reliability(
     errors = [float(np.mean([calibration_error(*run) for run in zip(hits, confidence, strict=True)])) if len(hits)
               else np.nan for hits, confidence in zip(came, said, strict=True)]  # fmt: skip
     found = [reliability_bins(hits.ravel(), of.ravel()) for hits, of in zip(came, said, strict=True)]
-    figure, panels = style.panels(len(arms), min(4, max(len(arms), 2)), 2.6, sharex=True, sharey=True)
+    figure, panels = style.panels(len(arms), 4, 2.6, sharex=True, sharey=True)
     chance = [np.mean([null_ece(run) for run in of[:NULL_SEEDS]] or np.nan) for of in said]
     for axes, label, of, *ece in zip(panels, style.arm_labels(arms, width=20), found, errors, chance, strict=True):
         axes.set_title(f"{label}\nECE {style.plain(ece[0])} ({style.plain(ece[1])})")
@@ -192,9 +192,9 @@ def disagreement(hits: NDArray[np.float64], arms: Sequence[str], reference: int,
     """
     changes = {arm: of - hits[reference] for place, (arm, of) in enumerate(zip(arms, hits, strict=True))
                if place != reference}  # fmt: skip
-    columns, base, parts, counts = min(3, len(changes)), arms[reference], [], []
-    figure, panels = style.panels(len(changes), columns, 1.5)
-    labels = style.arm_labels(list(changes), width=68 // columns)
+    base, parts, counts = arms[reference], [], []
+    figure, panels = style.panels(len(changes), min(3, len(changes)), 1.5)
+    labels = style.arm_labels(list(changes), width=22)
     for axes, label, (arm, of) in zip(panels, labels, changes.items(), strict=True):
         order = in_order(of)
         fixed, broken = (of > 0).sum(axis=0), (of < 0).sum(axis=0)

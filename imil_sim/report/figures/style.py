@@ -116,9 +116,13 @@ def blank(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
 
 
-def panels(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """A figure with so many equal panels of that height with their titles, in inches, and the panels row by row."""
-    rows = math.ceil(count / columns)
+def panels(count: int, most: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
+    """A figure with so many equal panels of that height with their titles, in inches, and the panels row by row.
+
+    At most so many stand in a row, two at least have room there, and the rows are as alike as they can be.
+    """
+    rows = math.ceil(count / most)
+    columns = max(math.ceil(count / rows), min(most, 2))
     figure = blank(rows * height + 0.4)
     every = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
     for surplus in every[count:]:

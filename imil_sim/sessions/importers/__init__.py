@@ -25,7 +25,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, Valida
 
 from imil_sim import registry
 from imil_sim.errors import MOST_LISTED, DataError, SessionError, UsageError, did_you_mean, listed
-from imil_sim.sessions.drawn import MAX_PIXELS, Box, Point, runs_of
+from imil_sim.sessions.drawn import MAX_PIXELS, Box, Point, mask_of, runs_of
 from imil_sim.sessions.session import FORMAT
 from imil_sim.sessions.untrusted import JsonFault, parse_json, read_untrusted
 from imil_sim.study.spec import lines
@@ -44,9 +44,9 @@ Names: TypeAlias = tuple[str, ...]
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outlines:
-    """What one reader marked on one image, in its original pixels."""
+    """What one reader marked on one image, in its original pixels; importers add to it mark by mark."""
 
     image: str
     """The image as the file names it: a path, or the end of an address."""
@@ -83,45 +83,19 @@ class Outlines:
         drawn = self.boxes or self.polygons or (self.mask is not None and any(self.mask[1::2]))
         return not (drawn or self.left_out or self.abstained)
 
-
-@dataclass
-class Marks:
-    """The marks on one image while they are read, one after the other; `outlines` gives them together."""
-
-    only: Set[str]
-    """Categories that are wanted; empty: all."""
-    boxes: list[Box] = field(default_factory=list)
-    polygons: list[Points] = field(default_factory=list)
-    mask: NDArray[np.bool_] | None = None
-    left_out: list[str] = field(default_factory=list)
-    categories: set[Names] = field(default_factory=set)
-    unwanted: int = 0
-
-    def wants(self, names: Iterable[Names]) -> bool:
-        """Whether a mark of these categories is wanted; one that is not is counted."""
-        known = set(names)
+    def wants(self, names: Iterable[Names], only: Set[str]) -> bool:
+        """Whether a mark of these categories is wanted; one that is not is counted. Of an empty ``only`` all are."""
+        known = frozenset(names)
         self.categories |= known
-        wanted = not self.only or any(name in self.only for category in known for name in category)
+        wanted = not only or any(name in only for category in known for name in category)
         self.unwanted += not wanted
         return wanted
 
     def add_mask(self, mask: NDArray[np.bool_]) -> None:
         """One mask more, (height, width) of the image."""
-        self.mask = mask if self.mask is None else self.mask | mask
-
-    def outlines(self, image: str, where: str, **about: Any) -> Outlines:
-        """All of them; ``about`` are further fields of `Outlines`."""
-        return Outlines(
-            image,
-            where,
-            boxes=tuple(self.boxes),
-            polygons=tuple(self.polygons),
-            mask=None if self.mask is None else runs_of(self.mask),
-            left_out=tuple(self.left_out),
-            categories=frozenset(self.categories),
-            unwanted=self.unwanted,
-            **about,
-        )
+        if self.mask is not None:
+            mask = mask | mask_of(self.mask, (mask.shape[0], mask.shape[1]))
+        self.mask = runs_of(mask)
 
 
 @dataclass(frozen=True)

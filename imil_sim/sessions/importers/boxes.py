@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from imil_sim.errors import SessionError
 from imil_sim.images.listing import read_table
 from imil_sim.sessions.drawn import Box
-from imil_sim.sessions.importers import Importer, ImportSource, Marks, Outlines, refused
+from imil_sim.sessions.importers import Importer, ImportSource, Outlines, refused
 
 IMAGE_COLUMNS = ("image_id", "image", "filename", "file_name", "image index", "path", "film")
 COLUMNS = {
@@ -52,11 +52,12 @@ def _read(source: ImportSource) -> Sequence[Outlines]:
     if missing:
         raise refused(path, "is no table of boxes", missing)
     problems: list[str] = []
-    found: dict[tuple[str, str], tuple[str, Marks]] = {}
+    found: dict[tuple[str, str], Outlines] = {}
     sizes: dict[str, tuple[int, int]] = {}
     highest = 0.0
     for row, line in zip(table.rows, table.lines, strict=True):
-        marks = found.setdefault((row[reader] if reader else "", row[image]), (f"line {line}", Marks(source.only)))[1]
+        by, name = row[reader] if reader else "", row[image]
+        one = found.setdefault((by, name), Outlines(name, f"line {line}", by))
         finding = row[kind] if kind else ""
         try:
             size = size_of(row)
@@ -69,18 +70,17 @@ def _read(source: ImportSource) -> Sequence[Outlines]:
             problems.append(f"line {line}: {error}")
             continue
         highest = max((highest, *(box or ())))  # of all boxes: whether they are fractions is the table's
-        if (box is None and finding.lower() in NO_CLASS) or not marks.wants([(finding,)] if finding else []):
+        if (box is None and finding.lower() in NO_CLASS) or not one.wants([(finding,)] if finding else [], source.only):
             continue
         if box is None:
-            marks.left_out.append(WITHOUT_BOX)
+            one.left_out += (WITHOUT_BOX,)
         else:
-            marks.boxes.append(box)
+            one.boxes += (box,)
     if problems:
         raise refused(path, "cannot be imported", problems)
-    return [
-        marks.outlines(name, where, reader=by, size=sizes.get(name), fractions=highest <= 1)
-        for (by, name), (where, marks) in found.items()
-    ]
+    for one in found.values():
+        one.size, one.fractions = sizes.get(one.image), highest <= 1
+    return list(found.values())
 
 
 def first_of(row: Mapping[str, str], names: Iterable[str]) -> str:

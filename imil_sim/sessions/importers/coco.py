@@ -26,7 +26,6 @@ from imil_sim.sessions.importers import (
     Importer,
     ImportSource,
     Loose,
-    Marks,
     Outlines,
     check_pixels,
     checked,
@@ -71,52 +70,45 @@ def _read(source: ImportSource) -> Sequence[Outlines]:
     categories = file.categories if isinstance(file.categories, list) else []
     known = {text_of(one.get("id")): text_of(one.get("name")) for one in categories if isinstance(one, dict)}
     problems: list[str] = []
-    images: dict[str, tuple[_Image, Marks]] = {}
+    images: dict[str, Outlines] = {}
     for image in file.images:
         try:
             check_pixels(image.height, image.width)
         except DataError as error:
             raise refused(source.path, "cannot be imported", [f"image {image.id}: {error}"]) from None
-        if images.setdefault(image.id, (image, Marks(source.only)))[0] is not image:
+        if image.id in images:
             problems.append(f"two images have the id {image.id}")
+        size = image.height, image.width
+        images[image.id] = Outlines(image.file_name, f'image "{image.file_name}"', size=size, looked_at=False)
     for number, annotation in enumerate(file.annotations, 1):
         if annotation.image_id not in images:
             problems.append(f"annotation {number}: there is no image with the id {annotation.image_id[:60]}")
             continue
-        image, marks = images[annotation.image_id]
-        by = text_of(annotation.category_id)
-        if marks.wants([(known.get(by) or by,)] if by else []):
+        one, by = images[annotation.image_id], text_of(annotation.category_id)
+        one.looked_at = True
+        if one.wants([(known.get(by) or by,)] if by else [], source.only):
             try:
-                _take(annotation, marks, (image.height, image.width))
+                _take(annotation, one)
             except DataError as error:
                 problems.append(f"annotation {number}: {error}")
     if problems:
         raise refused(source.path, "cannot be imported", problems)
-    annotated = {annotation.image_id for annotation in file.annotations}
-    return [
-        marks.outlines(
-            image.file_name,
-            f'image "{image.file_name}"',
-            size=(image.height, image.width),
-            looked_at=image.id in annotated,
-        )
-        for image, marks in images.values()
-    ]
+    return list(images.values())
 
 
-def _take(annotation: _Annotation, marks: Marks, shape: tuple[int, int]) -> None:
+def _take(annotation: _Annotation, one: Outlines) -> None:
     """Add the area of an annotation; raises `DataError` where it has none."""
     area = annotation.segmentation
     if isinstance(area, dict):
-        marks.add_mask(_mask(area, shape))
+        one.add_mask(_mask(area, one.size or (0, 0)))
     elif area:
         polygons = part_of(_POLYGONS.validate_python, area)
         if any(len(flat) % 2 or not flat for flat in polygons):
             raise DataError("a polygon has an odd number of coordinates, or none")
-        marks.polygons += [tuple(zip(flat[::2], flat[1::2], strict=True)) for flat in polygons]
+        one.polygons += tuple(tuple(zip(flat[::2], flat[1::2], strict=True)) for flat in polygons)
     elif annotation.bbox is not None:
         left, top, width, height = annotation.bbox
-        marks.boxes.append((left, top, left + width, top + height))
+        one.boxes += ((left, top, left + width, top + height),)
     else:
         raise DataError("has neither segmentation nor bbox")
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -33,7 +33,6 @@ from imil_sim.sessions.importers import (
     Importer,
     ImportSource,
     Loose,
-    Marks,
     Names,
     Outlines,
     Points,
@@ -111,7 +110,7 @@ def _read(source: ImportSource) -> Sequence[Outlines]:
             continue
         for annotation in task.annotations:
             try:
-                outlines.append(_outlines(image, where, annotation, Marks(source.only)))
+                outlines.append(_outlines(image, where, annotation, source.only))
             except DataError as error:
                 problems.append(f"{where}: {error}")
     if problems:
@@ -136,27 +135,19 @@ def _file_of(address: str) -> str:
     return path.lstrip("/") if not parts.scheme else name
 
 
-def _outlines(image: str, where: str, annotation: _Annotation, marks: Marks) -> Outlines:
+def _outlines(image: str, where: str, annotation: _Annotation, only: Set[str]) -> Outlines:
     """What one annotation says; raises `DataError`: a mark is incomplete, or of a type that is not known."""
     by = annotation.completed_by
     reader = text_of(by.get("email")) or text_of(by.get("id")) if isinstance(by, dict) else text_of(by)
-    sizes: set[tuple[int, int]] = set()
+    cancelled, seconds = annotation.was_cancelled, annotation.lead_time
+    one = Outlines(image, where, reader, abstained=cancelled, seconds=seconds)
     for number, (mark, names) in enumerate(zip(annotation.result, _categories(annotation.result), strict=True), 1):
-        if mark.type not in NO_MARKS and marks.wants(names):
+        if mark.type not in NO_MARKS and one.wants(names, only):
             try:
-                sizes |= _take(mark, marks)
+                _take(mark, one)
             except DataError as error:
                 raise DataError(f"mark {number}: {error}") from None
-    if len(sizes) > 1:
-        raise DataError("its marks are on images of different sizes")
-    return marks.outlines(
-        image,
-        where,
-        reader=reader,
-        size=next(iter(sizes), None),
-        abstained=annotation.was_cancelled,
-        seconds=annotation.lead_time,
-    )
+    return one
 
 
 def _categories(result: Sequence[_Mark]) -> list[set[Names]]:
@@ -170,16 +161,16 @@ def _categories(result: Sequence[_Mark]) -> list[set[Names]]:
     return [found[place] for place in places]
 
 
-def _take(mark: _Mark, marks: Marks) -> set[tuple[int, int]]:
-    """Add a mark; gives height and width of the image it lies on, where it has an area.
+def _take(mark: _Mark, one: Outlines) -> None:
+    """Add a mark.
 
     Raises:
-        DataError: it is incomplete, of a type that is not known, or was made on an image that was turned.
+        DataError: it is incomplete, of a type that is not known, on an image that was turned, or of another size.
     """
     kind = mark.type.removesuffix("labels")
     if kind in WITHOUT_AREA:
-        marks.left_out.append(WITHOUT_AREA[kind])
-        return set()
+        one.left_out += (WITHOUT_AREA[kind],)
+        return
     if kind not in AREAS:  # silence would make "nothing is marked" of an area in a form unknown here
         raise DataError(
             f'is of the type "{mark.type[:40]}", which is not known; export rectangles, ellipses, polygons or brushes'
@@ -193,19 +184,21 @@ def _take(mark: _Mark, marks: Marks) -> set[tuple[int, int]]:
         )
     size = mark.original_height, mark.original_width
     check_pixels(*size)
+    if one.size not in (None, size):
+        raise DataError("is on an image of another size than those before")
+    one.size = size
     if kind == "brush":
         if mark.value.format != "rle" or not mark.value.rle:
             raise DataError(f'is a brush of the format "{mark.value.format[:20]}", not rle')
-        marks.add_mask(opacity(bytes(mark.value.rle), size) > 127)
-        return {size}
+        one.add_mask(opacity(bytes(mark.value.rle), size) > 127)
+        return
     shape = _shape(kind, mark.value, size)
     if not shape or not np.isfinite(shape).all():
         raise DataError(f"is no whole {kind}")
     if kind == "rectangle" and not mark.value.rotation:
-        marks.boxes.append((*shape[0], *shape[2]))
+        one.boxes += ((*shape[0], *shape[2]),)
     else:
-        marks.polygons.append(shape)
-    return {size}
+        one.polygons += (shape,)
 
 
 def _shape(kind: str, value: _Value, size: tuple[int, int]) -> Points:

@@ -25,7 +25,6 @@ from imil_sim.sessions.importers import (
     Importer,
     ImportSource,
     Loose,
-    Marks,
     Outlines,
     Points,
     check_pixels,
@@ -83,37 +82,37 @@ def _outlines(source: ImportSource) -> Outlines:
     """What is marked on the image of a file; raises `SessionError`: it is none of LabelMe, or a shape is incomplete."""
     file = checked(_FILE, source, "LabelMe file")
     size = (file.height, file.width) if file.height and file.width else None
-    marks, problems = Marks(source.only), list[str]()
+    one, problems = Outlines(file.image_path, source.path.name, size=size), list[str]()
     try:
         check_pixels(*size or (1, 1))
     except DataError as error:
         raise refused(source.path, "cannot be imported", [str(error)]) from None
     for number, shape in enumerate(file.shapes, 1):
         label = text_of(shape.label)
-        if marks.wants([(label,)] if label else []):
+        if one.wants([(label,)] if label else [], source.only):
             try:
-                _take(shape, marks, size)
+                _take(shape, one)
             except DataError as error:
                 problems.append(f"shape {number}: {error}")
     if problems:
         raise refused(source.path, "cannot be imported", problems)
-    return marks.outlines(file.image_path, source.path.name, size=size)
+    return one
 
 
-def _take(shape: _Shape, marks: Marks, size: tuple[int, int] | None) -> None:
+def _take(shape: _Shape, one: Outlines) -> None:
     """Add a shape; raises `DataError` where it is incomplete."""
     kind, points = shape.shape_type, shape.points
     if kind in WITHOUT_AREA:
-        marks.left_out.append(kind)
+        one.left_out += (kind,)
     elif kind in ("polygon", "oriented_rectangle") and points:
-        marks.polygons.append(points)
+        one.polygons += (points,)
     elif kind == "rectangle" and len(points) >= 2:
-        marks.boxes.append(_box_around(points))
+        one.boxes += (_box_around(points),)
     elif kind == "circle" and len(points) == 2:
         radius = math.dist(*points)
-        marks.polygons.append(ellipse(*points[0], radius, radius))
+        one.polygons += (ellipse(*points[0], radius, radius),)
     elif kind == "mask" and len(points) == 2 and shape.mask is not None:
-        marks.add_mask(_laid(shape.mask, _box_around(points), size))
+        one.add_mask(_laid(shape.mask, _box_around(points), one.size))
     else:
         raise DataError(f'is no whole shape ("{kind[:40]}" of {len(points)} points)')
 

@@ -19,14 +19,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, FiniteFloat, TypeAdapter
 
 from imil_sim.errors import DataError
 from imil_sim.sessions.importers import (
     Importer,
     ImportSource,
     Loose,
-    Marks,
     Names,
     Outlines,
     checked,
@@ -37,32 +36,6 @@ from imil_sim.sessions.importers import (
 
 PROJECT = "_via_img_metadata"
 WITHOUT_AREA = frozenset({"point", "polyline"})
-
-
-class _Rect(Loose):
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-class _Circle(Loose):
-    cx: float
-    cy: float
-    r: float
-
-
-class _Ellipse(Loose):
-    cx: float
-    cy: float
-    rx: float
-    ry: float
-    theta: float = 0.0
-
-
-class _Polygon(Loose):
-    all_points_x: Annotated[tuple[float, ...], Field(min_length=1)]
-    all_points_y: Annotated[tuple[float, ...], Field(min_length=1)]
 
 
 class _Region(Loose):
@@ -81,6 +54,8 @@ class _Image(Loose):
 
 
 _FILE: TypeAdapter[dict[str, _Image]] = TypeAdapter(dict[str, _Image])
+_NUMBERS: TypeAdapter[dict[str, float]] = TypeAdapter(dict[str, FiniteFloat])
+_CORNERS: TypeAdapter[tuple[float, ...]] = TypeAdapter(Annotated[tuple[FiniteFloat, ...], Field(min_length=1)])
 
 
 def _recognises(source: ImportSource) -> bool:
@@ -98,15 +73,16 @@ def _read(source: ImportSource) -> Sequence[Outlines]:
     problems: list[str] = []
     outlines: list[Outlines] = []
     for image in checked(_FILE, source, "VIA annotation file (JSON)", document).values():
-        marks, where = Marks(source.only), f'image "{image.filename}"'
+        where = f'image "{image.filename}"'
+        one = Outlines(image.filename, where, looked_at=bool(image.regions))
         for number, region in enumerate(image.regions, 1):
-            if marks.wants(_categories(region.region_attributes)):
+            if one.wants(_categories(region.region_attributes), source.only):
                 try:
-                    _take(region.shape_attributes, marks)
+                    _take(region.shape_attributes, one)
                 except DataError as error:
                     name = str(region.shape_attributes.get("name"))[:40]
                     problems.append(f'{where}, region {number} ("{name}"): {error}')
-        outlines.append(marks.outlines(image.filename, where, looked_at=bool(image.regions)))
+        outlines.append(one)
     if problems:
         raise refused(source.path, "cannot be imported", problems)
     return outlines
@@ -121,28 +97,30 @@ def _categories(attributes: Any) -> Iterator[Names]:
                 yield f"{name}={one}", str(one), str(name)
 
 
-def _take(shape: dict[str, Any], marks: Marks) -> None:
+def _take(shape: dict[str, Any], one: Outlines) -> None:
     """Add a shape; raises `DataError` where it is incomplete, or none that is known."""
     name = str(shape.get("name"))
     if name in WITHOUT_AREA:
-        marks.left_out.append(name)
+        one.left_out += (name,)
     elif name == "rect":
-        rect = part_of(_Rect.model_validate, shape)
-        marks.boxes.append((rect.x, rect.y, rect.x + rect.width, rect.y + rect.height))
+        x, y, width, height = _numbers(shape, "x", "y", "width", "height")
+        one.boxes += ((x, y, x + width, y + height),)
     elif name == "polygon":
-        polygon = part_of(_Polygon.model_validate, shape)
-        across, down = polygon.all_points_x, polygon.all_points_y
+        across, down = (part_of(_CORNERS.validate_python, shape.get(key)) for key in ("all_points_x", "all_points_y"))
         if len(across) != len(down):
             raise DataError(f"has {len(across)} numbers in all_points_x, and {len(down)} in all_points_y")
-        marks.polygons.append(tuple(zip(across, down, strict=True)))
+        one.polygons += (tuple(zip(across, down, strict=True)),)
     elif name == "circle":
-        circle = part_of(_Circle.model_validate, shape)
-        marks.polygons.append(ellipse(circle.cx, circle.cy, circle.r, circle.r))
+        x, y, radius = _numbers(shape, "cx", "cy", "r")
+        one.polygons += (ellipse(x, y, radius, radius),)
     elif name == "ellipse":
-        oval = part_of(_Ellipse.model_validate, shape)
-        marks.polygons.append(ellipse(oval.cx, oval.cy, oval.rx, oval.ry, oval.theta))
+        one.polygons += (ellipse(*_numbers({"theta": 0.0} | shape, "cx", "cy", "rx", "ry", "theta")),)
     else:
         raise DataError("is no shape of VIA")
+
+
+def _numbers(shape: dict[str, Any], *names: str) -> list[float]:
+    return list(part_of(_NUMBERS.validate_python, {name: shape.get(name) for name in names}).values())
 
 
 def _hint(source: ImportSource) -> str:
