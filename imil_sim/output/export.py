@@ -123,7 +123,7 @@ def _weights(of: RunResult) -> bytes:
 
 # ---------------------------------------------------------------------------------------------- what the columns mean
 
-COLUMNS: dict[str, str] = pd.read_csv(Path(__file__).with_name("columns.csv"), index_col="column")["holds"].to_dict()
+COLUMNS: dict[Any, str] = pd.read_csv(Path(__file__).with_name("columns.csv"), index_col="column")["holds"].to_dict()
 """What a column holds; those of metrics, classes, groups and swept fields are explained by their kind."""
 
 KINDS = {

@@ -137,8 +137,9 @@ def reliability(
     found = [reliability_bins(hits.ravel(), of.ravel()) for hits, of in zip(came, said, strict=True)]
     figure, panels = style.panels(len(arms), 4, 2.6, sharex=True, sharey=True)
     chance = [np.mean([null_ece(run) for run in of[:NULL_SEEDS]] or np.nan) for of in said]
-    for axes, label, of, *ece in zip(panels, style.arm_labels(arms, width=20), found, errors, chance, strict=True):
-        axes.set_title(f"{label}\nECE {style.plain(ece[0])} ({style.plain(ece[1])})")
+    labels_shown = style.arm_labels(arms, width=20)
+    for axes, label, of, error, null in zip(panels, labels_shown, found, errors, chance, strict=True):
+        axes.set_title(f"{label}\nECE {style.plain(error)} ({style.plain(float(null))})")
         _diagram(axes, of)
     what = "probability of the positive class" if convention == "positive" else "confidence in the predicted class"
     figure.supxlabel(what, size=style.SIZE)

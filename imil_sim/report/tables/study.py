@@ -76,7 +76,7 @@ def _runs(analysis: Analysis) -> Iterator[Table]:
         for reason in _reasons(analysis, run):
             found.setdefault((arm, run.status, reason), []).append(seed)
     order = sorted(found, key=lambda key: STATUSES.index(key[1]) or len(STATUSES))  # the unusable ones last
-    columns = {
+    columns: dict[Column, list[Any]] = {
         Column("Arm"): [arm for arm, _, _ in order],
         Column("Status"): [status for _, status, _ in order],
         Column("Seeds"): [ranges(found[key]) for key in order],
