@@ -20,13 +20,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.sleeping import NAP, SleepingBench
+from benchmarks.sleeping import NAP, SleepingConfig
 from benchmarks.verdict import SMOKE_WARNING, heading, line, machine
 from imil_sim.engine.cluster import DaskExecutor, local_client
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.execute import Ended, Executor, LocalExecutor, Observer, carry_out
 from imil_sim.engine.results import keep
-from imil_sim.engine.steps import NOBODY, StepRunner
+from imil_sim.engine.run import Executor, LocalExecutor, carry_out
+from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
 from imil_sim.study.study import Study, read_study
 from imil_sim.training.numerics import environment
@@ -57,9 +57,9 @@ def study_of(folder: Path, seeds: int) -> Study:
 
 
 @contextmanager
-def hands_of(study: Study, store: Path, workers: int) -> Iterator[Executor]:
+def executor_of(study: Study, store: Path, workers: int) -> Iterator[Executor]:
     """Executor in this process, or those of so many worker processes."""
-    config = SleepingBench(
+    config = SleepingConfig(
         store=str(store),
         beside=str(study.beside),
         device="cpu",
@@ -68,7 +68,7 @@ def hands_of(study: Study, store: Path, workers: int) -> Iterator[Executor]:
         environment=environment(CPU),
     )
     if not workers:
-        yield LocalExecutor(config.step_runner(NOBODY))
+        yield LocalExecutor(config.step_runner().carry_out)
         return
     with local_client(workers, "cpu", 1) as client:
         yield DaskExecutor(client, config)
@@ -80,15 +80,12 @@ def seconds_of(study: Study, store: Path, workers: int) -> float:
     planner = StepRunner(library, Store(store), CPU, study.beside)
     arms, runs = zip(*study.runs(), strict=True)
     failures: list[BaseException] = []
-
-    def on_end(position: int, ended: Ended) -> None:
-        if ended.error is not None:
-            failures.append(ended.error)
-        keep(arms[position], runs[position], ended, library, planner.store, CPU)
-
-    with hands_of(study, store, workers) as executor:
+    with executor_of(study, store, workers) as executor:
         began = time.perf_counter()
-        carry_out(runs, planner.trunk, executor, Observer(on_end=on_end))
+        for position, ended in carry_out(runs, [planner.trunk(run) for run in runs], executor):
+            if ended.error is not None:
+                failures.append(ended.error)
+            keep(arms[position], runs[position], ended, library, planner.store, CPU)
         spent = time.perf_counter() - began
     if failures:
         raise SystemExit(f"{len(failures)} of {len(runs)} runs failed, the first with: {failures[0]}")

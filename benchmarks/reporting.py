@@ -23,11 +23,10 @@ from scipy.special import expit
 
 from benchmarks.cost import cost_of
 from benchmarks.verdict import SMOKE_WARNING, machine
-from imil_sim.engine.arrays import write_arrays
 from imil_sim.engine.data import ImageLibrary, RunImages
-from imil_sim.engine.run import provenance
+from imil_sim.engine.results import provenance
 from imil_sim.engine.stages import run_key
-from imil_sim.engine.store import RECORD, Store
+from imil_sim.engine.store import RECORD, Store, write_arrays
 from imil_sim.study.record import Answer, Consultation, EpochRow, Predictions, RunRecord, TrainingPredictions
 from imil_sim.study.spec import RunSpec
 from imil_sim.study.study import Study, read_study

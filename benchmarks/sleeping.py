@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from imil_sim.engine import steps
 from imil_sim.engine.cluster import WorkerConfig
-from imil_sim.engine.steps import StepRunner, Watch
+from imil_sim.engine.run import UNOBSERVED, Observer
+from imil_sim.engine.steps import StepRunner
 from imil_sim.images.image_set import ImageSet
 from imil_sim.study.record import EpochRow, Predictions, TrainingPredictions
 from imil_sim.training.train import Snapshot, Trained
@@ -27,13 +28,13 @@ WEIGHTS = 1000
 """Numbers in a state of training: small, so that the disk is asked for its latency and not for its speed."""
 
 
-class SleepingBench(WorkerConfig):
+class SleepingConfig(WorkerConfig):
     """Sets up a step_runner in whose process nothing is trained any more."""
 
-    def step_runner(self, watch: Watch) -> StepRunner:
+    def step_runner(self, observer: Observer = UNOBSERVED) -> StepRunner:
         """See `WorkerConfig.step_runner`."""
         put_to_sleep()
-        return super().step_runner(watch)
+        return super().step_runner(observer)
 
 
 def put_to_sleep() -> None:
@@ -55,7 +56,7 @@ def put_to_sleep() -> None:
 def _train(
     recipe: Any, images: Any, overlay: Any, start: Snapshot | None, until: int, *, on_epoch: Any, **_: Any
 ) -> Trained:
-    """A state of training, after a nap instead of work; its epochs are told of all the same."""
+    """A state of training, after a nap instead of work; its epochs are counted all the same."""
     done = start.epoch if start else 0
     rows = [EpochRow(epoch=epoch, loss=0.0, accuracy=0.5) for epoch in range(done + 1, until + 1)]
     time.sleep(NAP)

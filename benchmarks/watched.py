@@ -2,8 +2,8 @@
 
     python -m benchmarks.watched SPENT.json run STUDY.toml [OPTION ...]
 
-The command does what it always does. It is watched where it executor its runs to the engine
-(`imil_sim.engine.execute.carry_out`): at that moment the worker processes are there, and have imported what they need.
+The command does what it always does. It is watched where it gives its runs to the engine
+(`imil_sim.engine.run.carry_out`): at that moment the worker processes are there, and have imported what they need.
 So the seconds from there until the last run is on record are those without start-up; the seconds of the whole process
 are taken from outside.
 """
@@ -21,8 +21,8 @@ from typing import Any
 
 from imil_sim.cli.app import main as imil_sim
 from imil_sim.engine import study_run as command
-from imil_sim.engine.execute import Executor, carry_out
-from imil_sim.engine.steps import Done, Step
+from imil_sim.engine.run import Executor, carry_out
+from imil_sim.engine.stages import Step, StepResult
 
 
 @dataclass
@@ -44,8 +44,8 @@ class Spent:
         return sum(self.steps["train"]) / self.epochs
 
 
-class WatchedHands:
-    """Executor that note what comes out of other ones; see `imil_sim.engine.execute.Executor`."""
+class WatchedExecutor:
+    """An executor that notes what comes out of another one; see `imil_sim.engine.run.Executor`."""
 
     def __init__(self, executor: Executor, spent: Spent) -> None:
         self._executor, self._spent = executor, spent
@@ -56,7 +56,7 @@ class WatchedHands:
         self._kinds[step.key] = type(step).__name__.lower()
         self._executor.submit(step, priority)
 
-    def completed(self) -> Done:
+    def completed(self) -> StepResult:
         """See `Executor.completed`."""
         done = self._executor.completed()
         self._spent.epochs += done.epochs
@@ -74,8 +74,8 @@ def run_watched(study: Path, store: Path, *options: str) -> Spent:
     Raises:
         SystemExit: the command failed; with what it said.
     """
-    told = store.parent / "spent.json"
-    arguments = [str(told), "run", str(study), "--store", str(store), "--out", str(store.parent / "report"), *options]
+    report = store.parent / "spent.json"
+    arguments = [str(report), "run", str(study), "--store", str(store), "--out", str(store.parent / "report"), *options]
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.watched", *arguments], capture_output=True, text=True, check=False
@@ -83,27 +83,27 @@ def run_watched(study: Path, store: Path, *options: str) -> Spent:
     whole = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(f"imil-sim run {study.name} {' '.join(options)} ended with {done.returncode}:\n{done.stderr}")
-    return Spent(**{**json.loads(told.read_text(encoding="utf-8")), "whole": whole})
+    return Spent(**{**json.loads(report.read_text(encoding="utf-8")), "whole": whole})
 
 
-def main(told: Path, arguments: Sequence[str]) -> None:
+def main(report: Path, arguments: Sequence[str]) -> None:
     """Run the command, write what its steps took, and exit as the command does."""
     spent = Spent()
 
-    def watched(runs: Any, trunk: Any, executor: Executor, *others: Any, **named: Any) -> Any:
+    def watched(runs: Any, trunks: Any, executor: Executor, *others: Any) -> Any:
         began = time.perf_counter()
         try:
-            return carry_out(runs, trunk, WatchedHands(executor, spent), *others, **named)
+            yield from carry_out(runs, trunks, WatchedExecutor(executor, spent), *others)
         finally:
             spent.work = time.perf_counter() - began
 
     if getattr(command, "carry_out", None) is not carry_out:
-        raise AttributeError("the command executor its runs to the engine in another way: watch it there")
+        raise AttributeError("the command gives its runs to the engine in another way: watch it there")
     vars(command)["carry_out"] = watched
     try:
         imil_sim(list(arguments))
     finally:
-        told.write_text(json.dumps(asdict(spent)), encoding="utf-8")
+        report.write_text(json.dumps(asdict(spent)), encoding="utf-8")
 
 
 if __name__ == "__main__":

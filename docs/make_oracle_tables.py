@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imil_sim.feedback.registry import Option, options_of, summary
+from imil_sim.feedback.registry import Option, card, options_of
 from imil_sim.registry import load, parts
 
 PAGE = Path(__file__).with_name("oracles.md")
@@ -35,17 +35,17 @@ def oracles() -> str:
     for entry in parts("oracles"):
         if entry.distribution.startswith(HOUSE):
             cls = load("oracles", entry.name)
-            options = ", ".join(map(told, options_of(cls)))
-            rows.append(f"| `{entry.name}` | {summary(cls).rstrip('.')} | {options} |")
+            options = ", ".join(map(words, options_of(cls)))
+            rows.append(f"| `{entry.name}` | {card(cls).splitlines()[0].rstrip('.')} | {options} |")
     return "\n".join([*rows, ""])
 
 
-def told(option: Option) -> str:
+def words(option: Option) -> str:
     """An option in short.
 
-    >>> told(Option("miss", "float", "0.1"))
+    >>> words(Option("miss", "float", "0.1"))
     '`miss` (0.1)'
-    >>> told(Option("like", "OracleRecipe", "required"))
+    >>> words(Option("like", "OracleRecipe", "required"))
     '`like` (needed)'
     """
     default = "needed" if option.default == "required" else option.default.replace("'", '"').replace("None", "none")

@@ -6,11 +6,12 @@ import json
 import re
 from pathlib import Path
 
+from imil_sim.registry import load, parts
 from imil_sim.sessions.session import session_schema
 
 PAGE = Path(__file__).with_name("sessions.md")
 SCHEMA = Path(__file__).with_name("session.schema.json")
-BLOCK = re.compile(r"(<!-- fields: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (?:fields: )?(?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def schema_text() -> str:
@@ -24,7 +25,12 @@ def filled(page: str) -> str:
 
 
 def table_of(name: str) -> str:
-    """The fields of one kind of line as Markdown."""
+    """The fields of one kind of line, or our own importers, as Markdown."""
+    if name == "importers":
+        own = [(part.name, load("importers", part.name).help) for part in parts("importers") if not part.guest]
+        return "\n".join(
+            ["| format | what is read |", "|---|---|", *(f"| `{name}` | {what} |" for name, what in own), ""]
+        )
     table = session_schema()["$defs"][name]
     rows = ["| field | unless given | meaning |", "|---|---|---|"]
     for field, about in table["properties"].items():

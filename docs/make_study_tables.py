@@ -28,22 +28,22 @@ def table_of(table: dict[str, Any], tables: dict[str, dict[str, Any]]) -> str:
         if table is tables["head"] and name in inner:
             continue
         default = f"`{json.dumps(field['default'])}`" if "default" in field else ""
-        rows.append(f"| `{name}` | {told(field)} | {default} | {field.get('description', '')} |")
+        rows.append(f"| `{name}` | {words(field)} | {default} | {field.get('description', '')} |")
     return "\n".join([*rows, ""])
 
 
-def told(field: dict[str, Any]) -> str:
+def words(field: dict[str, Any]) -> str:
     """What a field takes, in words.
 
-    >>> told({"type": "integer", "minimum": 16, "maximum": 4096})
+    >>> words({"type": "integer", "minimum": 16, "maximum": 4096})
     'whole number from 16 to 4096'
-    >>> told({"enum": ["sgd", "adam"]})
+    >>> words({"enum": ["sgd", "adam"]})
     '`"sgd"`, `"adam"`'
     """
     if "const" in field or "enum" in field:
         return ", ".join(f"`{json.dumps(value)}`" for value in field.get("enum", [field.get("const")]))
     if "anyOf" in field and not any("$ref" in choice for choice in field["anyOf"]):
-        return " or ".join(told(choice) for choice in field["anyOf"])
+        return " or ".join(words(choice) for choice in field["anyOf"])
     kind = field.get("type")
     if kind in ("integer", "number"):
         return ("whole number" if kind == "integer" else "number") + _bounds(field)
@@ -54,9 +54,9 @@ def told(field: dict[str, Any]) -> str:
 
 
 def _bounds(field: dict[str, Any]) -> str:
-    words = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
-    told = " ".join(f"{word} {field[key]}" for key, word in words.items() if key in field)
-    return f" {told}" if told else ""
+    names = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+    bounds = " ".join(f"{word} {field[key]}" for key, word in names.items() if key in field)
+    return f" {bounds}" if bounds else ""
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 A study is a path, the name of a shipped study, a dictionary like a parsed study file, or a `Study`. The functions that
 look at results train nothing: they read the store, and say which command or function fills it.
+
+Each function imports what it needs when it is called, so that importing this module loads neither torch nor pandas.
 """
 
 from __future__ import annotations
@@ -9,56 +11,55 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import pandas as pd
-
-from imil_sim.engine.study_run import (
-    Execution,
-    Progress,
-    StudyPlan,
-    load_images_of,
-    plan_study,
-    run_study,
-    stored_results,
-)
-from imil_sim.errors import OracleError, UsageError
-from imil_sim.feedback import make_oracle
+from imil_sim.errors import DataError, StoreError, UsageError
 from imil_sim.io import readable_by
-from imil_sim.output.export import TableFormat
-from imil_sim.output.export import export as export_files
-from imil_sim.output.report import StudyResults, check_place, surroundings
-from imil_sim.output.report import write_report as write_report_of
-from imil_sim.output.sessions import write_sessions as recorded_sessions
-from imil_sim.output.trackers import track
-from imil_sim.report.baseline import changes, check_of_study, read_baseline, write_baseline
-from imil_sim.report.compare import StudyComparison, compare_studies
-from imil_sim.report.files import write_whole
-from imil_sim.report.gate import check_margins, judge
-from imil_sim.report.page import render_html, render_markdown
-from imil_sim.report.results import arm_summary, write_csv
-from imil_sim.report.verdict import Verdict, document_of, junit_of, lines_of
-from imil_sim.study.study import Study, find_study, parse_study, read_study
+from imil_sim.progress import QUIET, Progress
 
-__all__ = [
-    "AnyStudy", "Execution", "Progress", "Study", "StudyComparison", "StudyPlan", "StudyResults",
-    "TableFormat", "Verdict",
-    "arm_summary", "check", "check_place", "compare", "differences", "export", "lines_of", "load_study", "plan",
-    "predictions", "results", "run", "stored", "write_comparison", "write_report", "write_sessions", "write_verdict",
-]  # fmt: skip
+if TYPE_CHECKING:
+    import pandas as pd
 
-AnyStudy = str | Path | Mapping[str, Any] | Study
+    from imil_sim.engine.results import Recomputed
+    from imil_sim.engine.store import Store
+    from imil_sim.engine.study_run import StudyPlan
+    from imil_sim.images.image_set import ImageSet
+    from imil_sim.images.summary import Summary
+    from imil_sim.output.report import StudyResults
+    from imil_sim.report.check import Verdict
+    from imil_sim.report.compare import StudyComparison
+    from imil_sim.study.spec import AnySource, SplitSpec
+    from imil_sim.study.study import Study
+
+DOORS = {
+    "arm_summary": "imil_sim.report.results:arm_summary",
+    "card": "imil_sim.feedback.registry:card",
+    "check_place": "imil_sim.output.report:check_place",
+    "line_of": "imil_sim.report.check:line_of",
+    "lines_of": "imil_sim.report.check:lines_of",
+    "load_oracle": "imil_sim.feedback.registry:load",
+    "numbers_of": "imil_sim.report.check:numbers",
+    "options_of": "imil_sim.feedback.registry:options_of",
+    "prune": "imil_sim.engine.upkeep:prune",
+    "study_schema": "imil_sim.study.schema:study_schema",
+    "survey": "imil_sim.engine.upkeep:survey",
+    "to_prune": "imil_sim.engine.upkeep:to_prune",
+    "verify": "imil_sim.engine.upkeep:check",
+    "write_gallery": "imil_sim.output.gallery:write_gallery",
+}
+"""Functions that are offered here as they stand elsewhere, and imported when they are used."""
+
+AnyStudy: TypeAlias = "str | Path | Mapping[str, Any] | Study"
+Tls: TypeAlias = tuple[Path | None, Path | None, Path | None]
 
 STORE = Path("runs")
 """Where runs are kept unless a store is named."""
 
-QUIET = Progress()
-
 
 def load_study(study: AnyStudy, *, seeds: int | None = None) -> Study:
-    """The study of a file, a shipped name or a dictionary, checked; everything that is wrong with it is told at once.
+    """The study of a file, a shipped name or a dictionary, checked; an error names all that is wrong with it.
 
     Args:
         study: path, name, dictionary (relative paths in it are beside the current folder), or a `Study` as it is.
@@ -68,15 +69,17 @@ def load_study(study: AnyStudy, *, seeds: int | None = None) -> Study:
         StudyError: there is none, or it is wrong.
         UsageError: more seeds are asked for than the study declares.
     """
+    from imil_sim.study.study import Study, find_study, parse_study, read_study
+
     if isinstance(study, Mapping):
-        loaded = parse_study(study, beside=Path.cwd(), oracle_problem=_oracle_problem)
+        loaded = parse_study(study, beside=Path.cwd())
     else:
-        loaded = study if isinstance(study, Study) else read_study(find_study(str(study)), _oracle_problem)
+        loaded = study if isinstance(study, Study) else read_study(find_study(str(study)))
     if seeds is None:
         return loaded
     if seeds > len(loaded.seeds):
         raise UsageError(f"--seeds {seeds}: study {loaded.name} declares {len(loaded.seeds)}; raise seeds in the file")
-    return replace(loaded, seeds=loaded.seeds[:seeds])
+    return loaded.model_copy(update={"seeds": loaded.seeds[:seeds]})
 
 
 def plan(study: AnyStudy, *, store: str | Path = STORE, device: str = "cpu", progress: Progress = QUIET) -> StudyPlan:
@@ -85,6 +88,8 @@ def plan(study: AnyStudy, *, store: str | Path = STORE, device: str = "cpu", pro
     Raises:
         ImilSimError: the study cannot be run.
     """
+    from imil_sim.engine.study_run import plan_study
+
     return plan_study(load_study(study), Path(store), device, progress)
 
 
@@ -95,7 +100,10 @@ def run(
     workers: int | None = 0,
     device: str = "cpu",
     progress: Progress = QUIET,
-    **where: Any,
+    workers_per_gpu: int = 1,
+    scheduler: str | None = None,
+    tls: Tls = (None, None, None),
+    sharing: bool = True,
 ) -> StudyResults:
     """Run a study; what the store holds already is not trained again.
 
@@ -105,14 +113,24 @@ def run(
         workers: processes to train with; 0: this process; None: one a core. A script that starts processes needs the
             usual ``if __name__ == "__main__":``.
         device: ``cpu`` or ``cuda``.
-        progress: is told how it gets on; shows nothing by default.
-        **where: further fields of `Execution`: ``sharing``, ``scheduler``, ``security``, ``workers_per_gpu``.
+        progress: shows how it gets on.
+        workers_per_gpu: processes for each GPU.
+        scheduler: address of a Dask scheduler that somebody started, instead of processes on this machine.
+        tls: with a scheduler at ``tls://``, PEM files: the certificate of its authority, your own, and its key.
+        sharing: whether epochs that runs have in common are trained once.
 
     Raises:
         ImilSimError: the study, its images, or the store cannot be used. A run that fails is in the results.
     """
+    from imil_sim.engine.cluster import remote_security
+    from imil_sim.engine.study_run import Execution, load_images_of, run_study
+    from imil_sim.output.report import StudyResults
+
     loaded = load_study(study)
-    execution = Execution(Path(store), device, workers, **where)
+    security = remote_security(scheduler, *tls)
+    if scheduler and security is None:
+        progress.warn(f"--scheduler {scheduler}: without TLS, anybody who reaches that port can run code as you")
+    execution = Execution(Path(store), device, workers, workers_per_gpu, scheduler, sharing, security)
     there = {entry.name for entry in (execution.store / "runs").glob("*")}
     library = load_images_of(loaded, execution.store, progress)
     done = run_study(loaded, execution, library, progress)
@@ -127,6 +145,9 @@ def stored(
     Raises:
         ImilSimError: the images cannot be used, there is no such store, or it holds no run of the study.
     """
+    from imil_sim.engine.study_run import stored_results
+    from imil_sim.output.report import StudyResults
+
     loaded = load_study(study)
     found, library = stored_results(loaded, Path(store), device, progress)
     return StudyResults.of(loaded, found, library, device, len(found))
@@ -179,8 +200,11 @@ def write_report(
     Raises:
         ImilSimError: as `stored`; or the folder cannot be written.
     """
+    from imil_sim.output.report import check_place
+    from imil_sim.output.report import write_report as write
+
     check_place(Path(folder))
-    return write_report_of(_of(study, store, device), Path(folder), images=images)
+    return write(_of(study, store, device), Path(folder), images=images)
 
 
 def compare(
@@ -196,6 +220,8 @@ def compare(
     Raises:
         ImilSimError: as `stored`; or the two have nothing in common.
     """
+    from imil_sim.report.compare import compare_studies
+
     one, other = _of(first, store, device), _of(second, second_store or store, device)
     return compare_studies(one.analysis, other.analysis)
 
@@ -227,8 +253,12 @@ def check(
         ImilSimError: the study, its images, or the store cannot be used; the baseline is missing, damaged or another's;
             or the environment is another one and the study has no margin.
     """
+    from imil_sim.output.report import StudyResults, surroundings
+    from imil_sim.report.baseline import changes, check_of_study, read_baseline, write_baseline
+    from imil_sim.report.check import check_margins, judge
+
     given = study if isinstance(study, StudyResults) else None
-    loaded = given.study if given else load_study(study)  # type: ignore[arg-type]  # mypy does not see that it is one
+    loaded = study.study if isinstance(study, StudyResults) else load_study(study)
     known = None
     if not update:
         known = read_baseline(Path(baseline), remedy)
@@ -272,6 +302,9 @@ def write_comparison(found: StudyComparison, folder: str | Path) -> Path:
     Raises:
         UsageError: the folder cannot be written.
     """
+    from imil_sim.report.page import render_html, render_markdown
+    from imil_sim.report.results import write_csv, write_whole
+
     place = Path(folder)
     write_csv(found.rows, place / "comparison.csv")
     write_whole(place / "comparison.md", render_markdown(found.document).encode())
@@ -285,7 +318,7 @@ def export(
     *,
     store: str | Path = STORE,
     device: str = "cpu",
-    table_format: TableFormat = "csv",
+    table_format: Literal["csv", "parquet"] = "csv",
     trackers: Collection[str] = (),
 ) -> list[Path]:
     """The files of an export: predictions, curves, answers and results as tables, heat maps, weights, and a README.md.
@@ -301,6 +334,9 @@ def export(
     Raises:
         ImilSimError: as `stored`; the folder cannot be written, or a package is missing.
     """
+    from imil_sim.output.export import export as export_files
+    from imil_sim.output.export import track
+
     given = _of(study, store, device)
     written = export_files(given, Path(folder), table_format)
     for name in trackers:
@@ -314,11 +350,14 @@ def write_verdict(verdict: Verdict, *, junit: str | Path | None = None, summary:
     Raises:
         UsageError: a place cannot be written.
     """
+    from imil_sim.report.check import junit_of, summary_of
+    from imil_sim.report.results import write_whole
+
     with readable_by("everybody"):
         if junit is not None:
             write_whole(Path(junit), junit_of(verdict))
         if summary is not None:
-            write_whole(Path(summary), render_markdown(document_of(verdict)).encode())
+            write_whole(Path(summary), summary_of(verdict).encode())
 
 
 def write_sessions(of: StudyResults, folder: str | Path) -> list[Path]:
@@ -327,17 +366,99 @@ def write_sessions(of: StudyResults, folder: str | Path) -> list[Path]:
     Raises:
         SessionError: some cannot be written; all of them are named, and the others are there.
     """
+    from imil_sim.output.sessions import write_sessions as recorded_sessions
+
     return recorded_sessions(of.study, of.stored, of.library, Path(folder))
 
 
+# ------------------------------------------------------------------------------------------- images and stores
+
+
+def summaries(
+    study: AnyStudy, *, store: str | Path = STORE, progress: Progress = QUIET
+) -> Iterator[tuple[str, Summary]]:
+    """Title and summary of every image set that the arms of a study use, each once.
+
+    Raises:
+        StudyError: the study is wrong.
+        DataError: some images cannot be used; raised after the others were given, and names every problem.
+    """
+    from imil_sim.engine.data import ImageLibrary
+    from imil_sim.images.split import split_images
+    from imil_sim.images.summary import summarise
+
+    loaded = load_study(study)
+    library = ImageLibrary(loaded.beside, Path(store), progress.count)
+    problems: list[str] = []
+    for title, source, split in _sources(loaded):
+        try:
+            images = library.source(source)
+            parts = split_images(images, split, loaded.seeds[0]) if split else None
+        except DataError as error:
+            problems.append(str(error))
+        else:
+            yield title, summarise(images, parts)
+    if problems:
+        raise DataError("\n".join(problems))
+
+
+def _sources(study: Study) -> list[tuple[str, AnySource, SplitSpec | None]]:
+    """Title, source and split (None for a set that is only tested) of everything the arms use, each once."""
+    found: dict[tuple[str, str], tuple[str, AnySource, SplitSpec | None]] = {}
+    for arm in study.arms.values():
+        found.setdefault((arm.split.text, arm.images.text), (arm.images.source, arm.images, arm.split))
+        for name, source in arm.test_sets.items():
+            found.setdefault((f"test set {name}", source.text), (f"test set {name}: {source.source}", source, None))
+    return list(found.values())
+
+
+def phantom(**fields: Any) -> ImageSet:
+    """The phantom's images; takes the fields of ``[images]`` with ``source = "phantom"``."""
+    from imil_sim.images.phantom import PhantomSource, phantom
+
+    return phantom(PhantomSource.model_validate({"source": "phantom", **fields}))
+
+
+def open_store(store: str | Path = STORE, *, progress: Progress = QUIET) -> Store:
+    """A store that is there, for `survey`, `verify`, `recompute`, `to_prune` and `prune`.
+
+    Raises:
+        StoreError: there is none.
+    """
+    from imil_sim.engine.store import Store
+
+    if not Path(store).is_dir():
+        raise StoreError(f"there is no store {store}; name one with --store, or run a study first")
+    return Store(Path(store), lambda entry: progress.warn(f"damaged and set aside: {entry}"))
+
+
+def recompute(
+    store: Store, number: int, *, seed: int = 0, device: str = "cpu", progress: Progress = QUIET
+) -> Iterator[Recomputed]:
+    """Runs that are done, drawn at random, done over, and whether the bytes are the same; until ``number`` could be.
+
+    Relative paths in the records are looked for in IMIL_SIM_DATA and the current folder.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    from imil_sim.engine.data import ImageLibrary
+    from imil_sim.engine.results import recompute
+    from imil_sim.training.numerics import find_device
+
+    here = Path.cwd()
+    library = ImageLibrary(here, store.root, progress.count)
+    yield from recompute(store, library, find_device(device), here, number, seed, progress.count)
+
+
+def __getattr__(name: str) -> Any:
+    if name in DOORS:
+        module, _, attribute = DOORS[name].partition(":")
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _of(study: AnyStudy | StudyResults, store: str | Path, device: str) -> StudyResults:
+    from imil_sim.output.report import StudyResults
+
     return study if isinstance(study, StudyResults) else stored(study, store=store, device=device)
-
-
-def _oracle_problem(name: str, options: Mapping[str, Any]) -> str:
-    """What is wrong with an oracle and its options; empty where nothing is."""
-    try:
-        make_oracle(name, options)
-    except OracleError as error:
-        return str(error)
-    return ""

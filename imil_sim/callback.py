@@ -7,15 +7,11 @@ the model, asks the oracle, and from then on its dataset gives the new images in
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -23,24 +19,16 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
+from imil_sim.dataset import Board, Image, Images, IMILDataset, Masks, OwnImages, to_model_input
 from imil_sim.errors import AwaitsAnswers, DataError, UsageError
-from imil_sim.feedback import Feedback, Grid, ImageIndex, Oracle, Question, make_oracle
-from imil_sim.images.decode import decode_gray
-from imil_sim.images.lungs import estimate_lungs
-from imil_sim.io import replace_file
-from imil_sim.loop import ask, choose, conclude, questions
-from imil_sim.study.problems import lines
+from imil_sim.feedback import Feedback, Grid, Oracle, Question, make_oracle
+from imil_sim.io import make_folder, replace_file
+from imil_sim.loop import answered, ask, choose, conclude, question_files, questions
 from imil_sim.study.record import Consultation
-from imil_sim.study.spec import FeedbackSpec
+from imil_sim.study.spec import FeedbackSpec, lines
 from imil_sim.training.cam import as_logits, grad_cam, target_layer
 from imil_sim.training.overlay import Overlay
-
-Image: TypeAlias = NDArray[np.uint8]
-Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8] | str | Path] | Callable[[int], NDArray[np.uint8]]
-"""(n, height, width[, 3]); or one array or path an image; or a function of the row. uint8, 0 black."""
-Masks = NDArray[np.bool_] | Sequence[NDArray[np.bool_] | None] | Callable[[int], NDArray[np.bool_] | None]
 
 Predict = Callable[[Any, Sequence[Image]], Any]
 """Logits (n, classes), or logarithms of probabilities, of a model for raw images."""
@@ -54,131 +42,6 @@ BATCH = 64
 
 POLL = 5.0
 """Seconds between two looks for a person's answers."""
-
-
-class _Rows:
-    """Training images read one by one; the face that `imil_sim.loop` asks for."""
-
-    def __init__(
-        self,
-        images: Images,
-        labels: Sequence[int] | NDArray[np.integer],
-        ids: Sequence[str] | None,
-        class_names: Sequence[str] | None,
-        masks: Mapping[str, Masks] | None,
-    ) -> None:
-        self._images, self._masks = images, dict(masks or {})
-        given = np.asarray(labels)
-        if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer) or (given < 0).any():
-            raise DataError(f"labels are one class an image, whole numbers from 0 up, not {given.dtype} {given.shape}")
-        self.labels = given.astype(np.int64)
-        count = len(self.labels)
-        self.ids = tuple(map(str, range(count) if ids is None else ids))
-        classes = int(self.labels.max(initial=0)) + 1
-        self.class_names = tuple(map(str, range(max(classes, 2)) if class_names is None else class_names))
-        there = count if callable(images) else len(images)
-        if there != count or len(self.ids) != count:
-            raise DataError(f"{there} images, {count} labels and {len(self.ids)} ids: one of each for every image")
-        if len(set(self.ids)) != count:
-            raise DataError("two images have the same id; an id names one image")
-        if classes > len(self.class_names):
-            raise DataError(f"label {classes - 1} has no name: there are {len(self.class_names)} class_names")
-
-    def image(self, row: int) -> Image:
-        """(height, width) or (height, width, 3): as it was given."""
-        found: Any = self._images(row) if callable(self._images) else self._images[row]
-        if isinstance(found, str | Path):
-            found = decode_gray(Path(found)).pixels
-        if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or not _is_picture(found.shape):
-            what = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
-            raise DataError(
-                f'image "{self.ids[row]}" is {what}, not uint8 of (height, width) or (height, width, 3); give it so, '
-                "and leave scaling to transform"
-            )
-        return found
-
-    def masks_of(self, row: int) -> tuple[dict[str, NDArray[np.bool_]], frozenset[str]]:
-        """The masks of an image; its lungs are estimated where none are given."""
-        found = {}
-        for name, masks in self._masks.items():
-            mask = masks(row) if callable(masks) else masks[row]
-            if mask is not None:
-                found[name] = np.asarray(mask, np.bool_)
-                if found[name].shape != self.image(row).shape[:2]:
-                    raise DataError(f'mask "{name}" of image "{self.ids[row]}" has another size than its image')
-        if "lung" in found:
-            return found, frozenset()
-        lungs = estimate_lungs(_grey(self.image(row))).mask
-        return (found, frozenset()) if lungs is None else ({**found, "lung": lungs}, frozenset({"lung"}))
-
-    @cached_property
-    def index(self) -> ImageIndex:
-        rows = {image_id: row for row, image_id in enumerate(self.ids)}
-        labels = dict(zip(self.ids, self.labels.tolist(), strict=True))
-        return ImageIndex("own", "", self.class_names, labels, lambda image_id: self.image(rows[image_id]))
-
-
-def _is_picture(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)
-
-
-def _grey(image: Image) -> Image:
-    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8)
-
-
-class _Board:
-    """The overlay of now, where every process can see it: a loader's workers, and those that live on between epochs."""
-
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="imil-sim-overlay-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # in this process, not in a worker
-        self._seen, self._overlay = "", Overlay()
-
-    def post(self, overlay: Overlay) -> None:
-        """From now on this overlay holds, in every process."""
-        if overlay.key:
-            replace_file(self._folder / overlay.key, overlay.to_bytes())
-        replace_file(self._folder / "current", overlay.key.encode())
-
-    @property
-    def overlay(self) -> Overlay:
-        """The overlay that holds now."""
-        try:
-            current = (self._folder / "current").read_text()
-        except FileNotFoundError:
-            return Overlay()
-        if current != self._seen:
-            self._overlay = Overlay.from_bytes((self._folder / current).read_bytes()) if current else Overlay()
-            self._seen = current
-        return self._overlay
-
-
-class IMILDataset(Dataset[tuple[Any, int]]):
-    """The training images as they stand, each with its label; see `IMIL.dataset`."""
-
-    def __init__(self, rows: _Rows, board: _Board, transform: Callable[[Image], Any]) -> None:
-        self._rows, self._board, self._transform = rows, board, transform
-
-    def __len__(self) -> int:
-        return len(self._rows.ids) + len(self._board.overlay.appended)
-
-    def __getitem__(self, row: int) -> tuple[Any, int]:
-        count, overlay = len(self._rows.ids), self._board.overlay
-        if not -len(self) <= row < len(self):
-            raise IndexError(row)
-        row = row % len(self)
-        if row < count:
-            image = overlay.replaced.get(row)
-            image = self._rows.image(row) if image is None else image
-        else:
-            row, image = overlay.appended[row - count]
-        return self._transform(np.array(image)), int(self._rows.labels[row])
-
-
-def to_model_input(image: Image) -> Tensor:
-    """(3, height, width), float32 in [0, 1]; a grey image three times."""
-    picture = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() / 255
 
 
 class IMIL:
@@ -201,7 +64,7 @@ class IMIL:
         cam_layer: the layer that Grad-CAM explains, by name or itself; the last one whose output has places otherwise.
         when_waiting: for a person who has not answered yet: ``raise`` `AwaitsAnswers`, ``wait`` until the answers are
             there, or ``skip`` the images that lack one.
-        questions: folder for the questions to a person.
+        questions: folder where the questions to a person are written, ``epoch-N`` in it.
         **feedback: ``imil_epoch``, ``num_outliers``, ``grid_size``, ``selection``, ``fill``, ``mode``, ``fill_up``,
             ``revisit``: as in a study's table ``[feedback]``.
 
@@ -227,18 +90,17 @@ class IMIL:
         cam: Cam | None = None,
         cam_layer: str | nn.Module = "",
         when_waiting: WhenWaiting = "raise",
-        questions: str | Path | None = None,
+        questions: str | Path = "questions",
         **feedback: Any,
     ) -> None:
-        self._rows = _Rows(images, labels, ids, class_names, masks)
+        self._rows = OwnImages(images, labels, ids, class_names, masks)
         self.seed = seed
         name = oracle if isinstance(oracle, str) else type(oracle).__name__
         self.feedback = _feedback(name, dict(options or {}), feedback)
         self._oracle = make_oracle(oracle, options or {}) if isinstance(oracle, str) else oracle
         self._transform, self._predict, self._cam, self._cam_layer = transform, predict, cam, cam_layer
         self._when_waiting, self._questions = when_waiting, questions
-        self._board = _Board()
-        self._answered: frozenset[str] = frozenset()
+        self._board = Board()
         self.consultations: tuple[Consultation, ...] = ()
         self.asked: tuple[tuple[Question, ...], ...] = ()
         """The questions of every consultation, as the oracle was shown them."""
@@ -319,32 +181,22 @@ class IMIL:
                 logits,
                 self._oracle,
                 lambda rows, classes: self._heat_maps(model, rows, classes),
-                self._answered,
+                frozenset().union(*map(answered, self.consultations)),
                 seed=self.seed,
                 number=number,
             )
             cams = self._heat_maps(model, selection.indices, selection.predicted)
             true = self._heat_maps(model, selection.indices, self._rows.labels[selection.indices])
         asked = questions(self._rows, selection, cams, true, Grid(*self.feedback.grid_size), number)
-        answers = self._answers(asked, number)
-        outcome = conclude(
-            self.feedback,
-            epoch,
-            selection,
-            asked,
-            answers,
-            self._rows,
-            self.overlay,
-            self._answered,
-            seed=self.seed,
-            number=number,
+        answers = self._answers(asked, epoch, number)
+        consultation, overlay = conclude(
+            self.feedback, epoch, selection, asked, answers, self._rows, self.overlay, seed=self.seed, number=number
         )
-        self._board.post(outcome.overlay)
-        self._answered = outcome.answered
-        self.consultations = (*self.consultations, outcome.consultation)
+        self._board.post(overlay)
+        self.consultations = (*self.consultations, consultation)
         self.asked = (*self.asked, asked)
 
-    def _answers(self, asked: Sequence[Question], number: int) -> Sequence[Feedback]:
+    def _answers(self, asked: Sequence[Question], epoch: int, number: int) -> Sequence[Feedback]:
         """The oracle's answers, or what ``when_waiting`` says where a person has not given them yet."""
         while True:
             try:
@@ -352,10 +204,18 @@ class IMIL:
             except AwaitsAnswers as error:
                 if self._when_waiting == "skip":
                     return [self._answer_or_none(question, number) for question in asked]
-                place = self._write_questions(asked, number)
+                place = self._write_questions(asked, epoch)
                 if self._when_waiting == "raise":
                     raise AwaitsAnswers(f"{error}. The questions lie in {place}", str(place)) from error
             time.sleep(POLL)
+
+    def _write_questions(self, asked: Sequence[Question], epoch: int) -> Path:
+        """The folder of the questions, for ``imil-sim annotate``."""
+        folder = Path(self._questions) / f"epoch-{epoch}"
+        make_folder(folder)
+        for name, content in question_files(asked, self.feedback, epoch, "", self._rows.index).items():
+            replace_file(folder / name, content)
+        return folder
 
     def _answer_or_none(self, question: Question, number: int) -> Feedback:
         try:
@@ -413,16 +273,16 @@ class IMIL:
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of it, as text and arrays of bytes: the overlay and the consultations so far."""
-        consultations = [consultation.model_dump(mode="json") for consultation in self.consultations]
-        about = json.dumps({"consultations": consultations, "answered": sorted(self._answered)})
-        return {"about": about, "overlay": torch.from_numpy(np.frombuffer(self.overlay.to_bytes(), np.uint8).copy())}
+        overlay = np.frombuffer(self.overlay.to_bytes(), np.uint8)
+        consultations = [consultation.model_dump_json() for consultation in self.consultations]
+        return {"consultations": consultations, "overlay": torch.from_numpy(overlay.copy())}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint: the inverse of `state_dict`."""
-        about = json.loads(state["about"])
         self._board.post(Overlay.from_bytes(state["overlay"].cpu().numpy().tobytes()))
-        self.consultations = tuple(Consultation.model_validate(c, strict=False) for c in about["consultations"])
-        self._answered = frozenset(about["answered"])
+        self.consultations = tuple(
+            map(Consultation.model_validate_json, map(json.dumps, json.loads(state["consultations"])))
+        )
 
 
 class _Logits(nn.Module):
@@ -509,7 +369,7 @@ def _whole_world(imil: IMIL) -> Iterator[bool]:
         raise UsageError(f"the process that asks ended: {received['failure']}")
     if not leads:
         overlay = torch.frombuffer(bytearray.fromhex(received["overlay"]), dtype=torch.uint8)
-        imil.load_state_dict({"about": received["about"], "overlay": overlay})
+        imil.load_state_dict({"consultations": received["consultations"], "overlay": overlay})
 
 
 def _broadcast(message: bytes) -> bytes:

@@ -52,6 +52,11 @@ class PartError(UsageError):
 class OracleError(UsageError):
     """An oracle that is unknown, claimed twice, or given wrong options."""
 
+    def __init__(self, message: str, problems: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+        """What is wrong with each of its options."""
+
 
 class DataError(ImilSimError):
     """Images, masks or tables that cannot be used; lists every faulty file at once."""
@@ -62,7 +67,7 @@ class MissingData(DataError):
 
 
 class SessionError(DataError):
-    """A recorded session, or a file to import one from, that cannot be used; tells the lines."""
+    """A recorded session, or a file to import one from, that cannot be used; names the lines."""
 
 
 class RunError(ImilSimError):
@@ -130,14 +135,14 @@ def did_you_mean(asked: str, known: Iterable[str], otherwise: str = "") -> str:
         return "None is known."
     near = difflib.get_close_matches(asked, names, n=5, cutoff=NEAR)
     if len(names) <= MOST_LISTED:
-        told = f"Known: {', '.join(names)}."
+        found = f"Known: {', '.join(names)}."
     else:
-        told = (
+        found = (
             f"Of {len(names)} known names near ones are: {', '.join(near)}." if near else f"Known: {len(names)} names."
         )
     if difflib.get_close_matches(asked, near[:1], cutoff=MEANT):
-        return f'{told} Did you mean "{near[0]}"?'
-    return f"{told} {otherwise}".rstrip()
+        return f'{found} Did you mean "{near[0]}"?'
+    return f"{found} {otherwise}".rstrip()
 
 
 def shown(text: str) -> str:
@@ -171,7 +176,7 @@ def listed(problems: Iterable[str]) -> str:
 
 
 def gathered(problems: Iterable[tuple[str, str]]) -> list[str]:
-    """Lines ``place, place: what is wrong``, each wrong told once, from (place, what is wrong) in any number.
+    """Lines ``place, place: what is wrong``, each wrong said once, from (place, what is wrong) in any number.
 
     >>> gathered([("arms.a", "too late"), ("seeds", "none"), ("arms.b", "too late"), ("arms.a", "too late")])
     ['arms.a, arms.b: too late', 'seeds: none']

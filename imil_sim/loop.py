@@ -6,8 +6,9 @@ a function of its arguments: who trains, with what, and when to ask, is somebody
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Literal, Protocol, TypeVar
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imil_sim.errors import DataError
-from imil_sim.feedback import Feedback, Grid, Oracle, Question
+from imil_sim.feedback import Feedback, Grid, ImageIndex, Oracle, Question
 from imil_sim.feedback.ask import ask_together
 from imil_sim.feedback.fill import Surroundings, brightness, guided
 from imil_sim.feedback.selection import Selection, select, share_outside
@@ -27,9 +28,6 @@ from imil_sim.study.spec import FeedbackSpec
 from imil_sim.training.overlay import Overlay
 
 _Value = TypeVar("_Value", bound=np.generic)
-
-Effect = Literal["replaced", "appended", "none"]
-"""What an answer makes of the training set."""
 
 Explain = Callable[[NDArray[np.int64], NDArray[np.int64]], Sequence[NDArray[np.float32]]]
 """Heat maps (height, width) in [0, 1], of the size of their image: of training rows (k,), for these classes (k,)."""
@@ -55,17 +53,6 @@ class TrainingImages(Protocol):
 
     def masks_of(self, row: int) -> tuple[Mapping[str, NDArray[np.bool_]], frozenset[str]]:
         """(height, width) by name, and the names of those that were estimated from the image."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What comes out of a consultation."""
-
-    consultation: Consultation
-    overlay: Overlay
-    """The training images from now on."""
-    answered: frozenset[str]
-    """Ids of the training images that got an answer so far; they are not asked about again."""
 
 
 def choose(
@@ -199,33 +186,43 @@ def conclude(
     answers: Sequence[Feedback],
     images: TrainingImages,
     before: Overlay,
-    answered: frozenset[str],
     *,
     seed: int,
     number: int,
-) -> Outcome:
-    """The overlay that the answers make of ``before``, and the record of it; blackout starts from the originals.
+) -> tuple[Consultation, Overlay]:
+    """The record of a consultation, and the overlay that its answers make of ``before``.
 
-    What a fill draws is a function of ``seed`` (of the run), ``number`` (of the consultation, from 1) and the image.
+    Blackout starts from the originals, whatever an earlier answer made of an image. What a fill draws is a function of
+    ``seed`` (of the run), ``number`` (of the consultation, from 1) and the image.
 
     Raises:
         DataError: the fill needs another training image of the image's class, and there is none.
     """
-    fill = _Filling(spec.fill, images, seed, number)
-    overlay, known, recorded = replace(before, reordered=before.reordered or spec.reorder), set(answered), []
+    fill = Filling(spec.fill, images, seed, number)
+    overlay, recorded = replace(before, reordered=before.reordered or spec.reorder), []
     for row, question, feedback in zip(selection.indices.tolist(), asked, answers, strict=True):
-        effect: Effect = "none"
-        if feedback.cells is not None:
-            known.add(question.image_id)
-            if feedback.cells.any():  # starting from the original, whatever an earlier answer made of it
-                overlay = overlay.without(row)
-            if feedback.cells.any() and not feedback.cells.all():
-                keep = question.grid.cells_to_mask(feedback.cells, question.image.shape[:2])
-                image = fill(row, keep)
+        effect: Literal["replaced", "appended", "none"] = "none"
+        if feedback.cells is not None and feedback.cells.any():
+            overlay = overlay.without(row)
+            if not feedback.cells.all():
+                height, width = question.image.shape[:2]
+                image = fill(row, question.grid.cells_to_mask(feedback.cells, (height, width)))
                 replaces = spec.mode == "replace"
                 overlay = overlay.replace(row, image) if replaces else overlay.append(row, image)
                 effect = "replaced" if replaces else "appended"
-        recorded.append(_answer(question, feedback, effect))
+        answer = Answer(
+            image_id=question.image_id,
+            label=question.label,
+            predicted=question.predicted,
+            confidence=question.confidence,
+            mispredicted=question.predicted != question.label,
+            cells=None if feedback.cells is None else question.grid.numbers(feedback.cells),
+            reason=feedback.reason,
+            note=feedback.note,
+            estimated_masks=tuple(sorted(question.estimated)),
+            effect=effect,
+        )
+        recorded.append(answer)
     consultation = Consultation(
         epoch=epoch,
         grid=spec.grid_size,
@@ -235,10 +232,15 @@ def conclude(
         n_filled_up=selection.n_filled_up,
         answers=tuple(recorded),
     )
-    return Outcome(consultation, overlay, frozenset(known))
+    return consultation, overlay
 
 
-class _Filling:
+def answered(consultation: Consultation) -> frozenset[str]:
+    """Ids of the images that got an answer; they are not asked about again unless the study revisits."""
+    return frozenset(answer.image_id for answer in consultation.answers if answer.cells is not None)
+
+
+class Filling:
     """Images as they are trained on after one consultation: the chosen cells, and the study's fill around them."""
 
     def __init__(self, fill: str, images: TrainingImages, seed: int, number: int) -> None:
@@ -268,17 +270,61 @@ class _Filling:
         return partner
 
 
-def _answer(question: Question, feedback: Feedback, effect: Effect) -> Answer:
-    cells = None if feedback.cells is None else question.grid.numbers(feedback.cells)
-    return Answer(
-        image_id=question.image_id,
-        label=question.label,
-        predicted=question.predicted,
-        confidence=question.confidence,
-        mispredicted=question.predicted != question.label,
-        cells=cells,
-        reason=feedback.reason,
-        note=feedback.note,
-        estimated_masks=tuple(sorted(question.estimated)),
-        effect=effect,
-    )
+# ------------------------------------------------------------------------------------- for a person who answers later
+
+FORMAT = 3
+"""Of ``questions.json``; 1 did not name the state and the set, 2 not the selection and the fill."""
+
+
+def question_files(
+    asked: Sequence[Question], spec: FeedbackSpec, epoch: int, state: str, images: ImageIndex
+) -> dict[str, bytes]:
+    """The files by which `imil_sim.annotate` shows the questions of a consultation to a person, by name.
+
+    ``questions.json``, and two pictures a question: the image, and the Grad-CAM of the predicted class. They are
+    numbered, since an image's id may be no name for a file.
+
+    Args:
+        asked: the questions, in the order of asking; at least one.
+        spec: who is asked.
+        epoch: completed epochs.
+        state: key of the model's state of training; empty where it has none.
+        images: the whole set that the questions are about.
+    """
+    files: dict[str, bytes] = {}
+    entries = []
+    for number, question in enumerate(asked, 1):
+        image, cam = f"{number:03d}-image.png", f"{number:03d}-cam.png"
+        files |= {image: _png(question.image), cam: _png(np.round(question.cam * 255).astype(np.uint8))}
+        entries.append(
+            {
+                "image_id": question.image_id,
+                "image_sha256": question.image_sha256,
+                "label": question.label,
+                "predicted": question.predicted,
+                "confidence": question.confidence,
+                "image": image,
+                "cam": cam,
+            }
+        )
+    about = {
+        "format": FORMAT,
+        "oracle": {"name": spec.oracle, "options": spec.options},
+        "selection": spec.selection,
+        "fill_up": spec.fill_up,
+        "fill": spec.fill,
+        "mode": spec.mode,
+        "epoch": epoch,
+        "state": state,
+        "set": {"name": images.name, "fingerprint": images.fingerprint},
+        "grid": list(spec.grid_size),
+        "class_names": list(asked[0].class_names),
+        "questions": entries,
+    }
+    return files | {"questions.json": json.dumps(about, indent=1).encode()}
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    done, data = cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])
+    assert done
+    return bytes(data)

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 if TYPE_CHECKING:
-    from imil_sim.api import AnyStudy, StudyResults
+    from imil_sim.api import AnyStudy
     from imil_sim.images.image_set import ImageSet
+    from imil_sim.output.report import StudyResults
 
 _OPTIONS = (
     ("--force-regen", "write the baselines of imil-sim anew, and fail the tests whose baseline changed"),
@@ -106,12 +107,12 @@ def imil_phantom() -> Callable[..., ImageSet]:
     drawn: dict[str, ImageSet] = {}
 
     def images(**fields: Any) -> ImageSet:
-        from imil_sim.images.phantom import PhantomSource, phantom
+        from imil_sim import api
 
-        source = PhantomSource.model_validate({"source": "phantom", **fields})
-        if source.text not in drawn:
-            drawn[source.text] = phantom(source)
-        return drawn[source.text]
+        key = repr(sorted(fields.items()))
+        if key not in drawn:
+            drawn[key] = api.phantom(**fields)
+        return drawn[key]
 
     return images
 

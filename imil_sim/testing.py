@@ -141,7 +141,7 @@ def _copied(feedback: Feedback) -> Feedback:
 
 
 def _where(what: str, asked: Sequence[Question], holds: Callable[[int], bool]) -> list[str]:
-    """The problem ``what``, told once with the first image it shows on; nothing where it holds for all."""
+    """The problem ``what``, named once with the first image it shows on; nothing where it holds for all."""
     images = [question.image_id for index, question in enumerate(asked) if not holds(index)]
     return [f'{what} (on {len(images)} of {len(asked)} images, the first "{images[0]}")'] if images else []
 

@@ -12,9 +12,8 @@ Source: the control "abstain" of imil-sim; not in Rao et al. 2024.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from imil_sim.feedback import Feedback, Question
 

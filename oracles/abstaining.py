@@ -17,40 +17,28 @@ Source: a control of imil-sim; the option to reject of Chow 1970.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
+from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probabilities, remark
+from imil_sim.feedback import Derived, OracleRecipe, Probability, Question
 
 
 @dataclass(frozen=True)
-class Abstaining:
+class Abstaining(Derived):
     """Answers as another oracle does, or not at all."""
 
     like: OracleRecipe
     """The oracle that answers when it is sure."""
-    unsure_above: float = 0.9
+    unsure_above: Probability = 0.9
     """Confidence of the model, in [0, 1], from which on the reader is in doubt."""
-    skip: float = 1.0
+    skip: Probability = 1.0
     """Probability that an image in doubt is skipped, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_probabilities(unsure_above=self.unsure_above, skip=self.skip)
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
-
-    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The other oracle's answers about the images that leave no doubt."""
-        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
-        return [self._perhaps(*each) for each in zip(questions, others, own, strict=True)]
-
-    def _perhaps(self, question: Question, other: Feedback, rng: np.random.Generator) -> Feedback:
-        if other.cells is None:
-            return abstains_too(self.like, other)
+    def derived(
+        self, question: Question, cells: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_] | None, str]:
+        """The same cells, or an abstention."""
         if rng.random() < self.skip and question.confidence >= self.unsure_above:
-            return Feedback.abstain(question, "skipped: the reader is unsure")
-        return Feedback(other.image_id, other.cells, note=remark(f"as {self.like}", other))
+            return None, "skipped: the reader is unsure"
+        return cells, f"as {self.like}"

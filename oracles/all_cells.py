@@ -10,9 +10,8 @@ Source: the control "all cells" of imil-sim; not in Rao et al. 2024.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from imil_sim.feedback import Feedback, Question
 

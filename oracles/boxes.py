@@ -25,25 +25,17 @@ Source: the layout of VinDr-CXR, Nguyen et al. 2022.
 
 from __future__ import annotations
 
-import csv
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from imil_sim.errors import DataError, listed
-from imil_sim.feedback import (
-    Feedback,
-    OracleError,
-    Question,
-    check_all,
-    check_threshold,
-    covered_cells,
-    note_if_estimated,
-    resolve,
-)
+from imil_sim.feedback import Feedback, OracleError, Question, Share, covered_cells, note_if_estimated, resolve
+from imil_sim.images.listing import read_table
 
 MOST_NAMED = 10
 """Faulty lines in one message."""
@@ -74,15 +66,12 @@ class Boxes:
     """Column of the reader; looked at only with `reader`."""
     reader: str | None = None
     """Whose boxes; none: all."""
-    threshold: float = 0.1
+    threshold: Share = 0.1
     """Share of a cell, in (0, 1]."""
     no_box: Literal["lung-fields", "nothing", "abstain"] = "lung-fields"
     """What to answer about an image that was read and has no box."""
 
     def __post_init__(self) -> None:
-        check_all(lambda: check_threshold(self.threshold), self._check_file)
-
-    def _check_file(self) -> None:
         if not self._boxes:  # read now, so that what is wrong with the file is said before anything trains
             whose = f' of reader "{self.reader}"' if self.reader is not None else ""
             raise OracleError(f"boxes: {self.file} has no line{whose}; name another file or reader")
@@ -112,9 +101,15 @@ class Boxes:
     @cached_property
     def _boxes(self) -> dict[str, list[Box]]:
         """The boxes by image; an image that was read without any has an empty list."""
+        needed = [self.image_column, *self.box_columns, *(self.size_columns or ())]
+        needed += [self.reader_column] if self.reader is not None else []
+        try:
+            table = read_table(resolve(self.file, None), needed)
+        except DataError as error:
+            raise OracleError(f"boxes: file {error}") from error
         found: dict[str, list[Box]] = {}
         problems: list[str] = []
-        for number, row in self._rows():
+        for number, row in zip(table.lines, table.rows, strict=True):
             if self.reader is not None and row[self.reader_column] != self.reader:
                 continue
             boxes = found.setdefault(row[self.image_column], [])
@@ -129,26 +124,7 @@ class Boxes:
             raise OracleError(f"boxes: {self.file} has lines that are no boxes:{listed(problems[:MOST_NAMED] + more)}")
         return found
 
-    def _rows(self) -> list[tuple[int, dict[str, str]]]:
-        """Every line below the header with its number."""
-        needed = [self.image_column, *self.box_columns, *(self.size_columns or ())]
-        needed += [self.reader_column] if self.reader is not None else []
-        try:
-            with resolve(self.file, None).open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file, restval="", strict=True)
-                header = [name.strip() for name in reader.fieldnames or []]
-                reader.fieldnames = header
-                if missing := [name for name in needed if name not in header]:
-                    raise OracleError(
-                        f"boxes: {self.file} lacks the columns {', '.join(missing)}; it has {', '.join(header)}"
-                    )
-                return [(reader.line_num, {name: (row[name] or "").strip() for name in needed}) for row in reader]
-        except DataError as error:
-            raise OracleError(f"boxes: file {error}") from error
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise OracleError(f"boxes: {self.file} cannot be read as a CSV file (UTF-8): {error}") from error
-
-    def _box(self, row: dict[str, str]) -> Box | None:
+    def _box(self, row: Mapping[str, str]) -> Box | None:
         """The box of a line in shares of the image; None where it has no coordinates."""
         texts = [row[name] for name in self.box_columns]
         if not any(texts):

@@ -20,56 +20,43 @@ Source: the control "cam-cold" of imil-sim; Grad-CAM of Selvaraju et al. 2017.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_threshold, remark, strongest
+from imil_sim.feedback import Derived, Feedback, OracleRecipe, Question, Share, strongest
+
+NOTHING = "the heat-map is zero everywhere"
 
 
 @dataclass(frozen=True)
-class CamCold:
+class CamCold(Derived):
     """Chooses the cells in which the heat-map is coldest."""
 
-    threshold: float = 0.5
+    threshold: Share = 0.5
     """Below which share of the warmest cell a cell is chosen, in (0, 1]; not used with `like`."""
     like: OracleRecipe | None = None
     """The oracle that decides how many."""
     heat: Literal["predicted", "true"] = "predicted"
     """Whose heat-map: the predicted class's, or the true class's."""
 
-    def __post_init__(self) -> None:
-        check_threshold(self.threshold)
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
-
-    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The coldest cells of each image; ``rngs`` decide between equally cold ones."""
-        if self.like is None:
-            return [self._cold(question) for question in questions]
-        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
-        return [self._coldest(*each) for each in zip(questions, others, own, strict=True)]
-
-    def _cold(self, question: Question) -> Feedback:
+    def alone(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """The cells on that side of the threshold; ``rng`` is not used."""
         means = self._means(question)
         if not means.any():
-            return Feedback.abstain(question, "the heat-map is zero everywhere")
+            return Feedback.abstain(question, NOTHING)
         return Feedback(question.image_id, means < self.threshold * means.max())
 
-    def _coldest(self, question: Question, other: Feedback, rng: np.random.Generator) -> Feedback:
-        if other.cells is None:
-            return abstains_too(self.like, other)
+    def derived(
+        self, question: Question, cells: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_] | None, str]:
+        """The coldest cells, as many; ``rng`` decides between equal ones."""
         means = self._means(question)
         if not means.any():
-            return Feedback.abstain(question, "the heat-map is zero everywhere")
-        cells = strongest(-means, int(other.cells.sum()), rng)
-        note = remark(f"as many cells as {self.like} chose, the coldest", other)
-        return Feedback(question.image_id, cells, note=note)
+            return None, NOTHING
+        return strongest(-means, int(cells.sum()), rng), f"as many cells as {self.like} chose, the coldest"
 
     def _means(self, question: Question) -> NDArray[np.float64]:
         return question.grid.means(question.cam if self.heat == "predicted" else question.cam_true)

@@ -12,24 +12,24 @@ What it needs: `readers`, two oracles or more, each a name or a table with its o
 twice, and its two answers are drawn independently. Option: `rule`.
 Where it is wrong: real readers make the same mistakes (they went to the same schools, and the same images are hard),
 and confer; readers here err independently unless their recipes say otherwise. STAPLE knows nothing of where the cells
-lie, and from few images it cannot tell a good reader from a lucky one.
+lie, and from few images a good reader cannot be known from a lucky one.
 Source: STAPLE of Warfield et al. 2004; combining clinicians is what Rao et al. 2024 leave to future work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, apart, staple
+from imil_sim.feedback import Feedback, OracleRecipe, Question, Together, apart, staple
 
 
 @dataclass(frozen=True)
-class Consensus:
+class Consensus(Together):
     """Puts the answers of several readers together."""
 
     readers: tuple[OracleRecipe, ...]
@@ -40,10 +40,6 @@ class Consensus:
     def __post_init__(self) -> None:
         if len(self.readers) < 2:
             raise ValueError(f"readers must be two oracles at least, not {len(self.readers)}")
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
         """One answer an image, made of those of all readers."""

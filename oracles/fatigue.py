@@ -17,48 +17,35 @@ Source: Krupinski et al. 2010 found radiologists less accurate after a day of re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
+from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probabilities, remark
+from imil_sim.feedback import Derived, OracleRecipe, Probability, Question
 
 
 @dataclass(frozen=True)
-class Fatigue:
+class Fatigue(Derived):
     """Answers as another oracle does, with more and more cells in the wrong place."""
 
     like: OracleRecipe
     """The oracle that tires."""
-    growth: float = 0.02
+    growth: Probability = 0.02
     """What each question adds to the rate of error, in [0, 1]."""
-    most: float = 0.5
+    most: Probability = 0.5
     """The rate it never exceeds, in [0, 1]."""
-
-    def __post_init__(self) -> None:
-        check_probabilities(growth=self.growth, most=self.most)
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
-
-    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The other oracle's answers, the later the worse."""
-        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
-        return [self._tired(*each) for each in zip(questions, others, own, strict=True)]
 
     def rate(self, place: int) -> float:
         """The rate of error of that question of a consultation, in [0, 1]; questions count from 1."""
         return min(self.most, self.growth * (place - 1))
 
-    def _tired(self, question: Question, other: Feedback, rng: np.random.Generator) -> Feedback:
-        if other.cells is None:
-            return abstains_too(self.like, other)
+    def derived(
+        self, question: Question, cells: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], str]:
+        """As many cells, some of them elsewhere."""
         rate = self.rate(question.place)
-        cells = other.cells.copy().ravel()
-        luck, free = rng.random(cells.size), rng.permutation(np.flatnonzero(~cells))
-        lost = rng.permutation(np.flatnonzero(cells & (luck < rate)))[: len(free)]
-        cells[lost], cells[free[: len(lost)]] = False, True
-        note = remark(f"{self.like} at an error rate of {rate:.2f}", other)
-        return Feedback(question.image_id, cells.reshape(other.cells.shape), note=note)
+        given = cells.copy().ravel()
+        luck, free = rng.random(given.size), rng.permutation(np.flatnonzero(~given))
+        lost = rng.permutation(np.flatnonzero(given & (luck < rate)))[: len(free)]
+        given[lost], given[free[: len(lost)]] = False, True
+        return given.reshape(cells.shape), f"{self.like} at an error rate of {rate:.2f}"

@@ -1,6 +1,6 @@
 """A person who answers later: the run waits until the answers are there.
 
-What it simulates: nothing. It is the reader at the folder. At a consultation the questions are put into the store
+What it simulates: nothing. It is the reader in person. At a consultation the questions are put into the store
 (`questions/KEY/`: images and heat-maps), the run is marked *waiting*, and the other runs go on. `imil-sim annotate`
 shows the questions to the person and writes the answers down; when all are there, the same command resumes the run.
 Every later run that asks about the same image on the same grid gets the same answer: what was recorded once is replayed
@@ -18,25 +18,12 @@ Source: the setting of Rao et al. 2024, section 3.2, where residents answered on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from imil_sim.errors import AwaitsAnswers
-from imil_sim.feedback import (
-    Feedback,
-    Grid,
-    ImageIndex,
-    OracleError,
-    Question,
-)
-from imil_sim.sessions import (
-    Session,
-    SessionAnswer,
-    SessionFolder,
-    standing_answer,
-    unnameable,
-)
+from imil_sim.feedback import Feedback, Grid, ImageIndex, OracleError, Question
+from imil_sim.sessions import Session, SessionAnswer, SessionFolder, standing_answer, unnameable
 
 SKIPPED = "the reader skipped the image"
 
@@ -51,7 +38,7 @@ class Human:
     """Where the answers lie."""
 
     def __post_init__(self) -> None:
-        _ = self._desk.place  # a folder that is not there is told before anything runs
+        _ = self._answers.place  # a folder that is not there is an error before anything runs
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """What the person answered about this image on this grid; ``rng`` is not used.
@@ -61,14 +48,14 @@ class Human:
             OracleError: what was answered is no answer to this question.
             SessionError: the file of answers is no session.
         """
-        session = self._desk.session(question.grid)
+        session = self._answers.session(question.grid)
         # Whichever consultation asks: a person's later word before the same heat-map is a correction of the earlier.
         found = standing_answer(session, question.image_id, question.cam_sha256) if session else None
         if session is None or found is None:
-            name = self._desk.name(question.grid)
+            name = self._answers.name(question.grid)
             raise AwaitsAnswers(f'image "{question.image_id}" by {self.reader}, in {name}')
         if problem := _misfit(question, session, found):
-            where = f"{self._desk.name(question.grid)}, {session.place(session.answers.index(found))}"
+            where = f"{self._answers.name(question.grid)}, {session.place(session.answers.index(found))}"
             raise OracleError(f'{where}: image "{question.image_id}" {problem}')
         if found.cells is None:
             return Feedback.abstain(question, found.reason or SKIPPED)
@@ -80,10 +67,10 @@ class Human:
 
     def attended(self, grid: Grid) -> Session | None:
         """What the person has answered on that grid; see `imil_sim.sessions.recorded.AttendedOracle`."""
-        return self._desk.session(grid)
+        return self._answers.session(grid)
 
     @property
-    def _desk(self) -> SessionFolder:
+    def _answers(self) -> SessionFolder:
         return SessionFolder(self.reader, self.folder)
 
 

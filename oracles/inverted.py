@@ -13,30 +13,22 @@ Source: the control "inverted" of imil-sim; not in Rao et al. 2024.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
+from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, remark
+from imil_sim.feedback import Derived, OracleRecipe, Question
 
 
 @dataclass(frozen=True)
-class Inverted:
+class Inverted(Derived):
     """Chooses the cells that another oracle does not choose."""
 
     like: OracleRecipe
     """The oracle that is contradicted."""
 
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
-
-    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The complement of each of the other oracle's answers; no chance of its own."""
-        return [self._opposite(other) for other in self.like.answers(questions, rngs)]
-
-    def _opposite(self, other: Feedback) -> Feedback:
-        if other.cells is None:
-            return abstains_too(self.like, other)
-        return Feedback(other.image_id, ~other.cells, note=remark(f"the cells that {self.like} did not choose", other))
+    def derived(
+        self, question: Question, cells: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], str]:
+        """The complement of the cells; no chance of its own."""
+        return ~cells, f"the cells that {self.like} did not choose"

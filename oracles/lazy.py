@@ -16,28 +16,21 @@ Source: a control of imil-sim; Gadiraju et al. 2015 describe workers who repeat 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probability, remark
+from imil_sim.feedback import Feedback, OracleRecipe, Probability, Question, Together, abstains_too, remark
 
 
 @dataclass(frozen=True)
-class Lazy:
+class Lazy(Together):
     """Answers as another oracle does, or as it did before."""
 
     like: OracleRecipe
     """The oracle that is lazy."""
-    repeat: float = 0.3
+    repeat: Probability = 0.3
     """Probability that the last answer is given again, in [0, 1]."""
-
-    def __post_init__(self) -> None:
-        check_probability("repeat", self.repeat)
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The other oracle's answer: a consultation of one question has no last answer."""
-        return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
         """The other oracle's answers, some of them the answer before."""

@@ -19,27 +19,24 @@ Source: method row 10 of imil-sim; outlines of the Shenzhen set by Yang et al. 2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, Question, check_threshold, covered_cells, note_if_estimated
+from imil_sim.feedback import Feedback, Question, Share, covered_cells, note_if_estimated
 
 
 @dataclass(frozen=True)
 class Lesions:
     """Chooses the cells that the lesion mask covers; on a normal image those of the lungs."""
 
-    threshold: float = 0.1
+    threshold: Share = 0.1
     """Share of a cell, in (0, 1]."""
     single_region: bool = False
     """Keep only the connected region with the most coverage."""
     no_outline: Literal["abstain", "lung-fields"] = "abstain"
     """What to answer about a diseased image whose lesions nobody outlined."""
-
-    def __post_init__(self) -> None:
-        check_threshold(self.threshold)
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The cells of the lesions, or of the lungs where there is no lesion; ``rng`` is not used."""

@@ -2,7 +2,7 @@
 
 What it simulates: "look at the lungs, not at the markers, the collar bones or the edge of the image".
 What it may know: the lung mask, and with `side = "missed"` the heat-map; not the label or the lesions.
-What it needs: a mask called `lung`. The harness executor over the set's own mask, and where there is none an estimate
+What it needs: a mask called `lung`. The harness hands over the set's own mask, and where there is none an estimate
 from the image, which is then said in the note of the answer. Without either it abstains.
 Options: `threshold`, the share of a cell that the lungs must cover (the best-covered cell is always chosen);
 `single_region`, to keep only the connected region with the most lung in it, mostly one lung where the grid is fine;
@@ -13,20 +13,21 @@ height of what is left; `margin`, by which share of the image's height the lungs
 and hilum are in) or, below 0, narrowed, before a zone is cut out of them.
 Where it is wrong: on findings outside the lung mask (effusions and consolidations at the base, lymph nodes at the
 hilum), and whenever the estimate is; on a coarse grid it keeps much that is not lung. Lungs that touch in the mask, or
-of which only one is there, are told apart by the middle of the image, which is not the middle of a turned patient.
+of which only one is there, are parted at the middle of the image, which is not the middle of a turned patient.
 Source: Rao et al. 2024, section 5 speaks of refocusing on the lungs; masks as in Candemir et al. 2014.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from scipy import ndimage
 
-from imil_sim.feedback import Feedback, Question, check_all, check_threshold, covered_cells, note_if_estimated
+from imil_sim.feedback import Feedback, Question, Share, covered_cells, note_if_estimated
 
 ZONES = ("upper", "middle", "lower")
 WIDEST = 0.25
@@ -39,7 +40,7 @@ SMALLEST_LUNG = 0.1
 class LungFields:
     """Chooses the cells that the lung mask covers."""
 
-    threshold: float = 0.1
+    threshold: Share = 0.1
     """Share of a cell, in (0, 1]."""
     single_region: bool = False
     """Keep only the connected region with the most coverage."""
@@ -47,15 +48,8 @@ class LungFields:
     """Which lung; left and right are the patient's."""
     zone: Literal["all", "upper", "middle", "lower"] = "all"
     """Which third of the height."""
-    margin: float = 0.0
+    margin: Annotated[float, Field(ge=-WIDEST, le=WIDEST)] = 0.0
     """What the lungs are widened by, as a share of the image's height; below 0: narrowed."""
-
-    def __post_init__(self) -> None:
-        check_all(lambda: check_threshold(self.threshold), self._check_margin)
-
-    def _check_margin(self) -> None:
-        if not -WIDEST <= self.margin <= WIDEST:
-            raise ValueError(f"margin is a share of the image's height from -{WIDEST} to {WIDEST}, not {self.margin}")
 
     def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
         """The cells of the lungs; ``rng`` is not used."""
@@ -67,7 +61,8 @@ class LungFields:
         sided, remarks = self._of_side(question, lung)
         area = self._of_zone(sided)
         if not area.any():
-            return Feedback.abstain(question, f"nothing of the lungs is left at {self._told()}")
+            left = f"side {self.side}, zone {self.zone}, margin {self.margin:g}"
+            return Feedback.abstain(question, f"nothing of the lungs is left at {left}")
         return covered_cells(
             question,
             area,
@@ -98,9 +93,6 @@ class LungFields:
         zone = np.zeros_like(area)
         zone[third[number] : third[number + 1]] = area[third[number] : third[number + 1]]
         return zone
-
-    def _told(self) -> str:
-        return f"side {self.side}, zone {self.zone}, margin {self.margin:g}"
 
 
 def _widened(area: NDArray[np.bool_], margin: float) -> NDArray[np.bool_]:

@@ -18,53 +18,38 @@ Source: label noise of Angluin & Laird 1988, cell by cell; not in Rao et al. 202
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probabilities, remark
+from imil_sim.feedback import Derived, OracleRecipe, Probability, Question
 
 DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """Up, down, left, right: (rows, columns)."""
 
 
 @dataclass(frozen=True)
-class Noisy:
+class Noisy(Derived):
     """Answers as another oracle does, with mistakes."""
 
     like: OracleRecipe
     """The oracle that would be right."""
-    miss: float = 0.1
+    miss: Probability = 0.1
     """Probability that a chosen cell is left out, in [0, 1]."""
-    false_cell: float = 0.05
+    false_cell: Probability = 0.05
     """Probability that another cell is chosen, in [0, 1]."""
-    shift: float = 0.0
+    shift: Probability = 0.0
     """Probability that the answer is moved by one cell, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_probabilities(miss=self.miss, false_cell=self.false_cell, shift=self.shift)
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
-
-    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The other oracle's answers, each with mistakes of its own."""
-        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
-        return [self._mistaken(other, rng) for other, rng in zip(others, own, strict=True)]
-
-    def _mistaken(self, other: Feedback, rng: np.random.Generator) -> Feedback:
-        if other.cells is None:
-            return abstains_too(self.like, other)
+    def derived(
+        self, question: Question, cells: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], str]:
+        """The cells with mistakes."""
         # Drawn in any case and for every cell: whoever raises one rate finds the other mistakes where they were.
-        moves, direction, luck = rng.random(), int(rng.integers(len(DIRECTIONS))), rng.random(other.cells.shape)
-        cells = moved(other.cells, *DIRECTIONS[direction]) if moves < self.shift else other.cells
-        wrong = luck < np.where(cells, self.miss, self.false_cell)
-        given = cells ^ wrong
-        note = f"{self.like} as it was" if np.array_equal(given, other.cells) else f"{self.like} with mistakes"
-        return Feedback(other.image_id, given, note=remark(note, other))
+        moves, direction, luck = rng.random(), int(rng.integers(len(DIRECTIONS))), rng.random(cells.shape)
+        pointed = moved(cells, *DIRECTIONS[direction]) if moves < self.shift else cells
+        given = pointed ^ (luck < np.where(pointed, self.miss, self.false_cell))
+        return given, f"{self.like} {'as it was' if np.array_equal(given, cells) else 'with mistakes'}"
 
 
 def moved(cells: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:

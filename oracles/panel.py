@@ -14,15 +14,15 @@ Source: a control of imil-sim; Rao et al. 2024 gave each model one resident and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, remark
+from imil_sim.feedback import Feedback, OracleRecipe, Question, Together, abstains_too, remark
 
 
 @dataclass(frozen=True)
-class Panel:
+class Panel(Together):
     """Asks one reader after the other, each about the next image."""
 
     readers: tuple[OracleRecipe, ...]
@@ -31,10 +31,6 @@ class Panel:
     def __post_init__(self) -> None:
         if len(self.readers) < 2:
             raise ValueError(f"readers must be two oracles at least, not {len(self.readers)}")
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
         """One answer an image, each by the reader whose turn it is."""

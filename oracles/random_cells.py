@@ -14,77 +14,49 @@ Source: the control "random-cells" of imil-sim; not in Rao et al. 2024.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import (
-    Feedback,
-    Grid,
-    ImageIndex,
-    OracleError,
-    OracleRecipe,
-    Question,
-    abstains_too,
-    check_all,
-    remark,
-)
+from imil_sim.feedback import Derived, Feedback, Grid, ImageIndex, OracleError, OracleRecipe, Question
 
 
 @dataclass(frozen=True)
-class RandomCells:
+class RandomCells(Derived):
     """Chooses cells at random, a fixed number or as many as another oracle chooses."""
 
-    count: int | None = None
+    count: Annotated[int, Field(ge=1)] | None = None
     """Cells an image, at least 1."""
     like: OracleRecipe | None = None
     """The oracle that decides how many."""
 
     def __post_init__(self) -> None:
-        check_all(self._check_choice, self._check_count)
-
-    def _check_choice(self) -> None:
         if (self.count is None) == (self.like is None):
             raise ValueError('exactly one of "count" (cells an image) and "like" (an oracle) is needed')
 
-    def _check_count(self) -> None:
-        if self.count is not None and self.count < 1:
-            raise ValueError(f"count must be at least 1, not {self.count}")
-
     def misfits(self, images: ImageIndex, grid: Grid) -> tuple[str, ...]:
         """That the grid has fewer cells than `count`, where it has."""
-        told = "" if self.count is None else _too_many(self.count, grid)
-        return (told,) if told else ()
+        problem = _too_many(self.count or 0, grid)
+        return (problem,) if problem else ()
 
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question.
-
-        Raises:
-            OracleError: `count` is more than the grid has.
-        """
-        return self.answer_all([question], [rng])[0]
-
-    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """That many cells of the grid for each, every set of cells equally likely.
+    def alone(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """That many cells of the grid, every set of cells equally likely.
 
         Raises:
             OracleError: `count` is more than the grid has.
         """
-        if self.like is None:
-            count = int(self.count or 0)
-            return [
-                Feedback(question.image_id, _draw(question, count, rng))
-                for question, rng in zip(questions, rngs, strict=True)
-            ]
-        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
-        return [self._matched(*each) for each in zip(questions, others, own, strict=True)]
+        if problem := _too_many(self.count or 0, question.grid):
+            raise OracleError(f"random-cells: {problem}")
+        return Feedback(question.image_id, _draw(question.grid, self.count or 0, rng))
 
-    def _matched(self, question: Question, other: Feedback, rng: np.random.Generator) -> Feedback:
-        if other.cells is None:
-            return abstains_too(self.like, other)
-        note = remark(f"as many cells as {self.like} chose", other)
-        return Feedback(question.image_id, _draw(question, int(other.cells.sum()), rng), note=note)
+    def derived(
+        self, question: Question, cells: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], str]:
+        """As many cells, drawn anew."""
+        return _draw(question.grid, int(cells.sum()), rng), f"as many cells as {self.like} chose"
 
 
 def _too_many(count: int, grid: Grid) -> str:
@@ -92,13 +64,11 @@ def _too_many(count: int, grid: Grid) -> str:
     cells = grid.rows * grid.cols
     if count <= cells:
         return ""
-    told = f"count = {count}, but a grid of {grid.rows} x {grid.cols} has only {cells} cells"
-    return f"{told}; use a smaller count or a finer grid_size"
+    few = f"count = {count}, but a grid of {grid.rows} x {grid.cols} has only {cells} cells"
+    return f"{few}; use a smaller count or a finer grid_size"
 
 
-def _draw(question: Question, count: int, rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    if told := _too_many(count, question.grid):
-        raise OracleError(f"random-cells: {told}")
-    cells = np.zeros(question.grid.rows * question.grid.cols, dtype=np.bool_)
+def _draw(grid: Grid, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    cells = np.zeros(grid.rows * grid.cols, dtype=np.bool_)
     cells[rng.choice(cells.size, size=count, replace=False)] = True
-    return cells.reshape(question.grid.shape)
+    return cells.reshape(grid.shape)

@@ -19,51 +19,39 @@ Source: the control "cutout on the same images" of imil-sim; CutOut of DeVries &
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
+from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_all, check_threshold, chosen
+from imil_sim.feedback import Derived, Feedback, OracleRecipe, Question, Share, chosen
 
 
 @dataclass(frozen=True)
-class RandomSquare:
+class RandomSquare(Derived):
     """Chooses all cells but those that a square at a random place covers."""
 
-    square: float = 50 / 224
+    square: Share = 50 / 224
     """Side of the square as a share of the image's longer side, in (0, 1]."""
-    threshold: float = 0.5
+    threshold: Share = 0.5
     """Share of a cell, in (0, 1]."""
     like: OracleRecipe | None = None
     """The oracle that decides which images are answered about."""
 
-    def __post_init__(self) -> None:
-        check_all(lambda: check_threshold(self.threshold), self._check_square)
+    def alone(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """All cells but those of a square."""
+        return Feedback(question.image_id, self._around(question, rng))
 
-    def _check_square(self) -> None:
-        if not 0 < self.square <= 1:
-            raise ValueError(f"square is a share of the image's side, above 0 and up to 1, not {self.square}")
+    def derived(
+        self, question: Question, cells: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], str]:
+        """The same, whatever the other one chose."""
+        return self._around(question, rng), ""
 
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
-
-    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """All cells but those of a square, for each image another."""
-        if self.like is None:
-            return [self._around(question, rng) for question, rng in zip(questions, rngs, strict=True)]
-        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
-        return [
-            abstains_too(self.like, other) if other.cells is None else self._around(question, rng)
-            for question, other, rng in zip(questions, others, own, strict=True)
-        ]
-
-    def _around(self, question: Question, rng: np.random.Generator) -> Feedback:
+    def _around(self, question: Question, rng: np.random.Generator) -> NDArray[np.bool_]:
         height, width = question.image.shape
         side = max(1, round(self.square * max(height, width)))
         row, col = rng.integers((height, width)).tolist()
         top, left = row - side // 2, col - side // 2
         hole = np.zeros((height, width), dtype=np.bool_)
         hole[max(top, 0) : top + side, max(left, 0) : left + side] = True  # the centre lies inside, so part of it does
-        return Feedback(question.image_id, ~chosen(question.grid.coverage(hole), self.threshold))
+        return ~chosen(question.grid.coverage(hole), self.threshold)

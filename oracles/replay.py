@@ -1,6 +1,6 @@
 """A recorded session, replayed: the same image gets the answer that its reader once gave.
 
-What it simulates: the reader of the session, a person or another oracle, at the same folder again.
+What it simulates: the reader of the session, a person or another oracle, reading again.
 What it may know: the recorded answer about the image, and nothing else.
 What it needs: `session`, a session file (docs/sessions.md): an absolute path, or one relative to IMIL_SIM_DATA or to
 the current folder. `imil-sim run` writes one for every run of a study with `record = true`; `imil-sim import` makes one
@@ -24,22 +24,14 @@ Source: the recorded feedback of Rao et al. 2024, section 3.2, made replayable.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from imil_sim.errors import DataError, OracleError, SessionError, UsageError, listed
-from imil_sim.feedback import (
-    Feedback,
-    Grid,
-    ImageIndex,
-    OracleRecipe,
-    Question,
-    check_threshold,
-    resolve,
-)
+from imil_sim.feedback import Feedback, Grid, ImageIndex, OracleRecipe, Question, Share, Together, resolve
 from imil_sim.sessions import (
     Session,
     SessionAnswer,
@@ -47,14 +39,14 @@ from imil_sim.sessions import (
     cells_on,
     read_session,
     session_misfits,
+    standing_answer,
 )
-from imil_sim.sessions.folder import standing_answer
 
 MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replay(Together):
     """Gives the answers of a recorded session."""
 
     session: str
@@ -65,14 +57,13 @@ class Replay:
     """What to do about an image without a recorded answer."""
     fallback: OracleRecipe | None = None
     """Who is asked about an image without a recorded answer, with ``missing = "fallback"``."""
-    threshold: float = 0.1
+    threshold: Share = 0.1
     """Share of a cell of another grid that must be covered, in (0, 1]."""
 
     def __post_init__(self) -> None:
-        check_threshold(self.threshold)
         if (self.fallback is not None) != (self.missing == "fallback"):
             raise ValueError('missing = "fallback" and the oracle in fallback go together: give both, or neither')
-        _ = self.recorded  # what is wrong with the file is told before anything runs
+        _ = self.recorded  # what is wrong with the file is said before anything runs
 
     @cached_property
     def recorded(self) -> Session:
@@ -94,20 +85,12 @@ class Replay:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What reading the session told."""
+        """What reading the session warned of."""
         return self.recorded.warnings
 
     def misfits(self, images: ImageIndex, grid: Grid) -> tuple[str, ...]:
         """Why the session does not belong to the images of the study."""
         return session_misfits(self.recorded, images, grid, strict=self.strict)
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The recorded answer about the image.
-
-        Raises:
-            OracleError: as `answer_all`.
-        """
-        return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
         """The recorded answers; ``rngs`` are for the oracle that is asked about the rest.
@@ -134,8 +117,7 @@ class Replay:
             named = ", ".join(missing[:MOST_NAMED]) + (", ..." if len(missing) > MOST_NAMED else "")
             raise OracleError(
                 f"replay: {self.session} has no answer about {len(missing)} of {len(questions)} images: {named}; "
-                f"choose "
-                'what to do about them with missing = "skip", "fallback" or "restrict"'
+                'choose what to do about them with missing = "skip", "fallback" or "restrict"'
             )
         if self.strict:
             problems = [

@@ -17,21 +17,14 @@ Source: the recorded feedback of Rao et al. 2024, section 3.2, was given on a gr
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
 from imil_sim.errors import DataError, OracleError, UsageError
-from imil_sim.feedback import Feedback, Question, check_all, check_threshold, covered_cells, resolve
-
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-ENDING = b"IEND\xaeB`\x82"
-MAX_PIXELS = 100_000_000
-"""A header that claims more is refused before anything is decoded."""
+from imil_sim.feedback import Feedback, Question, Share, covered_cells, resolve
+from imil_sim.images.decode import decode_mask
 
 
 @dataclass(frozen=True)
@@ -42,19 +35,14 @@ class ReplayedMasks:
     """Where the masks lie."""
     suffix: str = ""
     """What stands between an image's id and ``.png``."""
-    threshold: float = 0.1
+    threshold: Share = 0.1
     """Share of a cell, in (0, 1]."""
     single_region: bool = False
     """Keep only the connected region with the most coverage."""
 
     def __post_init__(self) -> None:
-        check_all(lambda: check_threshold(self.threshold), self._check_suffix, self._check_folder)
-
-    def _check_suffix(self) -> None:
         if ".." in PurePosixPath(f"image{self.suffix}.png").parts or "\\" in self.suffix or "\0" in self.suffix:
             raise ValueError(f"suffix {self.suffix!r} leads out of the folder of masks; put that into folder")
-
-    def _check_folder(self) -> None:
         if not self._root().is_dir():
             raise OracleError(f'replayed-masks: folder "{self.folder}" is a file; name the folder that holds the masks')
 
@@ -69,7 +57,7 @@ class ReplayedMasks:
         if not path.exists():
             return Feedback.abstain(question, f"no recorded mask {name}")
         try:
-            mask = read_mask(path)
+            mask = decode_mask(path)
             return covered_cells(
                 question,
                 mask,
@@ -85,40 +73,6 @@ class ReplayedMasks:
             return resolve(self.folder, None)
         except DataError as error:
             raise OracleError(f"replayed-masks: folder {error}") from error
-
-
-def read_mask(path: Path) -> NDArray[np.bool_]:
-    """(height, width), True where the PNG in ``path`` is brighter than half.
-
-    Raises:
-        DataError: it cannot be read or is no mask; the message says why, without the file's name.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}") from error
-    # Decoders differ in what they make of half a file, so it is not left to them.
-    if not data.startswith(SIGNATURE) or len(data) < 57 or not data.endswith(ENDING):
-        raise DataError("is not a whole PNG file; record it again, or remove it to have the oracle abstain")
-    width, height = struct.unpack_from(">II", data, 16)
-    if width * height > MAX_PIXELS:
-        raise DataError(f"claims {width} x {height} pixels, more than {MAX_PIXELS:,}; reduce it")
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise DataError("is damaged and cannot be decoded; record it again, or remove it to have the oracle abstain")
-    if pixels.dtype != np.uint8:
-        raise DataError("has 16 bits; save the mask with 8 bits, 0 outside and 255 inside")
-    if pixels.ndim == 3 and pixels.shape[2] == 4 and pixels[..., 3].min() < 255:
-        raise DataError("has transparent pixels; flatten it and save it in grey, 0 outside and 255 inside")
-    brightness = pixels if pixels.ndim == 2 else pixels[..., :3].max(axis=2)
-    top = int(brightness.max())
-    if 1 < top < 128:
-        raise DataError(f"is no mask: its brightest value is {top}; write 255 (or 1) inside and 0 outside")
-    marked: NDArray[np.bool_] = np.asarray(brightness > (0 if top == 1 else 127))
-    return marked
 
 
 def _inside(name: str) -> PurePosixPath:

@@ -14,40 +14,27 @@ Source: the spammer of crowdsourcing, as in Raykar & Yu 2012; not in Rao et al. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
+from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, check_probability, remark
+from imil_sim.feedback import Derived, OracleRecipe, Probability, Question
 
 
 @dataclass(frozen=True)
-class Spammer:
+class Spammer(Derived):
     """Answers as another oracle does, or with as many random cells."""
 
     like: OracleRecipe
     """The oracle that answers when it looks."""
-    probability: float = 0.3
+    probability: Probability = 0.3
     """That an image is answered without looking, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_probability("probability", self.probability)
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """The answer in a consultation of this one question."""
-        return self.answer_all([question], [rng])[0]
-
-    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
-        """The other oracle's answers, some of them at random."""
-        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
-        return [self._perhaps(other, rng) for other, rng in zip(others, own, strict=True)]
-
-    def _perhaps(self, other: Feedback, rng: np.random.Generator) -> Feedback:
-        if other.cells is None:
-            return abstains_too(self.like, other)
-        looks, anywhere = rng.random() >= self.probability, rng.permutation(other.cells.ravel())
+    def derived(
+        self, question: Question, cells: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], str]:
+        """The same cells, or as many anywhere."""
+        looks, anywhere = rng.random() >= self.probability, rng.permutation(cells.ravel())
         if looks:
-            return Feedback(other.image_id, other.cells, note=remark(f"as {self.like}", other))
-        note = remark(f"as many cells as {self.like} chose, at random", other)
-        return Feedback(other.image_id, anywhere.reshape(other.cells.shape), note=note)
+            return cells, f"as {self.like}"
+        return anywhere.reshape(cells.shape), f"as many cells as {self.like} chose, at random"

@@ -1,7 +1,7 @@
 """The cells another oracle chose for another image: good advice, given to the wrong patient.
 
 What it simulates: a clinician whose answers were mixed up between the images of one consultation. All answers are real
-answers, of the usual number and shape; only that they belong to this image is taken away. So an arm with it tells the
+answers, of the usual number and shape; only that they belong to this image is taken away. So an arm with it shows the
 worth of *which image* an answer is about, where `random-cells` takes away which cells, too.
 What it may know: what the other oracle answers about every image of the consultation.
 Where the other one abstains: so does this one. The images it answered about exchange their answers among themselves, in
@@ -16,23 +16,19 @@ Source: the control "swapped" of imil-sim; not in Rao et al. 2024.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
-from imil_sim.feedback import Feedback, OracleRecipe, Question, abstains_too, remark
+from imil_sim.feedback import Feedback, OracleRecipe, Question, Together, abstains_too, remark
 
 
 @dataclass(frozen=True)
-class Swapped:
+class Swapped(Together):
     """Answers about each image with the cells that another oracle chose for another image of the consultation."""
 
     like: OracleRecipe
     """The oracle whose answers are swapped."""
-
-    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
-        """An abstention: a consultation of one question has no other image to swap with."""
-        return self.answer_all([question], [rng])[0]
 
     def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
         """The other oracle's answers, each about the next image of a circle drawn at random."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -51,6 +52,19 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"IMIL_SIM_DATA is {folder!r}, which is not a folder", pytrace=False)
     return path
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made, but not drawn as pixels, which takes far longer than everything else a report is made of."""
+    import cv2  # only where a test asks for it
+
+    from imil_sim.report.figures import style
+
+    png = cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes()
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="72pt" viewBox="0 0 72 72"></svg>'
+    monkeypatch.setattr(style, "png_of", lambda figure, exact=True: png)
+    monkeypatch.setattr(style, "svg_of", lambda figure: svg)
 
 
 @pytest.fixture(scope="session")

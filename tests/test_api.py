@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 import imil_sim as im
-from imil_sim.api import StudyResults
+from imil_sim import api
 from imil_sim.cli.app import main
 from imil_sim.errors import StudyError, UsageError
+from imil_sim.output.report import StudyResults
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -47,6 +48,7 @@ def test_the_import_loads_nothing_heavy() -> None:
 
 def test_every_public_name_is_there() -> None:
     assert all(callable(getattr(im, name)) for name in im.__all__ if name != "__version__")
+    assert all(callable(getattr(api, name)) for name in api.DOORS)
     with pytest.raises(AttributeError, match="load_studdy"):
         im.load_studdy  # noqa: B018  # looking at it is what is tested
 

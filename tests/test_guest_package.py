@@ -135,8 +135,8 @@ for name, option in {list(wrong)}:
     except OracleError as error:
         print(str(error).replace("\\n", " "))
 """
-    for message, told in zip(wrong.values(), output(python("-c", code)).splitlines(), strict=True):
-        assert message in told
+    for message, said in zip(wrong.values(), output(python("-c", code)).splitlines(), strict=True):
+        assert message in said
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +190,16 @@ for name, near in {wrong}.items():
         print(f'Did you mean "{{near}}"?' in str(error))
 """
     assert output(python("-c", code)).split() == ["True"] * len(wrong)
+
+
+def test_the_verb_import_reads_the_guests_format(python: Python, tmp_path: Path) -> None:
+    (tmp_path / "file.dots").write_text("a 0 0\nb 50 50\n")
+    line = ("-m", "imil_sim", "import", "file.dots", "--to", "s.jsonl", "--grid", "2")
+    assert "dots of the guest: 2 answers on a grid of 2 x 2" in output(python(*line, cwd=tmp_path))
+    assert '"cells":[4]' in (tmp_path / "s.jsonl").read_text()
+    assert "guest-dots" in output(python("-m", "imil_sim", "import", "--help"))
+    refused = python(*line, "--format", "guest-dot", cwd=tmp_path)
+    assert (refused.returncode, 'Did you mean "guest-dots"?' in refused.stderr) == (2, True)
 
 
 def test_which_side_is_better_is_the_metrics_own_word(python: Python) -> None:

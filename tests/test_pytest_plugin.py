@@ -16,6 +16,7 @@ import pytest
 
 from imil_sim import api
 from imil_sim import pytest_plugin as plugin
+from imil_sim.output.report import StudyResults
 from imil_sim.report.baseline import read_baseline, write_baseline
 
 pytest_plugins = ("pytester",)
@@ -42,17 +43,17 @@ def test_gate(imil_study, imil_check):
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> api.StudyResults:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     """The study, run once for all tests here."""
     return api.run(STUDY, store=tmp_path_factory.mktemp("measured"))
 
 
 @pytest.fixture
-def quick(measured: api.StudyResults, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def quick(measured: StudyResults, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Whoever runs the study is handed what it came to; gives the stores that were named for it."""
     stores: list[Path] = []
 
-    def known(study: Any, *, store: Path, **others: Any) -> api.StudyResults:
+    def known(study: Any, *, store: Path, **others: Any) -> StudyResults:
         stores.append(store)
         return replace(measured, study=api.load_study(study))
 
@@ -71,7 +72,7 @@ def baseline(pytester: pytest.Pytester, name: str = "test_gate") -> Path:
     return pytester.path / "test_it" / f"{name}.json"
 
 
-def test_a_study_is_run_compared_and_found_the_same(pytester: pytest.Pytester, measured: api.StudyResults) -> None:
+def test_a_study_is_run_compared_and_found_the_same(pytester: pytest.Pytester, measured: StudyResults) -> None:
     """From end to end, nothing replaced: the store is new and lies in the session's temporary folder."""
     pytester.makepyfile(
         test_it=TEST
@@ -94,7 +95,7 @@ def test_phantom(imil_phantom):
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_moved_is_caught_and_told(run: Any, pytester: pytest.Pytester, measured: api.StudyResults) -> None:
+def test_what_moved_is_caught_and_named(run: Any, pytester: pytest.Pytester, measured: StudyResults) -> None:
     content = measured.findings.model_dump(mode="json")
     content["runs"][1]["sets"]["main"]["values"]["auroc"] = 0.123
     write_baseline(type(measured.findings).model_validate_json(json.dumps(content)), baseline(pytester))
@@ -110,16 +111,16 @@ def test_what_moved_is_caught_and_told(run: Any, pytester: pytest.Pytester, meas
 def test_a_missing_baseline_explains_itself_and_is_not_written(run: Any, pytester: pytest.Pytester) -> None:
     result = run()
     result.assert_outcomes(failed=1)
-    told = (
+    said = (
         f"there is no baseline {baseline(pytester)}. Write one from code that is known to be good, with pytest --force-"
     )
-    assert told in result.stdout.str()
+    assert said in result.stdout.str()
     assert not baseline(pytester).exists()
 
 
 @pytest.mark.usefixtures("quick")
 def test_regeneration_writes_and_fails_once_or_passes(
-    run: Any, pytester: pytest.Pytester, measured: api.StudyResults
+    run: Any, pytester: pytest.Pytester, measured: StudyResults
 ) -> None:
     result = run("--force-regen")
     result.assert_outcomes(failed=1)
@@ -214,7 +215,7 @@ def test_beside_pytest_regressions_its_options_are_used(order: tuple[str, ...], 
 
 STUB = """
 import sys, types
-from imil_sim.report.files import write_whole
+from imil_sim.report.results import write_whole
 
 def run(study, store, workers):
     store.mkdir(exist_ok=True)
@@ -226,7 +227,8 @@ def check(run, path, update):
     write_whole(path, run.encode())
     return types.SimpleNamespace(passed=True)
 
-sys.modules["imil_sim.api"] = types.SimpleNamespace(load_study=dict, run=run, check=check)
+import imil_sim
+imil_sim.api = types.SimpleNamespace(load_study=dict, run=run, check=check)
 """
 """A conftest in whose process running a study takes no time: neither torch nor pandas is loaded for each worker."""
 

@@ -265,12 +265,12 @@ def test_the_sound_one_passes_and_the_check_leaves_no_trace() -> None:
 
 
 @pytest.mark.parametrize("oracle", [GlobalNumpy(), GlobalPython(), Stealthy("cam"), Mute()])
-def test_one_broken_promise_is_told_as_one(oracle: Oracle) -> None:
+def test_one_broken_promise_is_named_as_one(oracle: Oracle) -> None:
     with pytest.raises(OracleCheckError, match="breaks 1 of its promises"):
         check_oracle(oracle)
 
 
-def test_all_broken_promises_are_told_at_once() -> None:
+def test_all_broken_promises_are_named_at_once() -> None:
     @dataclass(frozen=True)
     class Hopeless(Stealthy):
         def about(self, question: Question, rng: np.random.Generator) -> Feedback:

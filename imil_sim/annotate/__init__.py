@@ -1,11 +1,12 @@
-"""The reader at the folder: questions of a waiting run shown to a person, answers written down as a session.
+"""Annotation by a person: the questions of a waiting run are shown, and the answers become a session.
 
-`read_asked` reads a folder of questions, `AnnotationSession` writes the answers, `imil_sim.annotate.server` shows both
-in a browser and `imil_sim.annotate.console` in a terminal.
+`read_questions` reads a folder of questions, `AnnotationSession` writes the answers, `serve` shows both in a browser
+and `converse` in a terminal.
 """
 
-from imil_sim.annotate.drafts import Given
-from imil_sim.annotate.questions import Asked, AskedImage, read_asked
-from imil_sim.annotate.session import AnnotationSession, Stale
+from imil_sim.annotate.console import converse
+from imil_sim.annotate.questions import AskedImage, Questions, read_questions
+from imil_sim.annotate.server import serve
+from imil_sim.annotate.session import AnnotationSession, Given, Stale
 
-__all__ = ["AnnotationSession", "Asked", "AskedImage", "Given", "Stale", "read_asked"]
+__all__ = ["AnnotationSession", "AskedImage", "Given", "Questions", "Stale", "converse", "read_questions", "serve"]

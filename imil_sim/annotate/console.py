@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.annotate.drafts import Given
-from imil_sim.annotate.instructions import instructions
-from imil_sim.annotate.questions import Asked, AskedImage
-from imil_sim.annotate.session import AnnotationSession, Stale, version
+from imil_sim.annotate.questions import AskedImage, Questions
+from imil_sim.annotate.session import AnnotationSession, Given, Stale, version
+from imil_sim.errors import shown
 from imil_sim.feedback import Grid
 from imil_sim.sessions.session import MOST_REASON, SessionAnswer
 
@@ -49,9 +48,9 @@ def converse(
         EOFError: the person left.
         ImilSimError: an answer could not be kept.
     """
-    asked = session.asked
+    asked = session.questions
     most = asked.grid.rows * asked.grid.cols
-    say(f"{instructions(asked)}\nThe cells are numbered row by row from the top left, 1 to {most}.")
+    say(f"{asked.instructions}\nThe cells are numbered row by row from the top left, 1 to {most}.")
     with TemporaryDirectory(prefix="imil-sim-") as folder:
         number = _next(session, 0)
         while number is not None:
@@ -60,19 +59,17 @@ def converse(
             picture.write_bytes(_png(drawn(image, asked.grid)))
             say(f"\n{heading(asked, number)}\npicture: {picture}")
             if before is not None:
-                told = "skipped" if before.cells is None else " ".join(map(str, before.cells)) or "none"
-                say(f"answered: {told}" + (f" ({_printable(before.reason)})" if before.reason else ""))
+                cells = "skipped" if before.cells is None else " ".join(map(str, before.cells)) or "none"
+                say(f"answered: {cells}" + (f" ({shown(before.reason)})" if before.reason else ""))
             show(picture)
             started = monotonic()
-            cells = _cells(asked.grid, ask, say, before)
-            if cells == "back":
+            typed = _cells(asked.grid, ask, say, before)
+            if typed == "back":
                 number = max(number - 1, 0)
                 continue
             reason = _line(REASON, ask, say).strip()[:MOST_REASON]
-            chosen = None if isinstance(cells, str) else cells
-            given = Given(
-                cells=chosen, reason=reason, seconds=round(monotonic() - started, 1), replaces=version(before)
-            )
+            chosen, seconds = None if isinstance(typed, str) else typed, round(monotonic() - started, 1)
+            given = Given(cells=chosen, reason=reason, seconds=seconds, replaces=version(before))
             try:
                 session.save(number, given)
             except Stale:
@@ -81,7 +78,7 @@ def converse(
             number = _next(session, number + 1)
 
 
-def heading(asked: Asked, number: int) -> str:
+def heading(asked: Questions, number: int) -> str:
     """One image and what the model made of it, in a line."""
     image, names = asked.images[number], asked.class_names
     return (
@@ -110,7 +107,7 @@ def cells_in(typed: str, grid: Grid) -> tuple[int, ...]:
 
 
 def drawn(image: AskedImage, grid: Grid) -> NDArray[np.uint8]:
-    """(height, width, 3), BGR: the image, and the image under its heat-map, both with the numbered grid."""
+    """(height, width, 3), BGR: the image, and the image under its heat map, both with the numbered grid."""
     height, width = image.image.shape
     scale = max(1, round(SIDE / max(height, width)))
     large: NDArray[np.uint8] = np.repeat(_enlarged(image.image, scale)[..., None], 3, axis=2)
@@ -160,11 +157,6 @@ def _line(prompt: str, ask: Callable[[str], str], say: Callable[[str], None]) ->
         if not any("\ud800" <= character <= "\udfff" for character in typed):
             return typed
         say("that line held characters that cannot be read here, nothing of it was kept; type it again")
-
-
-def _printable(text: str) -> str:
-    """The text in one line, with a blank for what would move the cursor or change the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _enlarged(picture: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:

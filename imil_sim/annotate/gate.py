@@ -41,10 +41,9 @@ TICKET_SECONDS = 30.0
 class Ticket:
     """Opens the page once, within `TICKET_SECONDS` of its making.
 
-    A browser is started with an address on its command line, which every user of this machine may read. It gets the
-    address of the ticket, which leads it to the page and is worth nothing afterwards. The address that is printed holds
-    the token instead, which neither expires nor is spent: nobody else reads this terminal, and who is asked may open it
-    minutes later, from another device through a tunnel, or again after closing the window.
+    A browser is started with an address on its command line, which every user of this machine may read. So it gets that
+    of the ticket, which leads it to the page and is worth nothing afterwards. The address that is printed holds the
+    token instead, which stays good: nobody else reads this terminal.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -100,11 +99,8 @@ class Gate:
         refusal = self._refusal(scope, token)
         if refusal is None and not _PATH.fullmatch(rest):
             refusal = refused(404, "There is nothing at this address.")
-        if refusal is not None:
-            await refusal(scope, receive, guarded)
-            return
-        inside = {**scope, "path": rest.decode(), "raw_path": rest, "root_path": ""}
-        await self.inner(inside, receive, guarded)
+        inside = {**scope, "path": rest.decode("latin-1"), "raw_path": rest, "root_path": ""}
+        await (refusal or self.inner)(scope if refusal else inside, receive, guarded)
 
     def _refusal(self, scope: Scope, token: bytes) -> Response | None:
         """What is answered to a request that does not pass; None where it does."""

@@ -11,8 +11,8 @@ import ipaddress
 import logging
 import secrets
 import socket
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, ClassVar
@@ -29,14 +29,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from imil_sim.annotate.drafts import Given
 from imil_sim.annotate.gate import Gate, Ticket, refused
-from imil_sim.annotate.instructions import instructions
-from imil_sim.annotate.session import AnnotationSession, Stale, version
+from imil_sim.annotate.session import AnnotationSession, Given, Stale, version
 from imil_sim.errors import ImilSimError, UsageError
 from imil_sim.sessions import SessionAnswer
 from imil_sim.sessions.session import MOST_REASON
-from imil_sim.sessions.strict_json import JsonFault, parse_json
+from imil_sim.sessions.untrusted import JsonFault, parse_json
+from imil_sim.study.spec import lines
 
 MOST_BODY = 1 << 20
 """Bytes of an answer: every cell of the finest grid that can be clicked, and the longest reason."""
@@ -67,11 +66,11 @@ class Pages:
     """The addresses behind the gate: the page, its pictures, the state of the session, and where answers go."""
 
     def __init__(self, session: AnnotationSession) -> None:
-        self._sitting = session
+        self._session = session
         assets = resources.files("imil_sim.annotate") / "page"
         self._assets = {name: ((assets / file).read_bytes(), kind) for name, (file, kind) in _TYPES.items()}
-        self._images = [_png(image.image) for image in session.asked.images]
-        self._cams = [_png(image.cam) for image in session.asked.images]
+        self._images = [_png(image.image) for image in session.questions.images]
+        self._cams = [_png(image.cam) for image in session.questions.images]
 
     def application(self) -> Starlette:
         """The application, without the gate."""
@@ -84,7 +83,7 @@ class Pages:
             Route("/drafts/{number:int}", self._draft, methods=["POST"]),
             Route("/{name}", self._asset, methods=["GET"]),
         ]
-        made = Starlette(routes=routes, exception_handlers={_Refused: _told})
+        made = Starlette(routes=routes, exception_handlers={_Refused: _answer_refused})
         made.router.redirect_slashes = False
         return made
 
@@ -102,22 +101,20 @@ class Pages:
 
     def _number(self, request: Request) -> int:
         number = int(request.path_params["number"])
-        if number >= len(self._sitting.asked.images):
+        if number >= len(self._session.questions.images):
             raise _Refused(404, "There is no such image.")
         return number
 
     async def _state(self, request: Request) -> Response:
-        try:
-            answers, drafts = self._sitting.answers(), self._sitting.drafts()
-        except ImilSimError as error:
-            raise _Refused(500, str(error)) from error
-        asked = self._sitting.asked
+        with _refusing():
+            answers, drafts = self._session.answers(), self._session.drafts()
+        asked = self._session.questions
         height, width = asked.images[0].image.shape
-        told = {
-            "reader": self._sitting.folder.reader,
-            "set": asked.set_name,
-            "session": self._sitting.path.name,
-            "instructions": instructions(asked),
+        state = {
+            "reader": self._session.folder.reader,
+            "set": asked.sheet.set.name,
+            "session": self._session.path.name,
+            "instructions": asked.instructions,
             "most_reason": MOST_REASON,
             "class_names": asked.class_names,
             "size": [height, width],
@@ -135,35 +132,32 @@ class Pages:
                 for image, answer, draft in zip(asked.images, answers, drafts, strict=True)
             ],
         }
-        return JSONResponse(told)
+        return JSONResponse(state)
 
     async def _answer(self, request: Request) -> Response:
-        number = self._number(request)
-        given = _parsed(await _body(request))
+        number, given = self._number(request), _parsed(await _body(request))
         try:
-            # On the event loop, so that the answers of several windows come one after the other.
-            answer = self._sitting.save(number, given)
+            with _refusing():  # on the event loop: the answers of several windows come one after the other
+                return JSONResponse({"answer": _shown(self._session.save(number, given))})
         except Stale as stale:
             return JSONResponse({"answer": _shown(stale.there)}, 409)
-        except UsageError as error:
-            raise _Refused(422, str(error)) from error
-        except ImilSimError as error:
-            raise _Refused(500, str(error)) from error
-        return JSONResponse({"answer": _shown(answer)})
 
     async def _draft(self, request: Request) -> Response:
-        number = self._number(request)
-        given = _parsed(await _body(request))
-        try:
-            kept = self._sitting.keep_draft(number, given)
-        except UsageError as error:
-            raise _Refused(422, str(error)) from error
-        except ImilSimError as error:
-            raise _Refused(500, str(error)) from error
-        return JSONResponse({"kept": kept})
+        number, given = self._number(request), _parsed(await _body(request))
+        with _refusing():
+            return JSONResponse({"kept": self._session.keep_draft(number, given)})
 
 
-async def _told(request: Request, error: Exception) -> Response:
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Within it what is wrong with the answer or the session is the answer to the request."""
+    try:
+        yield
+    except ImilSimError as error:
+        raise _Refused(422 if isinstance(error, UsageError) else 500, str(error)) from error
+
+
+async def _answer_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, _Refused)
     return refused(error.status, error.why)
 
@@ -198,8 +192,7 @@ def _parsed(body: bytes) -> Given:
     except (JsonFault, UnicodeDecodeError) as error:
         raise _Refused(422, f"The answer {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise _Refused(422, f"The answer is none: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise _Refused(422, f"The answer is none: {lines(error)[0]}") from error
 
 
 def _shown(answer: SessionAnswer | None) -> dict[str, Any] | None:
@@ -220,6 +213,7 @@ class Address:
     """Where the page is served."""
 
     host: str
+    """As a browser writes it."""
     port: int
     token: str
 
@@ -230,12 +224,20 @@ class Address:
 
     def beginning_with(self, segment: str) -> str:
         """The address with that first segment of its path."""
-        return f"http://{_bracketed(self.host.lower())}:{self.port}/{segment}/"
+        return f"http://{_bracketed(self.host)}:{self.port}/{segment}/"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody outside of this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def hosts(self) -> frozenset[str]:
         """What a browser that opened it calls the host; through a tunnel to this machine too."""
-        names = {self.host.lower()} | ({"127.0.0.1", "localhost"} if is_loopback(self.host) else set())
+        names = {self.host} | ({"127.0.0.1", "localhost"} if self.is_loopback else set())
         # A browser leaves the port of its scheme out (RFC 9110, section 4.2.3), in the origin too.
         ports = (":80", "") if self.port == 80 else (f":{self.port}",)
         return frozenset(_bracketed(name) + port for name in names for port in ports)
@@ -246,43 +248,8 @@ def application(session: AnnotationSession, address: Address, ticket: Ticket) ->
     return Gate(Pages(session).application(), address.hosts, address.token, ticket)
 
 
-def usual_spelling(host: str) -> str:
-    """The host as a browser writes it, however it was typed: ``127.1`` is 127.0.0.1, ``LocalHost.`` is localhost.
-
-    A browser rewrites an address before it asks for it (URL standard, section 3.5), and the gate lets in exactly what
-    was printed. Names are not looked up.
-
-    Raises:
-        UsageError: no browser can open it.
-    """
-    try:
-        name = host.encode("idna").decode("ascii").lower().removesuffix(".")
-    except UnicodeError as error:
-        raise UsageError(f'--host "{host}" is neither an address nor a name: {error}; name another --host') from error
-    if "%" in name:
-        raise UsageError(
-            f'--host "{host}" names a network card behind the %, which no browser can open; name another address of '
-            "this machine"
-        )
-    try:
-        place = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
-    except OSError:
-        return name  # a name
-    found = ipaddress.ip_address(place[0])
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).compressed
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody outside of this machine can reach an address in its `usual_spelling`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def serve(session: AnnotationSession, host: str, port: int, on_ready: Callable[[Address, Ticket], None]) -> None:
-    """Serve the page until the process is told to stop.
+    """Serve the page until the process is stopped.
 
     Args:
         session: what is asked, and whom.
@@ -292,11 +259,12 @@ def serve(session: AnnotationSession, host: str, port: int, on_ready: Callable[[
 
     Raises:
         UsageError: nobody can listen there.
-        KeyboardInterrupt: the process was told to stop.
+        KeyboardInterrupt: the process was stopped.
     """
-    host = usual_spelling(host)
+    host = host.lower().rstrip(".")
     with closing(_listening(host, port)) as listening:
-        address = Address(host, listening.getsockname()[1], secrets.token_urlsafe(32))
+        name = host if any(letter.isalpha() for letter in host) else listening.getsockname()[0]
+        address = Address(name, listening.getsockname()[1], secrets.token_urlsafe(32))
         ticket = Ticket()
         server = uvicorn.Server(config(application(session, address, ticket)))
         on_ready(address, ticket)
@@ -383,25 +351,21 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(place)
-            # What it was bound to, not what was typed: 0, 0x0 and 0.0 are 0.0.0.0 too.
-            if _is_unspecified(listening.getsockname()[0]):
-                raise everywhere
-            listening.listen(MOST_SILENT)
-        except (OSError, UsageError):
-            listening.close()
-            raise
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise UsageError(f"nobody can listen at {host}, port {port}: {error}; name another --host or --port") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(place)
+        listening.listen(MOST_SILENT)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise UsageError(f"nobody can listen at {host}, port {port}: {error}; name another --host or --port") from error
+    # What it was bound to, not what was typed: 0 and 0.0 are 0.0.0.0 too.
+    found = ipaddress.ip_address(listening.getsockname()[0])
+    if (getattr(found, "ipv4_mapped", None) or found).is_unspecified:
+        listening.close()
+        raise everywhere
     return listening
-
-
-def _is_unspecified(address: str) -> bool:
-    found = ipaddress.ip_address(address)
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_unspecified
 
 
 def _bracketed(host: str) -> str:

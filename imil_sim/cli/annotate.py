@@ -8,53 +8,56 @@ import threading
 import webbrowser
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 
-from imil_sim.annotate import AnnotationSession, read_asked
-from imil_sim.annotate.console import converse
-from imil_sim.annotate.gate import Ticket
-from imil_sim.annotate.server import Address, is_loopback, serve, usual_spelling
+from imil_sim.cli import options
+from imil_sim.cli.console import say
+
+if TYPE_CHECKING:
+    from imil_sim.annotate.gate import Ticket
+    from imil_sim.annotate.server import Address
 
 WAITING = 3
 
 
 def annotate(
-    folder: Path, *, reader: str | None, role: str, host: str, port: int, browser: bool, in_console: bool
-) -> int:
-    """Show the questions in a folder to a person; gives the exit code: 0 where all are answered, else 3.
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS_DIR", help="Folder questions/KEY of the store.")],
+    host: Annotated[str, typer.Option("--host", help="Address to serve the page at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: a free one.")] = 0,
+    reader: Annotated[str | None, typer.Option("--reader", help="Who answers, where several are asked.")] = None,
+    role: options.Role = "",
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open nothing, only print where it is.")] = False,
+    console: Annotated[bool, typer.Option("--console", help="Ask in this terminal, with numbered cells.")] = False,
+    group_readable: options.GroupReadable = False,
+) -> None:
+    """Show the questions of a waiting run to a person, and write the answers down."""
+    from imil_sim import annotate as room
 
-    Raises:
-        ImilSimError: the questions, or the place of the answers, cannot be used.
-    """
     _forgive()
-    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
-    warn = partial(Console(stderr=True).print, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    asked = read_asked(folder)
-    session = AnnotationSession(asked, asked.desk_of(reader), role)
+    asked = room.read_questions(questions)
+    session = room.AnnotationSession(asked, asked.folder_of(reader), role)
     for warning in session.warnings():
-        warn(f"warning: {warning}")
-    told = f"{len(asked.images)} questions for {session.folder.reader}; the answers are written to {session.path}"
-
-    def ready(address: Address, ticket: Ticket) -> None:
-        if not is_loopback(address.host):
-            warn(
-                f"warning: {address.host} may be reached from other machines, and what is sent is not encrypted; "
-                f"images "
-                "and answers are open to whoever reads the address or the network"
-            )
-        say(told)
-        _open(say, browser, address, ticket)
-
+        _warn(warning)
+    say(f"{len(asked.images)} questions for {session.folder.reader}; the answers are written to {session.path}")
     try:
-        if in_console:
-            say(told)
-            converse(session, input, say, _show if browser else lambda picture: None)
+        if console:
+            room.converse(session, input, say, _no_show if no_browser else _show)
         else:
-            serve(session, usual_spelling(host), port, ready)
+            room.serve(session, host, port, partial(_open, not no_browser))
     except (KeyboardInterrupt, EOFError):
         say("")
-    return _told(session, say)
+    answers = session.answers()
+    if missing := answers.count(None):
+        say(f"{missing} of {len(answers)} questions are not answered yet; the same command goes on")
+        raise typer.Exit(WAITING)
+    say(f"all {len(answers)} questions are answered; the same `imil-sim run` command as before goes on with them")
+
+
+def _warn(line: str) -> None:
+    say(f"warning: {line}", "yellow", to=Console(stderr=True))
 
 
 def _forgive() -> None:
@@ -64,7 +67,12 @@ def _forgive() -> None:
             stream.reconfigure(errors=errors)
 
 
-def _open(say: partial[None], browser: bool, address: Address, ticket: Ticket) -> None:
+def _open(browser: bool, address: Address, ticket: Ticket) -> None:
+    if not address.is_loopback:
+        _warn(
+            f"{address.host} may be reached from other machines, and what is sent is not encrypted; images and answers "
+            "are open to whoever reads the address or the network"
+        )
     say(f"the page is at {address.url}\nwhoever has this address may answer; Ctrl-C ends it, every answer is kept")
     sys.stdout.flush()
     if browser:  # some browsers are programs of the terminal, and come back when they are closed
@@ -75,11 +83,5 @@ def _show(picture: Path) -> None:
     webbrowser.open(picture.as_uri())
 
 
-def _told(session: AnnotationSession, say: partial[None]) -> int:
-    answers = session.answers()
-    missing = answers.count(None)
-    if missing:
-        say(f"{missing} of {len(answers)} questions are not answered yet; the same command goes on")
-        return WAITING
-    say(f"all {len(answers)} questions are answered; the same `imil-sim run` command as before goes on with them")
-    return 0
+def _no_show(picture: Path) -> None:
+    pass

@@ -2,177 +2,115 @@
 
 from __future__ import annotations
 
-import io
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
 from rich.console import Console
 
 from imil_sim import api
-from imil_sim.cli.progress import TerminalProgress
+from imil_sim.cli.console import TerminalProgress
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import SessionError, UsageError, did_you_mean, listed, several, shown
 from imil_sim.feedback.grid import Grid, check_threshold
-from imil_sim.feedback.image_index import ImageIndex
+from imil_sim.feedback.question import ImageIndex
 from imil_sim.io import make_folder
-from imil_sim.sessions.importers.outlines import id_from_name
-from imil_sim.sessions.importers.reading import KINDS, Read, read_outlines
-from imil_sim.sessions.importers.sessions import Tally, Unmarked, Wanted, sessions_of
-from imil_sim.sessions.importers.sizes import read_sizes
-from imil_sim.sessions.read import parse_session
+from imil_sim.sessions.files import parse_session, session_bytes, write_session
+from imil_sim.sessions.importers import read_outlines
+from imil_sim.sessions.importers.sessions import Unmarked, UnmarkedCounts, Wanted, read_sizes, sessions_of
 from imil_sim.sessions.session import MOST_LINE, Session
-from imil_sim.sessions.write import session_bytes, write_new_session
 from imil_sim.study.study import Study
 
 GRID = 8
 """Rows and columns of the cells that are written, where nothing says how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line says."""
+def import_sessions(
+    source: Path,
+    to: Path,
+    *,
+    kind: str | None,
+    grid: int | None,
+    threshold: float,
+    reader: str,
+    role: str,
+    sizes: Path | None,
+    suffix: str,
+    whole_path: bool,
+    study: str | None,
+    store: Path,
+    unmarked: str,
+    only: frozenset[str],
+) -> None:
+    """Write one session for each reader of a file, all or none of them, and print what they hold.
 
-    source: Path
-    to: Path
-    kind: str | None
-    grid: int | None
-    """Rows and columns; None: the study's, where it has one, or `GRID`."""
-    threshold: float
-    reader: str
-    role: str
-    sizes: Path | None
-    suffix: str
-    whole_path: bool
-    study: str | None
-    store: Path
-    unmarked: str
-    only: frozenset[str]
-
-
-def import_sessions(asked: Asked) -> None:
-    """Write one session for each reader of a file, all or none of them, and tell what they hold.
-
-    Whatever is told may have words of the file in it: it leaves here as `shown` has it; of errors `main` sees to that.
+    Whatever is printed may have words of the file in it: it leaves here as `shown` has it; of errors `main` sees to
+    that. The arguments are the options of the verb; without a ``grid`` it is the study's, where it has one, or `GRID`.
 
     Raises:
         ImilSimError: the file, the study or an option is wrong, or a session cannot be written; there is none then.
     """
-    told = _import(asked)
-    talk, tell = Console(stderr=True), Console()
-    for warning in told.warnings:
-        talk.print(shown(f"warning: {warning}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
-    for line in told.lines:
-        tell.print(shown(line), markup=False, highlight=False, soft_wrap=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What the user is told of an import."""
-
-    warnings: tuple[str, ...]
-    lines: tuple[str, ...]
-
-
-def _import(asked: Asked) -> _Told:
     try:
-        check_threshold(asked.threshold)
+        check_threshold(threshold)
     except ValueError as error:
         raise UsageError(f"--threshold: {error}") from None
-    unmarked = _unmarked(asked.unmarked)
-    study = None if asked.study is None else api.load_study(asked.study)
-    on = _Grid.of(asked.grid, study)
-    read = read_outlines(asked.source, asked.kind, asked.suffix, asked.only)
+    if unmarked not in get_args(Unmarked):
+        raise UsageError(f'--unmarked: there is no "{unmarked}". {did_you_mean(unmarked, get_args(Unmarked))}')
+    asking = None if study is None else api.load_study(study)
+    cells, whose, warning = _grid(grid, asking)
+    read = read_outlines(source, kind, suffix, only)
+    options = [f"--only {category}" for category in sorted(only)]
+    options += [f"--unmarked {unmarked}"] if unmarked != "stated" else []
     wanted = Wanted(
-        grid=on.grid,
-        threshold=asked.threshold,
-        reader=asked.reader,
-        role=asked.role,
-        source=_source(asked, KINDS[read.kind]),
-        whole_path=asked.whole_path,
-        unmarked=unmarked,
+        grid=cells,
+        threshold=threshold,
+        reader=reader,
+        role=role,
+        source=shown(" ".join([read.label, source.name, *options]))[:MOST_LINE],
+        whole_path=whole_path,
+        unmarked=cast(Unmarked, unmarked),
     )
-    sizes = read_sizes(asked.sizes, whole_path=asked.whole_path) if asked.sizes else None
-    images = None if study is None else _images(study, asked.store)
-    hint = _suffix_hint(read, images, whole_path=asked.whole_path)
+    known = read_sizes(sizes, whole_path=whole_path) if sizes else None
     try:
-        imported = sessions_of(read.outlines, wanted, sizes, images)
+        imported = sessions_of(read.outlines, wanted, known, None if asking is None else _images(asking, store))
     except SessionError as error:
-        raise SessionError(f"{error}{listed(hint)}") from None
-    places = _places(asked.to, list(imported.sessions))
-    write_all({places[reader]: session for reader, session in imported.sessions.items()})
-    lines: list[str] = []
-    for reader, tally in imported.tallies.items():
-        session = imported.sessions.get(reader)
-        written = "nothing written" if session is None else f"written to {places[reader]}"
-        told = "no answer" if session is None else _told(session, on.whose)
-        lines += [f"{KINDS[read.kind]}: {told}, by {reader}, {written}", *_left_out(tally)]
-    return _Told((*read.warnings, *imported.warnings, *hint, *on.warnings), tuple(lines))
+        raise SessionError(f"{error}{listed(read.warnings)}") from None
+    places = _places(to, list(imported.sessions))
+    write_all({places[name]: session for name, session in imported.sessions.items()})
+    talk, summary = Console(stderr=True), Console()
+    for line in (*read.warnings, *imported.warnings, *warning):
+        talk.print(shown(f"warning: {line}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for name, counts in imported.counts.items():
+        session = imported.sessions.get(name)
+        written = "nothing written" if session is None else f"written to {places[name]}"
+        answers = "no answer" if session is None else _answers(session, whose)
+        for line in (f"{read.label}: {answers}, by {name}, {written}", *_left_out(counts)):
+            summary.print(shown(line), markup=False, highlight=False, soft_wrap=True)
 
 
-def _unmarked(asked: str) -> Unmarked:
-    """What becomes of images without a mark.
+def _grid(asked: int | None, study: Study | None) -> tuple[Grid, str, tuple[str, ...]]:
+    """The grid asked for, or that of the study; whose it is, as the summary says it; and a warning, or none.
 
     Raises:
-        UsageError: it is none of the words for it.
+        UsageError: none is asked for, and the study has several.
     """
-    for known in get_args(Unmarked):
-        if asked == known:
-            return cast(Unmarked, known)
-    raise UsageError(f'--unmarked: there is no "{asked}". {did_you_mean(asked, get_args(Unmarked))}')
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """The grid of the cells that are written."""
-
-    grid: Grid
-    whose: str = ""
-    """Whose it is, as the summary says it; empty where it is nobody's."""
-    warnings: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, asked: int | None, study: Study | None) -> _Grid:
-        """The grid asked for, or that of the study.
-
-        Raises:
-            UsageError: none is asked for, and the study has several.
-        """
-        arms = study.arms.values() if study else ()
-        shapes = sorted({arm.feedback.grid_size for arm in arms if arm.feedback})
-        told = ", ".join(f"{rows} x {cols}" for rows, cols in shapes)
-        if asked is not None:
-            if study is None or not shapes or (asked, asked) in shapes:
-                return cls(Grid(asked, asked))
-            warning = (
-                f"--grid {asked}: the arms of {study.name} ask on {told}, where a session on {asked} x {asked} cannot "
-                "be replayed strictly; leave --grid out, or give that"
-            )
-            return cls(Grid(asked, asked), warnings=(warning,))
-        if study is None or not shapes:
-            return cls(Grid(GRID, GRID))
-        if len(shapes) > 1:
-            raise UsageError(f"--study: the arms of {study.name} ask on several grids, {told}; say which with --grid")
-        return cls(Grid(*shapes[0]), f" (that of study {study.name})")
-
-
-def _suffix_hint(read: Read, images: ImageIndex | None, *, whole_path: bool) -> tuple[str, ...]:
-    """What the user is told of an ending that the names of all masks have, unless images of the study have it too."""
-    ids = {id_from_name(one.image, whole_path=whole_path) for one in read.outlines}
-    if not read.ending or (images is not None and not ids.isdisjoint(images.labels)):
-        return ()
-    told = f'the names of all masks end in "{read.ending}"; if those of the images do not, give --suffix {read.ending}'
-    return (told,)
-
-
-def _source(asked: Asked, kind: str) -> str:
-    """Where the sessions come from, as their headers say it: the file, and what of it was taken."""
-    options = [f"--only {category}" for category in sorted(asked.only)]
-    options += [f"--unmarked {asked.unmarked}"] if asked.unmarked != "stated" else []
-    return shown(" ".join([kind, asked.source.name, *options]))[:MOST_LINE]
+    arms = study.arms.values() if study else ()
+    shapes = sorted({arm.feedback.grid_size for arm in arms if arm.feedback})
+    names = ", ".join(f"{rows} x {cols}" for rows, cols in shapes)
+    if study is None or not shapes:
+        return Grid(asked or GRID, asked or GRID), "", ()
+    if asked is None and len(shapes) > 1:
+        raise UsageError(f"--study: the arms of {study.name} ask on several grids, {names}; say which with --grid")
+    if asked is None:
+        return Grid(*shapes[0]), f" (that of study {study.name})", ()
+    warning = (
+        f"--grid {asked}: the arms of {study.name} ask on {names}, where a session on {asked} x {asked} cannot be "
+        "replayed strictly; leave --grid out, or give that"
+    )
+    return Grid(asked, asked), "", () if (asked, asked) in shapes else (warning,)
 
 
 def _images(study: Study, store: Path) -> ImageIndex:
@@ -204,7 +142,7 @@ def _places(to: Path, readers: list[str]) -> dict[str, Path]:
         return {readers[0]: to}
     names = {reader: re.sub(r"[^A-Za-z0-9_-]+", "_", reader) or "_" for reader in readers}
     if len(set(names.values())) < len(names):
-        raise UsageError(f"the readers {', '.join(readers)} cannot be told apart in file names; take one with --reader")
+        raise UsageError(f"the readers {', '.join(readers)} have the same file name; take one with --reader")
     return {reader: to / f"{name}.jsonl" for reader, name in names.items()}
 
 
@@ -220,11 +158,12 @@ def write_all(sessions: Mapping[Path, Session]) -> None:
     """
     new, problems = [], []
     for path, session in sessions.items():
-        try:
-            if not _is_there(path, session_bytes(session)):
-                new.append(path)
-        except SessionError as error:
-            problems.append(str(error))
+        whole = session_bytes(session)
+        if not os.path.lexists(path):  # a link that leads nowhere is something, too
+            parse_session(whole, str(path))
+            new.append(path)
+        elif not (path.is_file() and path.read_bytes() == whole):
+            problems.append(f"{path} is there already and holds something else; name another file, or remove it")
     if problems:
         raise SessionError(problems[0] if len(problems) == 1 else f"nothing was written:{listed(problems)}")
     files: list[Path] = []
@@ -232,67 +171,38 @@ def write_all(sessions: Mapping[Path, Session]) -> None:
     try:
         for path in new:
             folders += make_folder(path.parent)
-            write_new_session(path, sessions[path])
+            write_session(path, sessions[path], new=True)
             files.append(path)
     except BaseException as error:
-        _take_away(files, folders)
+        with suppress(OSError):  # a folder that holds more by now stays
+            for path in files:
+                path.unlink(missing_ok=True)
+            for folder in reversed(folders):
+                folder.rmdir()
         if isinstance(error, OSError):
             raise SessionError(
-                f"folder {path.parent} cannot be made: {error.strerror}; name another place with --to"
+                f"{error.filename} cannot be made: {error.strerror}; name another place with --to"
             ) from error
         raise
 
 
-def _is_there(path: Path, whole: bytes) -> bool:
-    """Whether the very same session is in the place already; where nothing is, it can be read once it is written.
-
-    Raises:
-        SessionError: something else is there, or the session is larger than what is read.
-    """
-    try:
-        path.lstat()  # a link that leads nowhere is something, too
-        same = path.is_file() and path.stat().st_size == len(whole) and path.read_bytes() == whole
-    except (FileNotFoundError, NotADirectoryError):
-        parse_session(io.BytesIO(whole), str(path))
-        return False
-    except OSError as error:
-        raise SessionError(f"{path} cannot be looked at: {error.strerror}; name another file") from error
-    if not same:
-        raise SessionError(f"{path} is there already and holds something else; name another file, or remove it")
-    return True
-
-
-def _take_away(files: Sequence[Path], folders: Sequence[Path]) -> None:
-    """Remove the files, and the folders made for them, innermost first; a folder that holds more stays."""
-    for path in files:
-        with suppress(OSError):
-            path.unlink()
-    for folder in reversed(folders):
-        with suppress(OSError):
-            folder.rmdir()
-
-
-def _told(session: Session, whose: str) -> str:
+def _answers(session: Session, whose: str) -> str:
     abstained = sum(answer.abstained for answer in session.answers)
     rows, cols = session.header.grid
-    told = f"{several(len(session.answers), 'answer')} on a grid of {rows} x {cols}{whose}"
-    return told + (f", {several(abstained, 'abstention')}" if abstained else "")
+    abstentions = f", {several(abstained, 'abstention')}" if abstained else ""
+    return f"{several(len(session.answers), 'answer')} on a grid of {rows} x {cols}{whose}{abstentions}"
 
 
-def _left_out(tally: Tally) -> Iterator[str]:
+def _left_out(counts: UnmarkedCounts) -> Iterator[str]:
     """What the summary says of images without a mark and of marks that were not wanted."""
-    without = "without a mark of the categories asked for" if tally.unwanted else "without a mark"
-    if tally.nothing:
-        images, them = _images_and_them(tally.nothing, without)
-        yield f'  {images} answered "nothing matters" (--unmarked skip leaves {them} out)'
-    if tally.skipped:
-        images, them = _images_and_them(tally.skipped, without)
-        yield f'  {images} left out (--unmarked nothing answers {them} "nothing matters")'
-    if tally.unwanted:
-        marks = several(tally.unwanted, "mark of another category is", "marks of other categories are")
+    without = "without a mark of the categories asked for" if counts.unwanted else "without a mark"
+    for count, does, option in (
+        (counts.nothing, 'answered "nothing matters"', "--unmarked skip leaves {} out"),
+        (counts.skipped, "left out", '--unmarked nothing answers {} "nothing matters"'),
+    ):
+        if count:
+            images = several(count, f"image {without} is", f"images {without} are")
+            yield f"  {images} {does} ({option.format('it' if count == 1 else 'them')})"
+    if counts.unwanted:
+        marks = several(counts.unwanted, "mark of another category is", "marks of other categories are")
         yield f"  {marks} left out (--only)"
-
-
-def _images_and_them(count: int, without: str) -> tuple[str, str]:
-    """So many images as the subject of a sentence, and what they are called later in it."""
-    return several(count, f"image {without} is", f"images {without} are"), "it" if count == 1 else "them"

@@ -7,67 +7,90 @@ import json
 import re
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from rich.console import Console
+import typer
 from rich.markup import escape
-from rich.table import Table
 
-from imil_sim.errors import OracleError
-from imil_sim.feedback import Oracle, OracleRecipe
-from imil_sim.feedback.registry import card, load, options_of, summary
+from imil_sim import api
+from imil_sim.cli import options
+from imil_sim.cli.console import console, say, table_of
+from imil_sim.errors import OracleError, UsageError
 from imil_sim.registry import parts
-
-HOUSE = "imil-sim"
-"""The distribution whose oracles need no word about where they come from."""
 
 MOST_COLUMNS = 90
 """A line that ends a sentence before this column ended its paragraph, too."""
 
 
-def show_oracles() -> None:
+def oracles(
+    name: Annotated[
+        str | None, typer.Argument(help="Print this oracle's card and options; with --gallery draw it alone.")
+    ] = None,
+    gallery: Annotated[
+        Path | None, typer.Option("--gallery", metavar="FILE.png", help="Draw the oracles' answers to ten questions.")
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            "--study",
+            metavar="STUDY.toml",
+            help="Whose images --gallery shows, on the grid that its arms share; else the phantom's on 8 x 8.",
+        ),
+    ] = None,
+    store: options.Store = options.STORE,
+    group_readable: options.GroupReadable = False,
+) -> None:
+    """List the installed oracles, print the card of one, or draw what they answer."""
+    if gallery is not None:
+        api.write_gallery(gallery, None if study is None else api.load_study(study), store=store, only=name)
+        say(f"{gallery}")
+    elif study is not None:
+        raise UsageError("--study says whose images are drawn: give --gallery FILE.png with it, or leave it out")
+    elif name is None:
+        _print_list()
+    else:
+        _print_card(name)
+
+
+def _print_list() -> None:
     """Print one line an oracle; one that cannot be imported says so instead of hiding, a guest says whose it is."""
-    table = Table("oracle", "what it simulates", box=None, pad_edge=False, header_style="bold")
-    for entry in parts("oracles"):
-        guest = "" if entry.distribution.split()[0] == HOUSE else f" (from {entry.distribution})"
+    table = table_of("oracle", "what it simulates", text=(0, 1))
+    for part in parts("oracles"):
         try:
-            line = summary(load(entry.name)) + guest
+            line = api.card(api.load_oracle(part.name)).splitlines()[0]
+            line += f" (from {part.distribution})" if part.guest else ""
         except OracleError as error:  # its message names the package
             line = f"cannot be used: {error}"
-        table.add_row(escape(entry.name), escape(line))
-    Console().print(table)
+        table.add_row(escape(part.name), escape(line))
+    console().print(table)
 
 
-def show_oracle(name: str) -> None:
-    """Print an oracle's card and its options.
-
-    Raises:
-        OracleError: it is unknown or cannot be imported.
-    """
-    cls = load(name)
-    console = Console()
-    console.print(f"[bold]{escape(name)}[/bold]\n")
-    console.print(reflowed(card(cls), console.width), markup=False, highlight=False)
-    options = options_of(cls)
-    if options:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("option", "value", "default"):
-            table.add_column(heading, overflow="fold")
-        hints = _hints(cls)
-        for option in options:
-            value = value_words(hints[option.name]) if option.name in hints else option.type
-            table.add_row(escape(option.name), escape(value), escape(default_words(option.default)))
-        console.print()
-        console.print(table)
+def _print_card(name: str) -> None:
+    oracle = api.load_oracle(name)
+    say(f"{name}\n", "bold")
+    say(reflowed(api.card(oracle), console().width))
+    if not (found := api.options_of(oracle)):
+        return
+    try:
+        types = get_type_hints(oracle)
+    except Exception:  # a guest's annotations may name anything; they are then shown as they stand
+        types = {}
+    table = table_of("option", "value", "default", text=range(3))
+    for option in found:
+        value = value_words(types[option.name]) if option.name in types else option.type
+        table.add_row(escape(option.name), escape(value), escape(default_words(option.default)))
+    console().print()
+    console().print(table)
 
 
-_WORDS: dict[object, tuple[str, str]] = {
-    str: ("text", "texts"),
-    int: ("whole number", "whole numbers"),
-    float: ("number", "numbers"),
-    bool: ("true or false", "true or false"),
-    OracleRecipe: ("an oracle", "oracles"),
+_WORDS = {
+    "str": ("text", "texts"),
+    "int": ("whole number", "whole numbers"),
+    "float": ("number", "numbers"),
+    "bool": ("true or false", "true or false"),
+    "OracleRecipe": ("an oracle", "oracles"),
 }
 """One value of a type, and several, in the words of docs/studies.md."""
 
@@ -83,8 +106,8 @@ def value_words(hint: Any) -> str:
 
 def _words(hint: Any, number: int) -> str:
     origin, parts = get_origin(hint), get_args(hint)
-    if hint in _WORDS:
-        return _WORDS[hint][number]
+    if origin is None and (words := _WORDS.get(getattr(hint, "__name__", ""))):
+        return words[number]
     if origin is Literal:
         return f"one of {', '.join(json.dumps(part) for part in parts)}"
     if origin in (Union, UnionType):
@@ -109,13 +132,6 @@ def default_words(default: str) -> str:
         return "none" if value is None else json.dumps(value, ensure_ascii=False)
     except (ValueError, SyntaxError, TypeError):  # an object of a guest's own, or "required"
         return default
-
-
-def _hints(cls: type[Oracle]) -> Mapping[str, Any]:
-    try:
-        return get_type_hints(cls)
-    except Exception:  # a guest's annotations may name anything; they are then shown as they stand
-        return {}
 
 
 _OPENING = re.compile(r"(?P<bullet>[-*+] |\d+[.)] )|[A-Z][\w ]{0,30}:( |$)|\s")

@@ -1,21 +1,24 @@
-"""The ``plan`` verb: what a study would train, before anything runs."""
+"""The verbs ``plan`` and ``data``: what a study would train and on what, before anything runs."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter as Tally
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.tree import Tree as Picture
 
 from imil_sim import api
-from imil_sim.cli.console import console, say, table_of
-from imil_sim.cli.progress import TerminalProgress
-from imil_sim.engine.tree import Alike, Line, Tree, grouped
+from imil_sim.cli import options
+from imil_sim.cli.console import TerminalProgress, console, say, table_of
 from imil_sim.errors import several
-from imil_sim.study.spec import RunSpec
+
+if TYPE_CHECKING:
+    from imil_sim.engine.plan import Branch, Tree
+    from imil_sim.engine.study_run import StudyPlan
+    from imil_sim.study.spec import RunSpec
 
 MOST_NAMES = 120
 """Characters of arms' names on one line of the picture."""
@@ -30,25 +33,43 @@ MOST_TREES = 12
 """Different trees that are drawn."""
 
 
-def show_plan(asked: str, *, store: Path, seeds: int | None, device: str, as_json: bool) -> None:
-    """Print the plan of a study.
-
-    Raises:
-        ImilSimError: the study cannot be run. Images that are not on this machine are no error: counting needs none.
-    """
+def plan(
+    study: options.Study,
+    store: options.Store = options.STORE,
+    device: options.Device = "cpu",
+    seeds: options.Seeds = None,
+    as_json: options.AsJson = False,
+    group_readable: options.GroupReadable = False,
+) -> None:
+    """Show what a study would train: stages, epochs shared and in the store, and about how long."""
     with TerminalProgress() as progress:
-        plan = api.plan(api.load_study(asked, seeds=seeds), store=store, device=device, progress=progress)
+        found = api.plan(api.load_study(study, seeds=seeds), store=store, device=device, progress=progress)
     if as_json:
-        say(json.dumps(plan.summary(), indent=1))
+        say(json.dumps(found.summary(), indent=1))
         return
-    _print_counts(plan)
-    _print_trees(plan)
+    _print_counts(found)
+    _print_trees(found)
+
+
+def data(
+    study: options.Study, store: options.Store = options.STORE, group_readable: options.GroupReadable = False
+) -> None:
+    """Show what a study's image source holds, and everything that is wrong with it."""
+    with TerminalProgress() as progress:
+        for number, (title, summary) in enumerate(api.summaries(study, store=store, progress=progress)):
+            say(f"\n{title}" if number else title, "bold")
+            table = table_of("", "", text=(0, 1))
+            for what, value in summary.rows:
+                table.add_row(escape(what), escape(value))
+            console().print(table)
+            for warning in summary.warnings:
+                console().print(f"[yellow]warning[/yellow] {escape(warning)}", highlight=False)
 
 
 # --------------------------------------------------------------------------------------------------------- in numbers
 
 
-def _print_counts(of: api.StudyPlan) -> None:
+def _print_counts(of: StudyPlan) -> None:
     plan, study = of.plan, of.study
     arms, seeds = several(len(study.arms), "arm"), several(len(study.seeds), "seed")
     say(f"{study.name}: {several(plan.runs, 'run')}, {arms} x {seeds}", "bold")
@@ -63,12 +84,12 @@ def _print_counts(of: api.StudyPlan) -> None:
         say(f"The images could not be looked at, so what the store holds is unknown: {of.unseen}", "yellow")
 
 
-def _time_left(of: api.StudyPlan) -> str:
+def _time_left(of: StudyPlan) -> str:
     taking = of.estimate
     if of.plan.epochs_to_train == 0:
         return ""
     if taking is None:
-        return "no telling how long" + (" without the images" if of.unseen else ": too many models to time")
+        return "unknown how long" + (" without the images" if of.unseen else ": too many models to time")
     processes = several(of.processes, "process", "processes")
     total = f" ({_duration(taking.work)} of work)" if of.processes > 1 else ""
     return f"about {_duration(taking.on(of.processes))} on {processes}{total}, by steps timed just now"
@@ -92,32 +113,29 @@ def _duration(seconds: float) -> str:
 # ------------------------------------------------------------------------------------------------------ as a picture
 
 
-def _print_trees(of: api.StudyPlan) -> None:
+def _print_trees(of: StudyPlan) -> None:
     trees = of.trees()
-    labels = _labels(trees)
-    order = tuple(of.study.arms)
-    for tree, label in list(zip(trees, labels, strict=True))[:MOST_TREES]:
+    for tree, label in list(zip(trees, _labels(trees), strict=True))[:MOST_TREES]:
         console().print()
-        console().print(_picture(tree, label, order), highlight=False)
+        console().print(_picture(tree, label), highlight=False)
     if len(trees) > MOST_TREES:
         console().print(f"\nand {several(len(trees) - MOST_TREES, 'more tree')}", highlight=False)
     if not of.plan.in_store and any(tree.trunk.forks for tree in trees):
         console().print("\nBranches whose answers turn out equal are trained once: the epochs are a bound from above.")
 
 
-def _picture(tree: Tree, label: str, order: Sequence[str]) -> Picture:
+def _picture(tree: Tree, label: str) -> Picture:
     """A trunk and its branches; those alike on one line."""
     many = len(tree.seeds) > 1
     seeds = f" x {len(tree.seeds)} seeds" if many else f", seed {tree.seeds[0]}"
     picture = Picture(f"[bold]{escape(label)}{seeds}[/bold]\n{_formula(tree)}", guide_style="dim")
     trunk = tree.trunk
-    ending = [name for name in order if name in trunk.ending]
-    picture.add(f"{_span(trunk)}{': ' if ending else ''}{_names(ending)}{_stored(trunk)}")
-    _hang(picture, grouped(trunk.forks, order))
+    picture.add(f"{_span(trunk)}{': ' if trunk.ending else ''}{_names(trunk.ending)}{_stored(trunk)}")
+    _hang(picture, trunk.forks)
     return picture
 
 
-def _hang(picture: Picture, branches: Sequence[Alike]) -> None:
+def _hang(picture: Picture, branches: Sequence[Branch]) -> None:
     for branch in branches[:MOST_BRANCHES]:
         count = f" x {branch.count}" if branch.count > 1 else ""
         _hang(picture.add(f"{_span(branch)}{count}: {_names(branch.arms)}{_stored(branch)}"), branch.forks)
@@ -129,14 +147,18 @@ def _formula(tree: Tree) -> str:
     """How the epochs of one seed come about: the bound, in numbers."""
     if tree.runs == 1:
         return several(tree.epochs_shared, "epoch")
-    first, *rest = [line.epochs for line in tree.trunk.lines()]
-    terms = [f"{count} x {epochs}" if count > 1 else str(epochs) for epochs, count in Tally(rest).items()]
-    terms_shown = " + ".join([str(first), *terms[:MOST_TERMS], *(["..."] if len(terms) > MOST_TERMS else [])])
+    trunk, *forks = tree.trunk.all()
+    counts: Counter[int] = Counter()
+    for fork in forks:
+        counts[fork.epochs] += fork.count
+    terms = [f"{count} x {epochs}" if count > 1 else str(epochs) for epochs, count in counts.items()]
+    more = ["..."] if len(terms) > MOST_TERMS else []
+    terms_shown = " + ".join([str(trunk.epochs), *terms[:MOST_TERMS], *more])
     shared = f"{terms_shown} = {tree.epochs_shared:,}" if terms else f"{tree.epochs_shared:,}"
     return f"{shared} epochs instead of {tree.epochs_straight:,}"
 
 
-def _span(line: Line | Alike) -> str:
+def _span(line: Branch) -> str:
     return f"{line.start + 1}-{line.until}"
 
 
@@ -153,7 +175,7 @@ def _names(names: Sequence[str]) -> str:
     return escape(", ".join(names[:shown])) + more
 
 
-def _stored(line: Line | Alike) -> str:
+def _stored(line: Branch) -> str:
     if not line.epochs_in_store:
         return ""
     whole = line.epochs_in_store == line.until - line.start

@@ -4,86 +4,86 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from imil_sim import api
-from imil_sim.cli.console import console, say, table_of
-from imil_sim.cli.progress import TerminalProgress
-from imil_sim.engine import upkeep
-from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.recompute import recompute
-from imil_sim.engine.store import Store
-from imil_sim.engine.upkeep import Holdings, Pruning, Tally
-from imil_sim.errors import StoreError, UsageError
-from imil_sim.training.numerics import find_device
+from imil_sim.cli import options
+from imil_sim.cli.console import TerminalProgress, console, say, table_of
+from imil_sim.errors import UsageError, several
+
+if TYPE_CHECKING:
+    from imil_sim.engine.store import Store
+    from imil_sim.engine.upkeep import Amount, Holdings, Pruning, Status
 
 WHAT = {
     "stages": "states of training",
     "checkpoints": "states inside stages not done yet",
     "failures": "stages known to diverge",
     "predictions": "on the training images",
-    "cams": "heat-maps that were shown",
+    "cams": "heat maps that were shown",
     "overlays": "which images were replaced, and how",
-    "questions": "that wait for a person",
+    "questions": "that wait for a reader",
     "evaluations": "predictions on the test sets",
     "runs": "records, with what a report needs",
     "studies": "notes of what was run",
-    "images": "decoded pictures",
+    "images": "decoded images",
 }
 """What each kind of entry is."""
 
-STATUSES: tuple[upkeep.Status, ...] = ("done", "failed", "waiting", "open")
+STATUSES: tuple[Status, ...] = ("done", "failed", "waiting", "open")
 
 MOST_NAMES = 10
 """Of more studies that go the rest are counted."""
 
+store_app = typer.Typer(
+    help="Look after the folder of stages, predictions and records.", no_args_is_help=True, rich_markup_mode=None
+)
 
-def show_holdings(root: Path, *, as_json: bool) -> None:
-    """Print what a store holds: kinds of entries, studies, and what is left over.
 
-    Raises:
-        StoreError: there is no store, or it cannot be read.
-    """
-    holdings = upkeep.survey(_open(root))
+@store_app.command("ls")
+def show_holdings(store: options.Store = options.STORE, as_json: options.AsJson = False) -> None:
+    """List what a store holds: kinds of entries, studies, and what is left over."""
+    holdings = api.survey(api.open_store(store))
     if as_json:
-        told = {"store": str(root), "size": holdings.size, **asdict(holdings)}
-        say(json.dumps(told, indent=1))
+        say(json.dumps({"store": str(store), "size": holdings.size, **asdict(holdings)}, indent=1))
         return
-    say(f"{root}: {_size(holdings.size)}\n", style="bold")
+    say(f"{store}: {_size(holdings.size)}\n", style="bold")
     table = table_of("kind", "entries", "size", "what", text=(0, 3))
-    for kind, tally in holdings.kinds.items():
-        table.add_row(kind, f"{tally.count:,}", _size(tally.size), WHAT[kind])
+    for kind, held in holdings.kinds.items():
+        table.add_row(kind, f"{held.count:,}", _size(held.size), WHAT[kind])
     console().print(table)
     _print_studies(holdings)
     for summary, statuses in holdings.unnamed.items():
         counts = ", ".join(f"{count:,} {status}" for status, count in statuses.items())
         say(f"\nof no study on record: {summary}: {counts}")
-    for what, tally in (
+    for what, held in (
         ("of another version, made again when needed", holdings.other_format),
         ("without a manifest that can be read, made again when needed", holdings.unreadable),
         ("set aside as damaged", holdings.damaged),
         ("left over by processes not known to be alive", holdings.leftovers),
     ):
-        if tally.count:
-            say(f"\n{_many(tally, 'entry', 'entries')} {what}")
+        if held.count:
+            say(f"\n{_many(held)} {what}")
 
 
-def verify_store(root: Path, *, number: int, seed: int, device: str) -> int:
-    """Print which entries are not as they were written, and what comes of doing runs over; gives the exit code.
-
-    Raises:
-        StoreError: there is no store, or it cannot be read.
-        UsageError: runs are to be done over and none can be here.
-    """
-    store = _open(root)
+@store_app.command("verify")
+def verify(
+    store: options.Store = options.STORE,
+    recompute: Annotated[
+        int, typer.Option("--recompute", min=0, metavar="N", help="Also do N finished runs over and compare the bytes.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw of these runs.")] = 0,
+    device: options.Device = "cpu",
+) -> None:
+    """Compare every entry with its checksums; exit 1 where one is damaged, or comes out with other bytes."""
     with TerminalProgress() as progress:
-        checked = upkeep.check(store, progress.count)
-    say(f"{_many(checked.sound, 'entry', 'entries')} as written")
+        opened = api.open_store(store, progress=progress)
+        checked = api.verify(opened, progress.count)
+    say(f"{_many(checked.sound)} as written")
     if checked.other_format:
         say(f"{checked.other_format:,} of another version: made again when needed")
     for entry, wrong in checked.faults.items():
@@ -91,22 +91,28 @@ def verify_store(root: Path, *, number: int, seed: int, device: str) -> int:
     if checked.faults:
         say("run the studies again: what is damaged is set aside and made anew")
     good = not checked.faults
-    if number:
-        good &= _do_over(store, number, seed, device)
-    return 0 if good else 1
+    if recompute:
+        good &= _do_over(opened, recompute, seed, device)
+    raise typer.Exit(0 if good else 1)
 
 
-def prune_store(root: Path, studies: Sequence[str], *, yes: bool, records_only: bool, even_waiting: bool) -> None:
-    """Print what the named studies do not need, and remove it when that is agreed to.
-
-    Raises:
-        StoreError: there is no store, or it is in use, or somebody else's run waits for a person.
-        UsageError: a study is not in the store, or there is nobody to ask.
-    """
+@store_app.command("prune")
+def prune(
+    studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies to keep: files or shipped names.")],
+    store: options.Store = options.STORE,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    records: Annotated[
+        bool, typer.Option("--records", help="Of runs that are done keep the record and its predictions only.")
+    ] = False,
+    even_waiting: Annotated[
+        bool, typer.Option("--even-waiting", help="Let go also of other studies' runs that wait for a person.")
+    ] = False,
+) -> None:
+    """Remove what the named studies do not need, as their files stand now; says what goes, and asks."""
     kept = [api.load_study(study) for study in studies]
-    store = _open(root)
-    pruning = upkeep.to_prune(store, kept, records_only=records_only, even_waiting=even_waiting)
-    _print_pruning(pruning, records_only)
+    opened = api.open_store(store)
+    pruning = api.to_prune(opened, kept, records_only=records, even_waiting=even_waiting)
+    _print_pruning(pruning, records)
     if not pruning.go and not pruning.rubbish.count:
         return
     if not yes and not sys.stdin.isatty():
@@ -114,14 +120,8 @@ def prune_store(root: Path, studies: Sequence[str], *, yes: bool, records_only: 
     if not yes and not typer.confirm("Remove it?"):
         say("nothing was removed")
         return
-    upkeep.prune(store, pruning)
+    api.prune(opened, pruning)
     say(f"removed; {_size(pruning.freed)} freed")
-
-
-def _open(root: Path) -> Store:
-    if not root.is_dir():
-        raise StoreError(f"there is no store {root}; name one with --store, or run a study first")
-    return Store(root, lambda entry: say(f"damaged and set aside: {entry}", style="red"))
 
 
 def _print_studies(holdings: Holdings) -> None:
@@ -140,8 +140,7 @@ def _do_over(store: Store, number: int, seed: int, device: str) -> bool:
     """Whether every run that was done over came out with the bytes it had."""
     good, compared, passed_over = True, 0, []
     with TerminalProgress() as progress:
-        library = ImageLibrary(Path.cwd(), store.root, progress.count)
-        for run in recompute(store, library, find_device(device), Path.cwd(), number, seed, progress.count):
+        for run in api.recompute(store, number, seed=seed, device=device, progress=progress):
             if run.passed_over:
                 passed_over.append(run)
                 continue
@@ -167,19 +166,19 @@ def _do_over(store: Store, number: int, seed: int, device: str) -> bool:
 
 
 def _print_pruning(pruning: Pruning, records_only: bool) -> None:
-    kinds: dict[str, Tally] = {}
+    kinds: dict[str, list[int]] = {}
     for entry in pruning.go:
-        kinds.setdefault(entry.kind, Tally()).add(entry.size)
+        kinds.setdefault(entry.kind, []).append(entry.size)
+    table = table_of("to remove", "entries", "size", text=(0,))
+    for kind, sizes in kinds.items():
+        table.add_row(kind, f"{len(sizes):,}", _size(sum(sizes)))
     if pruning.rubbish.count:
-        kinds["left over"] = pruning.rubbish
-    if not kinds:
-        say(f"nothing to remove; {_many(pruning.stay, 'entry', 'entries')} needed")
+        table.add_row("left over", f"{pruning.rubbish.count:,}", _size(pruning.rubbish.size))
+    if not table.rows:
+        say(f"nothing to remove; {_many(pruning.stay)} needed")
     else:
-        table = table_of("to remove", "entries", "size", text=(0,))
-        for kind, tally in kinds.items():
-            table.add_row(kind, f"{tally.count:,}", _size(tally.size))
         console().print(table)
-        say(f"\nfrees {_size(pruning.freed)}; {_many(pruning.stay, 'entry', 'entries')} stay")
+        say(f"\nfrees {_size(pruning.freed)}; {_many(pruning.stay)} stay")
     if gone := pruning.studies_gone:
         more = f" and {len(gone) - MOST_NAMES:,} more" if len(gone) > MOST_NAMES else ""
         say(f"studies that go: {', '.join(gone[:MOST_NAMES])}{more}")
@@ -188,11 +187,11 @@ def _print_pruning(pruning: Pruning, records_only: bool) -> None:
     if records_only:
         say("a report can still be made; `run` would train everything again, and no arm could be added for less")
     if pruning.images_unknown:
-        say(f"all decoded pictures stay, since it cannot be told which are needed: {pruning.images_unknown}")
+        say(f"all decoded images stay, since which are needed is not known: {pruning.images_unknown}")
 
 
-def _many(tally: Tally, one: str, many: str) -> str:
-    return f"{tally.count:,} {one if tally.count == 1 else many} ({_size(tally.size)})"
+def _many(held: Amount) -> str:
+    return f"{several(held.count, 'entry', 'entries')} ({_size(held.size)})"
 
 
 def _size(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Claims: how processes that use one store at the same time tell each other what they are working on.
+"""Claims: how processes that use one store at the same time see what the others are working on.
 
 A claim is a courtesy that spares double work; nothing relies on it. It is a small file, renewed every few seconds, that
 bears the name of its process: machine, number and moment of its start. On the same machine that name shows at once,
@@ -33,13 +33,10 @@ PULSE_STOPPED = 15.0
 OWNER = re.compile(r"(?P<machine>[0-9a-f]{12})-(?P<pid>\d{1,10})-(?P<start>\d{1,20})")
 """The name of a process."""
 
-_UNKNOWN_MACHINE = uuid.uuid4().hex[:12]
-"""Stands for a machine that does not say what it is: no other process has the same."""
-
 
 @contextmanager
 def claim(root: Path, key: str) -> Iterator[bool]:
-    """Tell other processes that this one is at work on ``key``; True unless another was, and we waited for it.
+    """Show other processes that this one is at work on ``key``; True unless another was, and we waited for it.
 
     Another's claim is respected while its process lives and its pulse goes on. Where the process is known to be dead it
     is taken over at once, elsewhere when it has stood still for `PULSE_STOPPED` seconds of our own clock.
@@ -65,20 +62,48 @@ def claimant(place: Path) -> tuple[object, ...]:
     """(owner, token, pulse) of a claim; empty where there is none that can be read."""
     try:
         return tuple(json.loads(place.read_bytes().decode("utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError, TypeError):
         return ()
+
+
+def _wait_for(place: Path) -> bool:
+    """Whether there was a living claim; comes back when it is given up, or whoever made it is dead or stands still."""
+    last, since, waited = claimant(place), time.monotonic(), False
+    while last and not has_died(str(last[0])) and time.monotonic() - since < PULSE_STOPPED:
+        time.sleep(PULSE / 10)
+        now = claimant(place)
+        if now != last:
+            last, since, waited = now, time.monotonic(), True
+    return waited
+
+
+def _beat(root: Path, place: Path, token: str, stop: threading.Event) -> None:
+    """Renew a claim until it is stopped; a claim that cannot be written is done without."""
+    for count in itertools.count():
+        try:
+            make_folder(place.parent)
+            make_folder(root / "tmp")
+            aside = root / "tmp" / f"{owner()}-claim-{uuid.uuid4().hex}"
+            write_new_file(aside, json.dumps([owner(), token, count]).encode())
+            os.replace(aside, place)
+        except OSError:
+            return
+        if stop.wait(PULSE):
+            return
+
+
+# -------------------------------------------------------------------------------------------------- names of processes
 
 
 def owner() -> str:
     """The name of this process, ``MACHINE-PID-START``; no other has it, now or later."""
-    return _named(os.getpid())
+    return _name_of(os.getpid())
 
 
 def owner_of(place: Path) -> str:
     """The owner of a claim, or of what bears its owner's name; empty where that is not known."""
     if place.parent.name == "claims":
-        found = claimant(place)
-        return str(found[0]) if found else ""
+        return str((*claimant(place), "")[0])
     named = OWNER.search(place.name)
     return named.group() if named else ""
 
@@ -98,41 +123,15 @@ def has_died(name: str) -> bool:
         return start != int(found["start"])  # the number may have been given to another process
     try:
         os.kill(pid, 0)  # asks; sends nothing
-    except (ProcessLookupError, OverflowError):
+    except ProcessLookupError:
         return True
-    except PermissionError:  # somebody else's, and hidden
+    except PermissionError:  # another user's, and hidden
         return False
     return _status(pid)[:1] in (["Z"], ["X"])  # ended, and only its parent has not asked how
 
 
-def _beat(root: Path, place: Path, token: str, stop: threading.Event) -> None:
-    """Renew a claim until it is stopped; a claim that cannot be written is done without."""
-    for count in itertools.count():
-        try:
-            make_folder(place.parent)
-            make_folder(root / "tmp")
-            aside = root / "tmp" / f"{owner()}-claim-{uuid.uuid4().hex}"
-            write_new_file(aside, json.dumps([owner(), token, count]).encode())
-            os.replace(aside, place)
-        except OSError:
-            return
-        if stop.wait(PULSE):
-            return
-
-
-def _wait_for(place: Path) -> bool:
-    """Whether there was a living claim; comes back when it is given up, or whoever made it is dead or stands still."""
-    last, since, waited = claimant(place), time.monotonic(), False
-    while last and not has_died(str(last[0])) and time.monotonic() - since < PULSE_STOPPED:
-        time.sleep(PULSE / 10)
-        now = claimant(place)
-        if now != last:
-            last, since, waited = now, time.monotonic(), True
-    return waited
-
-
 @cache
-def _named(pid: int) -> str:
+def _name_of(pid: int) -> str:
     """Worked out once a process: later there may be no file handle left to ask with."""
     return f"{_machine()}-{pid}-{_start(pid)}"
 
@@ -144,7 +143,7 @@ def _machine() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
         return hashlib.sha256(f"{boot}{os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()[:12]
     except OSError:
-        return _UNKNOWN_MACHINE
+        return uuid.uuid4().hex[:12]  # not known, and so no other process's
 
 
 def _start(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""Carrying steps out with Dask: on worker processes of this machine, or on a cluster that somebody else started.
+"""Carrying steps out with Dask: on worker processes of this machine, or on a cluster that runs already.
 
 A step is a Dask task under its own key, so Dask removes doubles and does again what a lost worker had begun. The
 workers speak to each other and to us through Dask, but what they make goes through the store: a step that was done is
@@ -30,7 +30,9 @@ from distributed.utils import LoopRunner
 
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.nodes import LocalScheduler, LocalWorker
-from imil_sim.engine.steps import Done, Step, StepRunner, Watch, describe
+from imil_sim.engine.run import UNOBSERVED, Observer
+from imil_sim.engine.stages import Step, StepResult
+from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
 from imil_sim.errors import ClusterError, ImilSimError, UsageError, WorkerLost
 from imil_sim.io import Readers, readable_by
@@ -39,21 +41,21 @@ from imil_sim.study.spec import content_key
 from imil_sim.training.numerics import environment, find_device, gpu_count
 
 LOOPBACK = "127.0.0.1"
-"""All that the processes of this machine listen on; a cluster of somebody else's has addresses of its own."""
+"""All that the processes of this machine listen on; another cluster has addresses of its own."""
 
 SETTINGS = {
     "distributed.nanny.pre-spawn-environ": {
-        "OMP_NUM_THREADS": "1",  # of libraries other than torch, which is told inside each step
-        "DASK_LOGGING__DISTRIBUTED": "critical",  # what goes wrong is told once, by us
+        "OMP_NUM_THREADS": "1",  # of libraries other than torch, whose threads each step sets
+        "DASK_LOGGING__DISTRIBUTED": "critical",  # what goes wrong is said once, by us
     },
     "distributed.comm.timeouts.connect": "60s",  # a busy machine takes its time to start processes
 }
 
 CONNECT_SECONDS = 10.0
-"""How long a scheduler that somebody else started may take to answer."""
+"""How long a scheduler that runs already may take to answer."""
 
 MOST_TRIES = 3
-"""How often a step is handed out again that a worker gave up because somebody else had called it off."""
+"""How often a step is handed out again that a worker gave up because another command had called it off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +74,18 @@ class WorkerConfig:
 
     @property
     def name(self) -> str:
-        """Of the step_runner on a worker: two studies that share a cluster have step runners of their own."""
+        """Of the plugin on a worker: two studies that share a cluster have step runners of their own."""
         return f"imil-sim-{content_key(asdict(self))[:16]}"
 
-    def step_runner(self, watch: Watch) -> StepRunner:
-        """The step_runner, in the process that calls."""
+    def step_runner(self, observer: Observer = UNOBSERVED) -> StepRunner:
+        """The step runner, in the process that calls."""
         store, beside = Path(self.store), Path(self.beside)
-        library = ImageLibrary(beside, store)
-        device = find_device(self.device)
-        return StepRunner(library, Store(store), device, beside, watch, self.checkpoint_minutes, self.oracle_seconds)
+        own = ImageLibrary(beside, store), Store(store), find_device(self.device), beside
+        return StepRunner(*own, observer, self.checkpoint_minutes, self.oracle_seconds)
 
 
-class StepRunnerPlugin(WorkerPlugin):
-    """Gives every worker one step_runner, so that images are loaded once a process."""
+class StepRunnerPlugin(WorkerPlugin, Observer):
+    """Gives every worker one step runner, so that images are loaded once a process."""
 
     def __init__(self, config: WorkerConfig) -> None:
         self.config, self.name = config, config.name
@@ -95,7 +96,7 @@ class StepRunnerPlugin(WorkerPlugin):
         """Called by Dask in the worker's process; everything else waits until the first step."""
         self._worker = worker
 
-    def carry_out(self, step: Step) -> Done:
+    def carry_out(self, step: Step) -> StepResult:
         """The step, done in this process.
 
         Raises:
@@ -108,18 +109,17 @@ class StepRunnerPlugin(WorkerPlugin):
                     f"the worker {self._worker.address} would give other numbers than the machine this study was "
                     f"started on: {different}. Give both the same packages and kind of processor"
                 )
-            watch = Watch(on_epoch=self._on_epoch, on_batch=lambda done, total: self._go_on())
-            self._runner = self.config.step_runner(watch)
+            self._runner = self.config.step_runner(self)
         with readable_by(self.config.readers):
             return self._runner.carry_out(step)
 
-    def _on_epoch(self, row: EpochRow) -> None:
-        """Tell the user's process of a finished epoch."""
-        self._go_on()
+    def on_epoch(self, row: EpochRow) -> None:
+        """Send word of a finished epoch to the user's process."""
+        self.on_batch(0, 0)
         self._worker.loop.add_callback(self._worker.log_event, self.name, {"epoch": row.epoch, "pid": os.getpid()})
 
-    def _go_on(self) -> None:
-        """Check that somebody still waits for the step at hand.
+    def on_batch(self, done: int, total: int) -> None:
+        """Check that the step at hand is still wanted.
 
         Dask does not interrupt what it has called off, and a worker whose scheduler has gone closes only when its
         thread comes back: so the thread looks, batch by batch.
@@ -133,7 +133,7 @@ _AT_WORK = (Status.running, Status.paused, Status.closing_gracefully)
 
 
 class CalledOff(Exception):
-    """Nobody waited for a step any more, so the worker stopped in the middle."""
+    """A step was no longer wanted, so the worker stopped in the middle."""
 
 
 def unlike(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
@@ -142,7 +142,7 @@ def unlike(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {found.get(name)} instead of {expected.get(name)}" for name in names)
 
 
-def _on_worker(name: str, step: Step) -> Done:
+def _on_worker(name: str, step: Step) -> StepResult:
     plugin = get_worker().plugins[name]
     assert isinstance(plugin, StepRunnerPlugin)
     try:
@@ -150,7 +150,7 @@ def _on_worker(name: str, step: Step) -> Done:
     except (ImilSimError, CalledOff):
         raise
     except Exception:  # a fault in the program: as text, since Dask loses an exception that cannot be pickled
-        raise RuntimeError(f"{describe(step)} failed on a worker:\n{traceback.format_exc(limit=50)}") from None
+        raise RuntimeError(f"{step} failed on a worker:\n{traceback.format_exc(limit=50)}") from None
 
 
 @dataclass(slots=True)
@@ -163,18 +163,18 @@ class _Handed:
     """How many times it has been handed out."""
     alone: bool
     """Whether nothing else was under way with it."""
-    future: Future[Done]
+    future: Future[StepResult]
 
 
 class DaskExecutor:
-    """Carries out steps on the workers of a Dask cluster; see `imil_sim.engine.execute.Executor`.
+    """Carries out steps on the workers of a Dask cluster; see `imil_sim.engine.run.Executor`.
 
     Where workers die, Dask blames every step that lay with them, also those that only waited there. So steps that it
     gives up are tried once more at the end, one by one, and only what costs a worker its life then is guilty.
 
     Args:
-        client: of the cluster; somebody else closes it.
-        config: what a worker's step_runner is made of.
+        client: of the cluster; the caller closes it.
+        config: what a worker's step runner is made of.
         on_epoch: called for every epoch that is trained for this study.
 
     Raises:
@@ -183,7 +183,7 @@ class DaskExecutor:
 
     def __init__(self, client: Client, config: WorkerConfig, on_epoch: Callable[[], None] = lambda: None) -> None:
         self._client, self._config = client, config
-        self._done: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Future[StepResult]] = queue.SimpleQueue()
         self._handed: dict[str, _Handed] = {}
         self._suspects: list[_Handed] = []
         try:
@@ -203,7 +203,7 @@ class DaskExecutor:
         """
         self._hand_out(step, priority)
 
-    def completed(self) -> Done:
+    def completed(self) -> StepResult:
         """See `Executor.completed`.
 
         Raises:
@@ -219,7 +219,7 @@ class DaskExecutor:
                 return future.result()
             except KilledWorker as error:
                 if handed.alone:
-                    return Done(handed.step.key, None, _lost(handed.step, error))
+                    return StepResult(handed.step.key, None, _lost(handed.step, error))
                 self._suspects.append(handed)
             except CalledOff:
                 self._again(handed)
@@ -248,15 +248,13 @@ class DaskExecutor:
     def _again(self, handed: _Handed) -> None:
         """Ask once more for a step that was called off: another command had asked for it first, and was stopped."""
         if handed.number >= MOST_TRIES:
-            raise ClusterError(
-                f"{describe(handed.step)} was called off {MOST_TRIES} times; run the same command again to go on"
-            )
+            raise ClusterError(f"{handed.step} was called off {MOST_TRIES} times; run the same command again to go on")
         self._hand_out(handed.step, handed.priority, handed.number + 1, alone=handed.alone)
 
 
 def _lost(step: Step, error: KilledWorker) -> WorkerLost:
     return WorkerLost(
-        f"the worker process was lost {error.allowed_failures + 1} times during {describe(step)}, most likely for lack "
+        f"the worker process was lost {error.allowed_failures + 1} times during {step}, most likely for lack "
         "of memory; use fewer workers or a smaller batch_size"
     )
 
@@ -372,7 +370,7 @@ def remote_client(address: str, security: Security | None = None) -> Iterator[Cl
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Dask's own loggers say nothing in this process: what goes wrong is told once, by us."""
+    """Dask's own loggers say nothing in this process: what goes wrong is said once, by us."""
     loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
     before = [logger.level for logger in loggers]
     try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +17,9 @@ from imil_sim.errors import DataError, StoreError, StudyError
 from imil_sim.feedback import ImageIndex
 from imil_sim.images.image_set import ImageSet, MaskSet, Pictures
 from imil_sim.images.listing import counted
-from imil_sim.images.load import load_images, source_files
-from imil_sim.images.lungs import estimate_lungs
+from imil_sim.images.load import Progress, load_images, source_files
 from imil_sim.images.split import split_images
-from imil_sim.study.spec import AnySource, ArmSpec, RunSpec, canonical
-
-Progress = Callable[[str, int, int], None]
-"""What is being done, how many are done, of how many."""
-
-Stamp: TypeAlias = tuple[int, int, int]
-"""Bytes of a file, and when its content and its entry were last changed, nanoseconds."""
+from imil_sim.study.spec import AnySource, RunSpec, canonical
 
 
 @dataclass(frozen=True)
@@ -54,6 +48,9 @@ class RunImages:
 PICTURES = "pictures.json"
 """In an entry of decoded images: the names of the masks, and what was converted."""
 
+_Stamps = dict[Path, tuple[int, int, int]]
+"""By file: bytes, and when its content and its entry were last changed, nanoseconds."""
+
 
 class ImageLibrary:
     """Loads every source of a study once and remembers the parts; read-only for everybody else.
@@ -67,7 +64,7 @@ class ImageLibrary:
     def __init__(self, beside: Path, store: Path, progress: Progress = lambda what, done, total: None) -> None:
         self._beside, self._store, self._progress = beside, store, progress
         self._sources: dict[str, ImageSet] = {}
-        self._stamps: dict[str, dict[Path, Stamp]] = {}
+        self._stamps: dict[str, _Stamps] = {}
         """By source, of the files it was read from, as they were just before."""
         self._parts: dict[str, RunImages] = {}
         self._lungs: dict[tuple[str, str], NDArray[np.bool_] | None] = {}
@@ -101,8 +98,9 @@ class ImageLibrary:
             DataError: a file was altered or has gone; the message names it.
         """
         for source in (run.arm.images, *run.arm.test_sets.values()):
-            known = self.source(source)
-            if not (files := _altered(self._stamps[source.text])):
+            known, before = self.source(source), self._stamps[source.text]
+            now = _stamps(before)
+            if not (files := [path for path in before if now.get(path) != before[path]]):
                 continue
             again, stamped = self._read(source)
             if again.fingerprint != known.fingerprint:
@@ -114,7 +112,7 @@ class ImageLibrary:
                 )
             self._stamps[source.text] = stamped
 
-    def _read(self, source: AnySource) -> tuple[ImageSet, dict[Path, Stamp]]:
+    def _read(self, source: AnySource) -> tuple[ImageSet, _Stamps]:
         stamped = _stamps(source_files(source, self._beside))  # first: what is altered while it is read shows later
         return load_images(source, beside=self._beside, keep=self._keep, progress=self._progress), stamped
 
@@ -154,15 +152,11 @@ class ImageLibrary:
         """
         arm = run.arm
         seed = run.seed if arm.split.method == "per-seed" else None
-        tests = {name: source.text for name, source in arm.test_sets.items()}
-        key = canonical([arm.images.text, arm.split.text, tests, seed])
-        if key not in self._parts:
-            self._parts[key] = self._load(arm, run.seed)
-        return self._parts[key]
-
-    def _load(self, arm: ArmSpec, seed: int) -> RunImages:
+        key = canonical([arm.images.text, arm.split.text, {n: s.text for n, s in arm.test_sets.items()}, seed])
+        if key in self._parts:
+            return self._parts[key]
         images = self.source(arm.images)
-        split = split_images(images, arm.split, seed)
+        split = split_images(images, arm.split, run.seed)
         train = images.take(split.train)
         tests = {"main": self._with_lungs("main", arm.images, images.take(split.test))}
         for name, source in arm.test_sets.items():
@@ -174,7 +168,8 @@ class ImageLibrary:
                 )
             tests[name] = self._with_lungs(name, source, further)
         fingerprints = {"train": train.fingerprint} | {k: t.images.fingerprint for k, t in tests.items()}
-        return RunImages(train, tests, fingerprints)
+        self._parts[key] = RunImages(train, tests, fingerprints)
+        return self._parts[key]
 
     def _with_lungs(self, name: str, source: AnySource, images: ImageSet) -> TestSet:
         known = images.masks.get("lung")
@@ -184,7 +179,7 @@ class ImageLibrary:
         for done, i in enumerate(missing.tolist(), 1):
             image = source.text, images.ids[i]
             if image not in self._lungs:
-                self._lungs[image], _ = lung_mask(images, i)
+                self._lungs[image] = images.masks_of(i)[0].get("lung")
             mask = self._lungs[image]
             if mask is not None:
                 values[i], present[i] = mask, True
@@ -200,15 +195,6 @@ def _same_classes(own: tuple[str, ...], further: tuple[str, ...]) -> bool:
     return len(own) == len(further) and len(set(named)) <= 1
 
 
-def lung_mask(images: ImageSet, index: int) -> tuple[NDArray[np.bool_] | None, bool]:
-    """The lung mask (height, width) of one image, and whether it was estimated; None where no estimate is plausible."""
-    known = images.masks.get("lung")
-    if known is not None and known.present[index]:
-        return known.values[index], False
-    estimate = estimate_lungs(np.asarray(images.pixels[index])).mask
-    return estimate, estimate is not None
-
-
 def _pictures(folder: Path) -> Pictures:
     about = json.loads((folder / PICTURES).read_text(encoding="utf-8"))
     masks = {name: _mapped(folder / f"mask-{number}.npy") for number, name in enumerate(about["masks"])}
@@ -220,19 +206,11 @@ def _mapped(path: Path) -> NDArray[Any]:
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
-def _stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
-    """The stamp of every file; one that cannot be looked at has none."""
-    return {path: stamp for path in files if (stamp := _stamp(path)) is not None}
-
-
-def _altered(before: Mapping[Path, Stamp]) -> list[Path]:
-    """The files whose stamp is another one now, or which have gone."""
-    return [path for path, stamp in before.items() if _stamp(path) != stamp]
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return about.st_size, about.st_mtime_ns, about.st_ctime_ns
+def _stamps(files: Iterable[Path]) -> _Stamps:
+    """The stamp of every file that can be looked at."""
+    found: _Stamps = {}
+    for path in files:
+        with suppress(OSError):
+            about = path.stat()
+            found[path] = about.st_size, about.st_mtime_ns, about.st_ctime_ns
+    return found

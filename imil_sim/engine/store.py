@@ -12,15 +12,21 @@ when that process is known to be dead.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import uuid
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from imil_sim.engine.claims import claim, has_died, is_foreign, owner, owner_of
 from imil_sim.errors import StoreError
@@ -30,18 +36,9 @@ FORMAT = 1
 """Version of the layout; entries of another version are made again, never misread."""
 
 Kind = Literal[
-    "stages",
-    "checkpoints",
-    "failures",
-    "predictions",
-    "cams",
-    "overlays",
-    "questions",
-    "evaluations",
-    "runs",
-    "studies",
-    "images",
-]
+    "stages", "checkpoints", "failures", "predictions", "cams", "overlays", "questions", "evaluations", "runs",
+    "studies", "images",
+]  # fmt: skip
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -52,6 +49,9 @@ RECORD = "record.json"
 
 ATTEMPTS = 3
 """How often an entry is written that somebody keeps damaging."""
+
+MOST_UNPACKED = 1 << 32
+"""Bytes of all arrays in one file, 4 GiB: the heat-maps of 500 images of 1024 x 1024 pixels."""
 
 T = TypeVar("T")
 
@@ -123,7 +123,8 @@ class Store:
         try:
             self.inspect(kind, key)
         except Damage:
-            return self._set_aside(folder, kind, key)
+            self.set_aside(kind, key)
+            return None
         return folder
 
     def inspect(self, kind: Kind, key: str) -> Manifest:
@@ -133,7 +134,22 @@ class Store:
             Damage: the entry is not, or no longer, what was put there.
             StoreError: it cannot be read.
         """
-        return self._understood(lambda: _checked(self.root / kind / key, kind, key), f"{kind}/{key}")
+        folder = self.root / kind / key
+        manifest = self.manifest(kind, key)
+        try:
+            there = set(os.listdir(folder))
+            if missing := sorted({MANIFEST, *manifest.files} - there):
+                raise Damage(f"{missing[0]} is missing")
+            if strange := sorted(there - {MANIFEST, *manifest.files}):
+                raise Damage(f"{strange[0]} does not belong there")
+            for name, digest in manifest.files.items():
+                if _sha256(folder / name) != digest:
+                    raise Damage(f"{name} is altered")
+        except FileNotFoundError as error:
+            raise Damage("it has gone") from error
+        except OSError as error:
+            raise self._unreadable(f"{kind}/{key}", error) from error
+        return manifest
 
     def manifest(self, kind: Kind, key: str) -> Manifest:
         """The manifest of an entry; its files are left unread.
@@ -142,7 +158,20 @@ class Store:
             Damage: the manifest is not one.
             StoreError: it cannot be read.
         """
-        return self._understood(lambda: _manifest(self.root / kind / key, kind, key), f"{kind}/{key}")
+        try:
+            content = json.loads((self.root / kind / key / MANIFEST).read_bytes().decode("utf-8"))
+            if content["format"] != FORMAT:
+                raise OtherFormat(f"format {content['format']}, not {FORMAT}")
+            if (content["kind"], content["key"]) != (kind, key):
+                raise Damage("it is the manifest of another entry")
+            files = {str(name): str(digest) for name, digest in content["files"].items()}
+            return Manifest(str(content.get("trunk", "")), str(content.get("towards", "")), files)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise Damage(f"{MANIFEST} is missing") from error
+        except OSError as error:
+            raise self._unreadable(f"{kind}/{key}", error) from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise Damage(f"{MANIFEST} cannot be understood") from error
 
     def holds(self, kind: Kind, key: str) -> bool:
         """Whether there is an entry, unread: it may turn out to be damaged."""
@@ -154,13 +183,28 @@ class Store:
         Raises:
             StoreError: they cannot be listed.
         """
-        place = self.root / kind
         try:
-            return sorted(os.listdir(place))
+            return sorted(os.listdir(self.root / kind))
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise self._unreadable(str(kind), error) from error
+            raise self._unreadable(kind, error) from error
+
+    def read(self, kind: Kind, key: str, load: Callable[[Path], T]) -> T | None:
+        """What ``load`` makes of an entry's folder; None where there is no intact one.
+
+        An entry that another process removes in the middle counts as absent.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        try:
+            folder = self.find(kind, key)
+            return None if folder is None else load(folder)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unreadable(f"{kind}/{key}", error) from error
 
     def needed(self, kind: Kind, key: str, load: Callable[[Path], T]) -> T:
         """As `read`, of an entry that was there a moment ago.
@@ -180,25 +224,9 @@ class Store:
             "command again: what is missing is made anew"
         )
 
-    def read(self, kind: Kind, key: str, load: Callable[[Path], T]) -> T | None:
-        """What ``load`` makes of an entry's folder; None where there is no intact one.
-
-        An entry that another process removes in the middle counts as absent.
-
-        Raises:
-            StoreError: it cannot be read.
-        """
-        try:
-            folder = self.find(kind, key)
-            return None if folder is None else load(folder)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._unreadable(f"{kind}/{key}", error) from error
-
     # ------------------------------------------------------------------------------------------------------ write
 
-    def put(self, kind: Kind, key: str, write: Callable[[Path], None], *, trunk: str = "", towards: str = "") -> Path:
+    def put(self, kind: Kind, key: str, write: Callable[[Path], object], *, trunk: str = "", towards: str = "") -> Path:
         """The folder of the entry that ``write`` fills; an intact entry that is there already is kept.
 
         Args:
@@ -217,8 +245,12 @@ class Store:
             aside = self._beside(f"{kind}-{key[:16]}")
             make_folder(aside)
             try:
-                files = _fill(aside, write, {"kind": kind, "key": key, "trunk": trunk, "towards": towards})
-                self._move_in(aside, target, kind, key, files)
+                write(aside)
+                files = {path.name: _sha256(path) for path in sorted(aside.iterdir())}
+                about = {"format": FORMAT, "kind": kind, "key": key, "trunk": trunk, "towards": towards, "files": files}
+                (aside / MANIFEST).write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
+                seal(aside)
+                self._move_in(aside, kind, key, files)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
             sync(target.parent)
@@ -226,25 +258,54 @@ class Store:
             raise self._unwritable(error) from error
         return target
 
+    def _move_in(self, aside: Path, kind: Kind, key: str, files: Mapping[str, str]) -> None:
+        target = self.root / kind / key
+        for _ in range(ATTEMPTS):
+            try:
+                os.rename(aside, target)
+                return
+            except OSError:
+                if not os.path.lexists(target):
+                    raise
+            try:
+                there = self.inspect(kind, key).files
+            except Damage:
+                self.set_aside(kind, key)
+                continue
+            if there == files or kind == "runs":  # another process was first; a record's times are its own
+                return
+            raise StoreError(
+                f"{kind}/{key[:16]} was computed twice in the store {self.root}, with different bytes: something "
+                "that moves the numbers differs between the machines or versions that use this store. The first "
+                "was kept; give each its own --store"
+            )
+        raise StoreError(f"the store {self.root} keeps damaging {kind}/{key[:16]}; check the disk")
+
     def discard(self, kind: Kind, key: str) -> None:
         """Remove an entry.
 
         Raises:
             StoreError: it cannot be removed.
         """
-        folder = self.root / kind / key
         try:
-            self._remove(folder)
+            self._remove(self.root / kind / key)
         except OSError as error:
             raise self._unwritable(error) from error
 
     def set_aside(self, kind: Kind, key: str) -> None:
-        """Move an entry, which only its reader found to be damaged, to ``damaged/``.
+        """Move a damaged entry to ``damaged/``.
 
         Raises:
             StoreError: it cannot be moved.
         """
-        self._quarantine(self.root / kind / key)
+        folder = self.root / kind / key
+        try:
+            self._make(self.root / "damaged")
+            os.rename(folder, self.root / "damaged" / f"{kind}-{key}-{uuid.uuid4().hex[:8]}")
+        except FileNotFoundError:  # another process has set it aside
+            return
+        except OSError as error:
+            raise StoreError(f"the damaged store entry {folder} cannot be set aside: {error}; delete it") from error
         self._on_damage(f"{kind}/{key}")
 
     # ------------------------------------------------------------------------------------------- several processes
@@ -254,13 +315,12 @@ class Store:
         return claim(self.root, key)
 
     def presence(self) -> AbstractContextManager[bool]:
-        """Tell other processes that this one uses what lies here, so that nothing is taken away from under it."""
+        """Show other processes that this one uses what lies here, so that nothing is taken away from under it."""
         return self.claim(f"run-{uuid.uuid4().hex}")
 
     def at_work(self) -> list[str]:
         """The claims of processes that are not known to be dead, by key."""
-        places = [self.root / "claims" / name for name in self._names("claims")]
-        return [place.stem for place in places if not has_died(owner_of(place))]
+        return [place.stem for place in self._in("claims") if not has_died(owner_of(place))]
 
     def tidy(self) -> list[str]:
         """Remove what dead processes left unfinished and what has served its purpose; gives the names.
@@ -268,36 +328,32 @@ class Store:
         These are half-written entries, claims, and checkpoints of stages that are done since. What belongs to a living
         process stays; so does what another machine left, until `remove_rubbish`. What cannot be removed stays.
         """
-        left = [place for place in self._left() if has_died(owner_of(place))]
-        served = [self.root / "checkpoints" / key for key in self._names("checkpoints") if self._has_served(key)]
+        left = [place for place in self._in("tmp", "claims") if has_died(owner_of(place))]
+        served = [place for place in self._in("checkpoints") if self._has_served(place.name)]
         return [str(place.relative_to(self.root)) for place in [*left, *served] if self._removed(place)]
 
-    def leftovers(self) -> list[str]:
-        """Names of what is unfinished and not known to belong to a living process."""
-        return [
-            str(place.relative_to(self.root))
-            for place in self._left()
-            if has_died(owner_of(place)) or is_foreign(owner_of(place))
-        ]
+    def leftovers(self) -> list[Path]:
+        """What is unfinished and not known to belong to a living process."""
+        unfinished = [(place, owner_of(place)) for place in self._in("tmp", "claims")]
+        return [place for place, name in unfinished if has_died(name) or is_foreign(name)]
 
-    def damaged(self) -> list[str]:
-        """Names of the entries that were set aside."""
-        return [f"damaged/{name}" for name in self._names("damaged")]
+    def damaged(self) -> list[Path]:
+        """The entries that were set aside."""
+        return self._in("damaged")
 
     def remove_rubbish(self) -> int:
         """Remove all `leftovers`, also those of other machines, and all `damaged`; gives how many could be removed."""
-        return sum(self._removed(self.root / name) for name in [*self.leftovers(), *self.damaged()])
+        return sum(self._removed(place) for place in [*self.leftovers(), *self.damaged()])
 
-    def _left(self) -> list[Path]:
-        """Everything that some process has not finished: writes and claims."""
-        return [self.root / folder / name for folder in ("tmp", "claims") for name in self._names(folder)]
-
-    def _names(self, folder: str) -> list[str]:
-        """What lies in a folder of the store; nothing where it cannot be listed."""
-        try:
-            return sorted(os.listdir(self.root / folder))
-        except OSError:
-            return []
+    def _in(self, *folders: str) -> list[Path]:
+        """What lies in folders of the store; nothing where they cannot be listed."""
+        found = []
+        for folder in folders:
+            try:
+                found += sorted((self.root / folder).iterdir())
+            except OSError:
+                continue
+        return found
 
     def _has_served(self, key: str) -> bool:
         """Whether a checkpoint's stage is done, or known to fail."""
@@ -306,13 +362,6 @@ class Store:
         except (Damage, StoreError):
             return False
         return bool(towards) and (self.holds("stages", towards) or self.holds("failures", towards))
-
-    def _removed(self, place: Path) -> bool:
-        try:
-            self._remove(place)
-        except OSError:
-            return False
-        return not os.path.lexists(place)
 
     # ------------------------------------------------------------------------------------------------------ places
 
@@ -327,58 +376,6 @@ class Store:
             make_folder(folder)
             sync(folder.parent)
 
-    def _move_in(self, aside: Path, target: Path, kind: Kind, key: str, files: Mapping[str, str]) -> None:
-        for _ in range(ATTEMPTS):
-            try:
-                os.rename(aside, target)
-                return
-            except OSError:
-                if not os.path.lexists(target):
-                    raise
-            try:
-                there = self.inspect(kind, key).files
-            except Damage:
-                self._set_aside(target, kind, key)
-                continue
-            if there == files or kind == "runs":  # another process was first; a record's times are its own
-                return
-            raise StoreError(
-                f"{kind}/{key[:16]} was computed twice in the store {self.root}, with different bytes: something "
-                "that moves the numbers differs between the machines or versions that use this store. The first "
-                "was kept; give each its own --store"
-            )
-        raise StoreError(f"the store {self.root} keeps damaging {kind}/{key[:16]}; check the disk")
-
-    def _set_aside(self, folder: Path, kind: Kind, key: str) -> Path | None:
-        """Move an entry to ``damaged/``; its folder where another process has put a good one in its place meanwhile.
-
-        What was taken away is looked at once more where nobody else can reach it, and put back if it is good.
-        """
-        place = self._quarantine(folder)
-        if place is None:  # another process has set it aside
-            return None
-        try:
-            _checked(place, kind, key)
-        except (Damage, OSError):
-            self._on_damage(f"{kind}/{key}")
-            return None
-        try:
-            os.rename(place, folder)
-        except OSError:  # the same has been put there once more
-            self._removed(place)
-        return folder if os.path.lexists(folder) else None
-
-    def _quarantine(self, folder: Path) -> Path | None:
-        place = self.root / "damaged" / f"{folder.parent.name}-{folder.name}-{uuid.uuid4().hex[:8]}"
-        try:
-            self._make(place.parent)
-            os.rename(folder, place)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"the damaged store entry {folder} cannot be set aside: {error}; delete it") from error
-        return place
-
     def _remove(self, place: Path) -> None:
         """Take something out of the way in one step, so that nobody sees half of it, then remove it."""
         gone = self._beside("discarded")
@@ -391,15 +388,12 @@ class Store:
         else:
             gone.unlink(missing_ok=True)
 
-    # ------------------------------------------------------------------------------------------------------ errors
-
-    def _understood(self, read: Callable[[], Manifest], entry: str) -> Manifest:
+    def _removed(self, place: Path) -> bool:
         try:
-            return read()
-        except FileNotFoundError as error:
-            raise Damage("it has gone") from error
-        except OSError as error:
-            raise self._unreadable(entry, error) from error
+            self._remove(place)
+        except OSError:
+            return False
+        return not os.path.lexists(place)
 
     def _unreadable(self, entry: str, error: OSError) -> StoreError:
         return StoreError(
@@ -414,61 +408,45 @@ class Store:
         )
 
 
-# -------------------------------------------------------------------------------------------------------- an entry
-
-
-def _fill(aside: Path, write: Callable[[Path], None], about: Mapping[str, str]) -> dict[str, str]:
-    """SHA-256 by name of the files that ``write`` has put there; they and the manifest are safe on the disk."""
-    write(aside)
-    files = {path.name: _sha256(path) for path in sorted(aside.iterdir())}
-    manifest = {"format": FORMAT, **about, "files": files}
-    (aside / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-    seal(aside)
-    return files
-
-
-def _manifest(folder: Path, kind: str, key: str) -> Manifest:
-    """The manifest in ``folder``.
-
-    Raises:
-        Damage: there is none of an entry of that kind and key.
-        OSError: it cannot be read.
-    """
-    try:
-        content = json.loads((folder / MANIFEST).read_bytes().decode("utf-8"))
-        if content["format"] != FORMAT:
-            raise OtherFormat(f"format {content['format']}, not {FORMAT}")
-        if (content["kind"], content["key"]) != (kind, key):
-            raise Damage("it is the manifest of another entry")
-        files = {str(name): str(digest) for name, digest in content["files"].items()}
-        return Manifest(str(content.get("trunk", "")), str(content.get("towards", "")), files)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Damage(f"{MANIFEST} is missing") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Damage(f"{MANIFEST} cannot be understood") from error
-
-
-def _checked(folder: Path, kind: str, key: str) -> Manifest:
-    """The manifest in ``folder``, where everything is as it was written.
-
-    Raises:
-        Damage: something is not.
-        OSError: it cannot be read.
-    """
-    if not folder.is_dir():
-        raise Damage("the entry is not a folder")
-    manifest = _manifest(folder, kind, key)
-    there = set(os.listdir(folder))
-    if missing := sorted({MANIFEST, *manifest.files} - there):
-        raise Damage(f"{missing[0]} is missing")
-    if strange := sorted(there - {MANIFEST, *manifest.files}):
-        raise Damage(f"{strange[0]} does not belong there")
-    for name, digest in manifest.files.items():
-        if _sha256(folder / name) != digest:
-            raise Damage(f"{name} is altered")
-    return manifest
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ------------------------------------------------------------------------------------------------------------- arrays
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Named arrays as an npz file without objects, whose bytes depend on the arrays alone.
+
+    Raises:
+        ValueError: an array holds objects, which only pickle could store.
+        StoreError: `read_arrays` would refuse it for its size.
+    """
+    if objects := sorted(name for name, array in arrays.items() if array.dtype.hasobject):
+        raise ValueError(f"arrays of objects cannot be stored: {', '.join(objects)}")
+    if (size := sum(array.nbytes for array in arrays.values())) > MOST_UNPACKED:
+        raise StoreError(f"{size:,} bytes are more than a file may hold ({MOST_UNPACKED:,}); ask about fewer images")
+    content = io.BytesIO()  # a disk that fails in the middle of an archive comes out as an error about the archive
+    np.savez_compressed(content, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]
+    path.write_bytes(content.getbuffer())
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of `write_arrays`.
+
+    Raises:
+        StoreError: it is no such file, holds objects, or unpacks to more than `MOST_UNPACKED` bytes.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if (size := sum(member.file_size for member in arrays.zip.infolist())) > MOST_UNPACKED:
+                raise ValueError(f"it unpacks to {size:,} bytes, more than {MOST_UNPACKED:,}")
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise StoreError(f"{path} was not read: {error}; remove its folder, what is needed is made again") from error
+
+
+def arrays_in(folder: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an entry that holds nothing else."""
+    return read_arrays(folder / "arrays.npz")

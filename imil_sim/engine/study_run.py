@@ -1,36 +1,48 @@
-"""A whole study: what it would train, training it, and finding its results in a store again."""
+"""A whole study: whether it can be run, what it would train, training it, and finding its results in a store again."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from distributed import Security
 
-from imil_sim.engine.check import check_study, warnings_of_records
 from imil_sim.engine.cluster import DaskExecutor, WorkerConfig, local_client, remote_client
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.estimate import Estimate, estimate, time_steps
-from imil_sim.engine.execute import Ended, Executor, LocalExecutor, Observer, carry_out
-from imil_sim.engine.plan import Plan, plan_runs, unseen_trunk
+from imil_sim.engine.plan import Plan, TrainingTime, Tree, estimate_time, plan_runs, time_steps, trees_of, unseen_trunk
 from imil_sim.engine.results import RunResult, keep, recorded, recorded_segments
+from imil_sim.engine.run import UNOBSERVED, Executor, LocalExecutor, StudyProgress, carry_out
 from imil_sim.engine.stages import Lineage, run_key
-from imil_sim.engine.steps import Done, Step, StepRunner, Watch
+from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
-from imil_sim.engine.tree import Tree, trees_of
 from imil_sim.engine.upkeep import NotedRun, note_study
-from imil_sim.errors import DataError, MissingData, StoreError, UsageError
+from imil_sim.errors import (
+    MOST_LISTED,
+    DataError,
+    MissingData,
+    OracleError,
+    StoreError,
+    StudyError,
+    UsageError,
+    gathered,
+    listed,
+)
+from imil_sim.feedback import Grid, make_oracle
 from imil_sim.images.listing import counted
 from imil_sim.images.split import split_images
 from imil_sim.images.summary import summarise
 from imil_sim.io import current_readers
-from imil_sim.study.record import EpochRow
-from imil_sim.study.spec import RunSpec
+from imil_sim.progress import Progress
+from imil_sim.sessions.recorded import misfits, unnameable, warnings_of
+from imil_sim.study.spec import ArmSpec, FeedbackSpec, ModelSpec, RunSpec, canonical
 from imil_sim.study.study import Study
-from imil_sim.training.numerics import cpu_count, environment, find_device, gpu_count
+from imil_sim.training.cam import grad_cam
+from imil_sim.training.models import build, check_model
+from imil_sim.training.numerics import cpu_count, deterministic, environment, find_device, gpu_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,48 +55,13 @@ class Execution:
     """Processes on this machine; none: one a core; 0: this process."""
     workers_per_gpu: int = 1
     scheduler: str | None = None
-    """Address of a Dask scheduler somebody else started."""
+    """Address of a Dask scheduler that is running already."""
     sharing: bool = True
     security: Security | None = None
     """Of that scheduler's cluster; none where it runs without TLS."""
 
 
-class Progress:
-    """Is told how a study gets on, in this process and from the thread that runs it; shows nothing.
-
-    A subclass shows what it likes: `imil_sim.cli.progress` draws bars on a terminal, and prints lines in a log.
-    """
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """So many of something are done: images loaded, entries checked."""
-
-    def warn(self, message: str) -> None:
-        """Something may spoil the results, or is not as it was; a Python warning unless a subclass shows it."""
-        warnings.warn(message, stacklevel=2)
-
-    def begin(self, labels: Sequence[str], plan: Plan, *, own: bool) -> None:
-        """Runs go on from here: their labels, what is to be trained, and whether that happens in this process."""
-
-    def on_step(self, step: Step, position: int, first: bool) -> None:
-        """The run at that position asks for a step, the first or one more of several."""
-
-    def on_done(self, step: Step, done: Done) -> None:
-        """A step is done."""
-
-    def on_end(self, position: int, ended: Ended) -> None:
-        """The run at that position has ended."""
-
-    def on_stage(self, start: int, until: int) -> None:
-        """Training begins, in this process."""
-
-    def on_epoch(self, row: EpochRow) -> None:
-        """An epoch has been trained, in this process."""
-
-    def on_batch(self, done: int, total: int) -> None:
-        """A batch has been trained, in this process."""
-
-    def on_any_epoch(self) -> None:
-        """An epoch has been trained in another process."""
+# --------------------------------------------------------------------------------------------------- whether it can be
 
 
 def load_images_of(study: Study, store: Path, progress: Progress) -> ImageLibrary:
@@ -95,12 +72,12 @@ def load_images_of(study: Study, store: Path, progress: Progress) -> ImageLibrar
     """
     library = ImageLibrary(study.beside, store, progress.count)
     check_study(study, library)
-    for warning in warnings_of(study, library):
+    for warning in study_warnings(study, library):
         progress.warn(warning)
     return library
 
 
-def warnings_of(study: Study, library: ImageLibrary) -> list[str]:
+def study_warnings(study: Study, library: ImageLibrary) -> list[str]:
     """What may spoil a study's results, each once: images on both sides of a split, conversions, torn records."""
     found: dict[str, None] = {}
     splits = {
@@ -110,8 +87,103 @@ def warnings_of(study: Study, library: ImageLibrary) -> list[str]:
     for run in splits.values():
         images = library.source(run.arm.images)
         found |= dict.fromkeys(summarise(images, split_images(images, run.arm.split, run.seed)).warnings)
-    found |= dict.fromkeys(warnings_of_records(study))
+    for arm in study.arms.values():
+        if arm.feedback:
+            found |= dict.fromkeys(warnings_of(make_oracle(arm.feedback.oracle, arm.feedback.options)))
     return list(found)
+
+
+def check_study(study: Study, library: ImageLibrary) -> None:
+    """Check that every run of the study can begin: oracles, grids, models, and then the images are looked at.
+
+    Raises:
+        StudyError: something in the arms is wrong, or an oracle does not fit the images; all of it is listed.
+        DataError: the images cannot be used.
+    """
+    models: dict[tuple[ModelSpec, int], str] = {}
+    oracles: dict[str, list[str]] = {}  # looking one up takes its time
+    problems: list[tuple[str, str]] = []
+    for name, arm in study.arms.items():
+        model = arm.model, arm.images.size
+        if model not in models:
+            models[model] = _model_problem(*model, study.beside)
+        found = [models[model]]
+        if feedback := arm.feedback:
+            if (asked := canonical([feedback.oracle, feedback.options])) not in oracles:
+                oracles[asked] = [*_oracle_problems(feedback)]
+            found += [*oracles[asked], *_grid_problems(feedback, arm.images.size)]
+        problems += [(f"arms.{name}", problem) for problem in found if problem]
+    _refuse(study, problems)
+    for _, run in study.runs():
+        library.of_run(run)
+    fits: dict[str, list[str]] = {}
+    for name, arm in study.arms.items():
+        about = arm.feedback and [arm.feedback.oracle, arm.feedback.options, arm.feedback.grid_size]
+        asked = canonical([arm.images.text, about])
+        if asked not in fits:  # once for all arms alike
+            fits[asked] = [*_misfits(arm, library, record=study.record)]
+        problems += [(f"arms.{name}", problem) for problem in fits[asked]]
+    _refuse(study, problems)
+
+
+def _refuse(study: Study, problems: Sequence[tuple[str, str]]) -> None:
+    if problems:
+        lines = gathered((place, problem.replace("\n", "\n    ")) for place, problem in problems)
+        raise StudyError(f"study {study.name} cannot be run:{listed(lines)}")
+
+
+def _oracle_problems(feedback: FeedbackSpec) -> Iterator[str]:
+    try:
+        make_oracle(feedback.oracle, feedback.options)
+    except OracleError as error:
+        yield str(error)
+
+
+def _grid_problems(feedback: FeedbackSpec, size: int) -> Iterator[str]:
+    rows, cols = feedback.grid_size
+    if max(rows, cols) > size:
+        yield (
+            f"feedback.grid_size: a grid of {rows} x {cols} has more cells a side than the images have pixels "
+            f"({size}); use a coarser grid or larger images"
+        )
+
+
+def _misfits(arm: ArmSpec, library: ImageLibrary, *, record: bool) -> Iterator[str]:
+    """Why an arm's oracle cannot be asked about its images, and why its answers could not be recorded."""
+    if arm.feedback is None:
+        return
+    oracle = make_oracle(arm.feedback.oracle, arm.feedback.options)
+    images = library.image_index(arm.images)
+    if found := misfits(oracle, images, Grid(*arm.feedback.grid_size)):
+        yield f"feedback.oracle: {arm.feedback.oracle} does not fit the images or the grid:{_first(found)}"
+    if record and (found := unnameable(images)):
+        yield f"record = true: no session can hold these; give them other names, or set record = false:{_first(found)}"
+
+
+def _first(found: Sequence[str]) -> str:
+    """The first few of many problems, a line each."""
+    more = [f"and {len(found) - MOST_LISTED} more"] if len(found) > MOST_LISTED else []
+    return listed([*found[:MOST_LISTED], *more])
+
+
+def _model_problem(spec: ModelSpec, size: int, beside: Path) -> str:
+    """Why the model cannot be used on images of that size; empty where it can, as one blank image shows."""
+    try:
+        check_model(spec, beside)
+        model = build(spec, classes=2, size=size, seed=0, beside=beside)
+        with deterministic():
+            grad_cam(model, torch.zeros(1, 3, size, size), np.zeros(1, np.int64), layer=spec.cam_layer)
+    except (UsageError, DataError) as error:
+        return str(error)
+    except OSError as error:  # the one thing that is not on this machine: torchvision's own weights
+        return f"model.weights: {error}; fetch them once with a network, or give a local weights file"
+    except Exception as error:  # torch's many words for a picture of a size that a model cannot take
+        reason = (str(error).splitlines() or [""])[0]
+        return (
+            f'model.name: "{spec.name}" cannot be used on images of {size} x {size} pixels '
+            f"({type(error).__name__}: {reason}); give images.size another value, or take another model"
+        )
+    return ""
 
 
 # ---------------------------------------------------------------------------------------------------------- the plan
@@ -128,9 +200,9 @@ class StudyPlan:
     plan: Plan
     unseen: str
     """Why the images, and so the store, could not be looked at; empty where they could."""
-    estimate: Estimate | None
+    estimate: TrainingTime | None
     processes: int
-    """That would train here, unless told otherwise."""
+    """That would train here by default."""
 
     def trees(self) -> list[Tree]:
         """Trunks with their branches, as `imil-sim plan` draws them; those of seeds alike once."""
@@ -187,7 +259,7 @@ def plan_study(study: Study, root: Path, device_name: str, progress: Progress) -
             return len(library.of_run(run).train)
         return getattr(run.arm.images, "train", None)
 
-    taking = estimate(plan, runs, images, lambda arm: time_steps(arm, device))
+    taking = estimate_time(plan, runs, images, lambda arm: time_steps(arm, device))
     processes = gpu_count() if device.type == "cuda" else cpu_count()
     return StudyPlan(study, arms, runs, plan, unseen, taking, processes)
 
@@ -207,38 +279,39 @@ def run_study(study: Study, execution: Execution, library: ImageLibrary, progres
         lambda entry: progress.warn(f"{entry} in the store was damaged; it was set aside and is made again"),
     )
     arms, runs = zip(*study.runs(), strict=True)
-    step_runner = StepRunner(library, store, device, study.beside)
+    limits = study.checkpoint_minutes, study.oracle_seconds
+    step_runner = StepRunner(library, store, device, study.beside, UNOBSERVED, *limits)
 
     def key(run: RunSpec) -> str:
         return run_key(run, library.of_run(run).fingerprints, device)
 
-    def trunk(run: RunSpec) -> Lineage:
+    def trunk_of(run: RunSpec) -> Lineage:
         return step_runner.trunk(run) if execution.sharing else step_runner.trunk(run).apart(run.arm)
 
+    trunks = [trunk_of(run) for run in runs]
     plan = plan_runs(
-        runs, trunk, lambda stage: store.holds("stages", stage), lambda run: recorded_segments(store, key(run))
+        runs, trunk_of, lambda stage: store.holds("stages", stage), lambda run: recorded_segments(store, key(run))
     )
     if plan.epochs_to_train:
         store.check_writable()
     store.tidy()
-    noted = [NotedRun(arm, run.seed, key(run), trunk(run).trunk) for arm, run in zip(arms, runs, strict=True)]
+    noted = [NotedRun(arm, run.seed, key(run), trunk.trunk) for arm, run, trunk in zip(arms, runs, trunks, strict=True)]
     with suppress(*([] if plan.epochs_to_train else [StoreError])):  # of a store nobody may write to, a report is made
         note_study(store, study.name, zip(runs, noted, strict=True))
     workers = cpu_count() if execution.workers is None else execution.workers
     if execution.scheduler is None and not plan.epochs_to_train:
         workers = 0  # nothing is left that would be worth starting processes for
-    results: dict[int, RunResult] = {}
-
-    def on_end(position: int, ended: Ended) -> None:
-        results[position] = keep(arms[position], runs[position], ended, library, store, device)
-        progress.on_end(position, ended)
-
     labels = [f"{arm}, seed {run.seed}" for arm, run in zip(arms, runs, strict=True)]
-    progress.begin(labels, plan, own=workers == 0 and execution.scheduler is None)
-    with store.presence(), _executor(study, execution, workers, step_runner, progress) as executor:
-        observer = Observer(progress.on_step, progress.on_done, on_end)
+    step_runner.observer = counts = StudyProgress(progress, labels, plan.epochs_to_train)
+    results: dict[int, RunResult] = {}
+    with (
+        store.presence(),
+        _executor(study, execution, workers, step_runner, counts) as executor,
+        closing(carry_out(runs, trunks, executor, counts)) as ends,
+    ):
         try:
-            carry_out(runs, step_runner.trunk, executor, observer, sharing=execution.sharing)
+            for position, ended in ends:
+                results[position] = keep(arms[position], runs[position], ended, library, store, device)
         except DataError:
             for run in runs:  # a worker that loaded altered images saw that they differ, not which
                 library.check_unaltered(run)
@@ -256,12 +329,10 @@ def run_study(study: Study, execution: Execution, library: ImageLibrary, progres
 
 @contextmanager
 def _executor(
-    study: Study, execution: Execution, workers: int, step_runner: StepRunner, progress: Progress
+    study: Study, execution: Execution, workers: int, step_runner: StepRunner, counts: StudyProgress
 ) -> Iterator[Executor]:
     if workers == 0 and execution.scheduler is None:
-        watch = Watch(progress.on_stage, progress.on_epoch, progress.on_batch)
-        own = step_runner.library, step_runner.store, step_runner.device, step_runner.beside
-        yield LocalExecutor(StepRunner(*own, watch, study.checkpoint_minutes, study.oracle_seconds))
+        yield LocalExecutor(step_runner.carry_out)
         return
     config = WorkerConfig(
         str(execution.store.resolve()),
@@ -278,7 +349,7 @@ def _executor(
         else local_client(workers, execution.device, execution.workers_per_gpu)
     )
     with opened as client:
-        yield DaskExecutor(client, config, progress.on_any_epoch)
+        yield DaskExecutor(client, config, counts.on_any_epoch)
 
 
 def stored_results(

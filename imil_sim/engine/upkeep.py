@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic_core import from_json
 
 from imil_sim.engine.store import KINDS, RECORD, Damage, Kind, OtherFormat, Store
 from imil_sim.errors import DataError, StoreError, UsageError, did_you_mean, listed
 from imil_sim.images.load import cache_key
-from imil_sim.study.spec import RunSpec, content_key
+from imil_sim.study.spec import RunSpec, Spec, content_key
 from imil_sim.study.study import Study
 
 NOTE = "study.json"
@@ -27,12 +27,11 @@ NOTE = "study.json"
 Status = Literal["done", "failed", "waiting", "open"]
 """Of a run; open: it has no record yet."""
 
-MOST_TOLD = 5
+MOST_NAMED = 5
 """Runs named in one refusal; the rest are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotedRun:
+class NotedRun(NamedTuple):
     """Where in the store a run of a study lies."""
 
     arm: str
@@ -43,17 +42,15 @@ class NotedRun:
     """Key of the untrained state it begins with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Spec):
     """A study that was run in this store, as it was then."""
 
-    key: str
     name: str
-    runs: Mapping[str, NotedRun]
-    """By `asked`."""
+    runs: dict[str, NotedRun]
+    """By `spec_key`."""
 
 
-def asked(run: RunSpec) -> str:
+def spec_key(run: RunSpec) -> str:
     """What a study asks for with a run: its key but for the images' content, the packages and the device."""
     return content_key([run.arm.placeless, run.seed])
 
@@ -64,42 +61,29 @@ def note_study(store: Store, name: str, runs: Iterable[tuple[RunSpec, NotedRun]]
     Raises:
         StoreError: the store cannot be written.
     """
-    told = {asked(run): [n.arm, n.seed, n.run, n.trunk] for run, n in runs}
-    content = {"name": name, "runs": told}
+    content = {"name": name, "runs": {spec_key(run): list(noted) for run, noted in runs}}
     key = content_key(content)
     text = json.dumps(content, sort_keys=True, indent=1) + "\n"
-
-    def write(place: Path) -> None:
-        (place / NOTE).write_text(text, encoding="utf-8")
-
     if store.find("studies", key) is None:
-        store.put("studies", key, write)
+        store.put("studies", key, lambda place: (place / NOTE).write_text(text, encoding="utf-8"))
 
 
-def notes(store: Store) -> list[Note]:
-    """Every note in the store that can be read."""
-    found = []
+def notes(store: Store) -> dict[str, Note]:
+    """Every note in the store that can be read, by its key."""
+    found = {}
     for key in store.keys("studies"):
         try:
-            told = from_json((store.root / "studies" / key / NOTE).read_bytes())
-            runs = {spec: NotedRun(*map(_same_type, run, ("", 0, "", ""))) for spec, run in told["runs"].items()}
-            found.append(Note(key, str(told["name"]), runs))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # `verify` names it
+            found[key] = Note.model_validate_json((store.root / "studies" / key / NOTE).read_bytes())
+        except (OSError, ValueError):  # `check` names it
             continue
     return found
-
-
-def _same_type(value: Any, example: Any) -> Any:
-    if type(value) is not type(example):
-        raise TypeError
-    return value
 
 
 # -------------------------------------------------------------------------------------------------------- what is there
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredEntry:
     """One entry, its files unread."""
 
     kind: Kind
@@ -111,45 +95,46 @@ class Entry:
     """By its manifest alone."""
 
 
-def entries(store: Store) -> Iterator[Entry]:
+def entries(store: Store) -> list[StoredEntry]:
     """Every entry of the store.
 
     Raises:
         StoreError: it cannot be listed.
     """
+    found = []
     for kind in KINDS:
         for key in store.keys(kind):
             size = _size(store.root / kind / key)
             try:
-                yield Entry(kind, key, size, store.manifest(kind, key).trunk)
+                found.append(StoredEntry(kind, key, size, store.manifest(kind, key).trunk))
             except OtherFormat:
-                yield Entry(kind, key, size, state="other format")
+                found.append(StoredEntry(kind, key, size, state="other format"))
             except (Damage, StoreError):
-                yield Entry(kind, key, size, state="unreadable")
+                found.append(StoredEntry(kind, key, size, state="unreadable"))
+    return found
 
 
 def _size(path: Path) -> int:
     """Bytes of a folder and all in it, or of a file; what goes meanwhile counts nothing."""
     try:
-        if path.is_symlink() or not path.is_dir():
-            return path.lstat().st_size
-        return sum(_size(Path(found)) for found in os.scandir(path))
+        return sum(map(_size, path.iterdir())) if path.is_dir() else path.stat().st_size
     except OSError:
         return 0
 
 
-@dataclass
-class Tally:
+@dataclass(frozen=True, slots=True)
+class Amount:
     """How many, and how much."""
 
-    count: int = 0
-    size: int = 0
+    count: int
+    size: int
     """Bytes."""
 
-    def add(self, size: int) -> None:
-        """Count one more."""
-        self.count += 1
-        self.size += size
+
+def amount(sizes: Iterable[int]) -> Amount:
+    """How many sizes there are, and their sum."""
+    each = list(sizes)
+    return Amount(len(each), sum(each))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,24 +151,24 @@ class StudyHolding:
 class Holdings:
     """What a store holds."""
 
-    kinds: Mapping[str, Tally]
+    kinds: Mapping[str, Amount]
     studies: tuple[StudyHolding, ...]
     """By name."""
     unnamed: Mapping[str, Mapping[str, int]]
     """Runs that no study's note knows: how many of each status, by a summary of the arm."""
-    other_format: Tally
+    other_format: Amount
     """Entries of another version; they are made again when they are needed."""
-    unreadable: Tally
+    unreadable: Amount
     """Entries without a manifest that could be read."""
-    damaged: Tally
+    damaged: Amount
     """Entries that were set aside."""
-    leftovers: Tally
+    leftovers: Amount
     """What dead processes did not finish."""
 
     @property
     def size(self) -> int:
         """Bytes altogether."""
-        return sum(t.size for t in (*self.kinds.values(), self.damaged, self.leftovers))
+        return sum(held.size for held in (*self.kinds.values(), self.damaged, self.leftovers))
 
 
 def survey(store: Store) -> Holdings:
@@ -192,43 +177,36 @@ def survey(store: Store) -> Holdings:
     Raises:
         StoreError: it cannot be listed.
     """
-    kinds: dict[str, Tally] = {}
-    other, unreadable = Tally(), Tally()
-    for entry in entries(store):
-        kinds.setdefault(entry.kind, Tally()).add(entry.size)
-        if entry.state != "sound":
-            (other if entry.state == "other format" else unreadable).add(entry.size)
-    known = notes(store)
-    statuses = {key: _status(store, key) for key in store.keys("runs")}
-    named = {run.run for note in known for run in note.runs.values()}
+    found, known = entries(store), notes(store)
+    by_study: dict[str, dict[NotedRun, Status]] = {}
+    for note in known.values():
+        statuses = by_study.setdefault(note.name, {})
+        statuses |= {run: _status(store, run.run) for run in note.runs.values()}
+    named = {run.run for statuses in by_study.values() for run in statuses}
     unnamed: dict[str, Counter[str]] = {}
-    for key, status in statuses.items():
-        if key not in named and status != "open":
+    for key in store.keys("runs"):
+        if key not in named and (status := _status(store, key)) != "open":
             unnamed.setdefault(_summary(store, key), Counter())[status] += 1
     return Holdings(
-        kinds,
+        amounts(found),
         tuple(
-            _holding(name, [n for n in known if n.name == name], statuses) for name in sorted({n.name for n in known})
+            StudyHolding(name, len({r.arm for r in of}), len({r.seed for r in of}), dict(Counter(of.values())))
+            for name, of in sorted(by_study.items())
         ),
         {summary: dict(counts) for summary, counts in sorted(unnamed.items())},
-        other,
-        unreadable,
-        _tally(store.root, store.damaged()),
-        _tally(store.root, store.leftovers()),
+        amount(entry.size for entry in found if entry.state == "other format"),
+        amount(entry.size for entry in found if entry.state == "unreadable"),
+        amount(map(_size, store.damaged())),
+        amount(map(_size, store.leftovers())),
     )
 
 
-def _tally(folder: Path, names: Iterable[str]) -> Tally:
-    tally = Tally()
-    for name in names:
-        tally.add(_size(folder / name))
-    return tally
-
-
-def _holding(name: str, versions: Sequence[Note], statuses: Mapping[str, Status]) -> StudyHolding:
-    runs = {(run.arm, run.seed, run.run): statuses.get(run.run, "open") for n in versions for run in n.runs.values()}
-    arms, seeds = {arm for arm, _, _ in runs}, {seed for _, seed, _ in runs}
-    return StudyHolding(name, len(arms), len(seeds), dict(Counter(runs.values())))
+def amounts(found: Iterable[StoredEntry]) -> dict[str, Amount]:
+    """How many entries of each kind, and their size."""
+    sizes: dict[str, list[int]] = {}
+    for entry in found:
+        sizes.setdefault(entry.kind, []).append(entry.size)
+    return {kind: amount(each) for kind, each in sizes.items()}
 
 
 def _record(store: Store, key: str) -> Mapping[str, Any]:
@@ -249,12 +227,12 @@ def _summary(store: Store, key: str) -> str:
     """What a run is, in a few words: ``resnet18 on phantom, lesions after epoch 70``."""
     try:
         arm = _record(store, key)["spec"]["arm"]
-        told = f"{arm['model']['name']} on {arm['images']['source']}"
+        parts = [f"{arm['model']['name']} on {arm['images']['source']}"]
         if (augmentation := arm["augmentation"]["name"]) != "none":
-            told += f", {augmentation}"
+            parts.append(augmentation)
         if feedback := arm["feedback"]:
-            told += f", {feedback['oracle']} after epoch {', '.join(map(str, feedback['imil_epoch']))}"
-        return told
+            parts.append(f"{feedback['oracle']} after epoch {', '.join(map(str, feedback['imil_epoch']))}")
+        return ", ".join(parts)
     except (KeyError, TypeError):
         return "a record that cannot be understood"
 
@@ -266,7 +244,7 @@ def _summary(store: Store, key: str) -> str:
 class Checked:
     """What came of comparing every entry with its checksums."""
 
-    sound: Tally
+    sound: Amount
     other_format: int
     faults: Mapping[str, str]
     """What is wrong, by ``KIND/KEY``."""
@@ -278,26 +256,19 @@ def check(store: Store, progress: Callable[[str, int, int], None] = lambda what,
     Raises:
         StoreError: the store cannot be listed.
     """
-    found = list(entries(store))
-    sound, other, faults = Tally(), 0, {}
+    found = entries(store)
+    sound: list[int] = []
+    faults: dict[str, str] = {}
     for done, entry in enumerate(found, 1):
-        wrong = ""
-        if entry.state == "other format":
-            other += 1
-        elif not (wrong := _wrong(store, entry)):
-            sound.add(entry.size)
-        if wrong and os.path.lexists(store.root / entry.kind / entry.key):  # else somebody has removed it meanwhile
-            faults[f"{entry.kind}/{entry.key}"] = wrong
+        try:
+            if entry.state != "other format":
+                store.inspect(entry.kind, entry.key)
+                sound.append(entry.size)
+        except (Damage, StoreError) as error:
+            if os.path.lexists(store.root / entry.kind / entry.key):  # else somebody has removed it meanwhile
+                faults[f"{entry.kind}/{entry.key}"] = str(error)
         progress("checking", done, len(found))
-    return Checked(sound, other, faults)
-
-
-def _wrong(store: Store, entry: Entry) -> str:
-    try:
-        store.inspect(entry.kind, entry.key)
-    except (Damage, StoreError) as error:
-        return str(error)
-    return ""
+    return Checked(amount(sound), sum(entry.state == "other format" for entry in found), faults)
 
 
 # ---------------------------------------------------------------------------------------------------------- what may go
@@ -307,13 +278,13 @@ def _wrong(store: Store, entry: Entry) -> str:
 class Pruning:
     """What would go and what would stay; nothing has been done yet."""
 
-    go: tuple[Entry, ...]
-    stay: Tally
+    go: tuple[StoredEntry, ...]
+    stay: Amount
     studies_gone: tuple[str, ...]
     """Names of studies of which nothing stays that could be gone on with."""
     unfinished: int
     """Runs of the named studies that are not done; what they begin with stays in any case."""
-    rubbish: Tally
+    rubbish: Amount
     """What was set aside as damaged, and what dead processes left."""
     images_unknown: str = ""
     """Why all cached images stay; empty where it is known which are needed."""
@@ -322,18 +293,6 @@ class Pruning:
     def freed(self) -> int:
         """Bytes."""
         return sum(entry.size for entry in self.go) + self.rubbish.size
-
-
-@dataclass
-class _Needs:
-    """What the named studies need."""
-
-    runs: set[str] = field(default_factory=set)
-    trunks: set[str] = field(default_factory=set)
-    notes: set[str] = field(default_factory=set)
-    images: set[str] | None = field(default_factory=set)
-    """None: all."""
-    unfinished: int = 0
 
 
 def to_prune(
@@ -352,30 +311,61 @@ def to_prune(
 
     Raises:
         UsageError: the store knows nothing of one of the studies.
-        StoreError: runs of other studies wait for a person's answers, or somebody is at work in the store.
+        StoreError: runs of other studies wait for a person's answers, or a run is at work in the store.
     """
     _refuse_while_at_work(store)
     known = notes(store)
-    needs = _needs(store, known, studies, records_only)
+    kept_notes, runs, trunks, unfinished = set[str](), set[str](), set[str](), 0
+    for study in studies:
+        wanted = {spec_key(run) for _, run in study.runs()}
+        of_study = {key for key, note in known.items() if wanted & note.runs.keys()}
+        if not of_study:
+            names = sorted({note.name for note in known.values()})
+            raise UsageError(
+                f'the store {store.root} holds no run of study "{study.name}" as its file stands now, so that keeping '
+                f"it would keep nothing. {did_you_mean(study.name, names)} Run it, or name what is to be kept"
+            )
+        kept_notes |= of_study
+        for run in (known[key].runs[spec] for key in of_study for spec in wanted & known[key].runs.keys()):
+            done = _status(store, run.run) == "done"
+            runs.add(run.run)
+            unfinished += not done
+            if not (records_only and done):
+                trunks.add(run.trunk)
     if not even_waiting:
-        _refuse_waiting(store, needs)
-    unknown = _need_images(needs, studies)
-    found = list(entries(store))
-    go = tuple(entry for entry in found if not _is_needed(entry, needs))
-    stay = Tally()
-    for entry in found:
-        if _is_needed(entry, needs):
-            stay.add(entry.size)
-    rubbish = _tally(store.root, [*store.leftovers(), *store.damaged()])
-    gone = {note.name for note in known} - {note.name for note in known if note.key in needs.notes}
-    return Pruning(go, stay, tuple(sorted(gone)), needs.unfinished, rubbish, unknown)
+        _refuse_waiting(store, runs)
+    images, images_unknown = _images_of(studies)
+
+    def stays(entry: StoredEntry) -> bool:
+        if entry.state != "sound":
+            return False
+        match entry.kind:
+            case "runs":
+                return entry.key in runs
+            case "studies":
+                return entry.key in kept_notes
+            case "images":
+                return bool(images_unknown) or entry.key in images
+            case _:
+                return not entry.trunk or entry.trunk in trunks
+
+    found = entries(store)
+    gone = {note.name for note in known.values()} - {known[key].name for key in kept_notes}
+    return Pruning(
+        go=tuple(entry for entry in found if not stays(entry)),
+        stay=amount(entry.size for entry in found if stays(entry)),
+        studies_gone=tuple(sorted(gone)),
+        unfinished=unfinished,
+        rubbish=amount(map(_size, [*store.leftovers(), *store.damaged()])),
+        images_unknown=images_unknown,
+    )
 
 
 def prune(store: Store, pruning: Pruning) -> None:
     """Remove what was to go. Killed in the middle, the rest still is whole and may be pruned again.
 
     Raises:
-        StoreError: somebody is at work in the store, or something cannot be removed.
+        StoreError: a run is at work in the store, or something cannot be removed.
     """
     _refuse_while_at_work(store)
     for entry in pruning.go:
@@ -383,42 +373,8 @@ def prune(store: Store, pruning: Pruning) -> None:
     store.remove_rubbish()
 
 
-def _needs(store: Store, known: Sequence[Note], studies: Sequence[Study], records_only: bool) -> _Needs:
-    needs = _Needs()
-    for study in studies:
-        wanted = {asked(run) for _, run in study.runs()}
-        of_study = {note.key: [note.runs[spec] for spec in wanted & note.runs.keys()] for note in known}
-        if not any(of_study.values()):
-            names = sorted({note.name for note in known})
-            raise UsageError(
-                f'the store {store.root} holds no run of study "{study.name}" as its file stands now, so that keeping '
-                f"it would keep nothing. {did_you_mean(study.name, names)} Run it, or name what is to be kept"
-            )
-        for key, runs in of_study.items():
-            needs.notes |= {key} if runs else set()
-            for run in runs:
-                needs.runs.add(run.run)
-                done = _status(store, run.run) == "done"
-                needs.unfinished += not done
-                if not (records_only and done):
-                    needs.trunks.add(run.trunk)
-    return needs
-
-
-def _is_needed(entry: Entry, needs: _Needs) -> bool:
-    if entry.state != "sound":
-        return False
-    if entry.kind == "runs":
-        return entry.key in needs.runs
-    if entry.kind == "studies":
-        return entry.key in needs.notes
-    if entry.kind == "images":
-        return needs.images is None or entry.key in needs.images
-    return not entry.trunk or entry.trunk in needs.trunks
-
-
-def _need_images(needs: _Needs, studies: Sequence[Study]) -> str:
-    """Why it cannot be told which cached images are needed; empty where it can."""
+def _images_of(studies: Sequence[Study]) -> tuple[set[str], str]:
+    """Keys of the cached images that the studies need, or why they cannot be known."""
     sources = {
         (study.beside, source.text): source
         for study in studies
@@ -426,11 +382,9 @@ def _need_images(needs: _Needs, studies: Sequence[Study]) -> str:
         for source in (arm.images, *arm.test_sets.values())
     }
     try:
-        needs.images = {cache_key(source, beside) for (beside, _), source in sources.items()}
+        return {cache_key(source, beside) for (beside, _), source in sources.items()}, ""
     except (DataError, OSError) as error:
-        needs.images = None
-        return str(error)
-    return ""
+        return set(), str(error)
 
 
 def _refuse_while_at_work(store: Store) -> None:
@@ -441,12 +395,12 @@ def _refuse_while_at_work(store: Store) -> None:
         )
 
 
-def _refuse_waiting(store: Store, needs: _Needs) -> None:
-    waiting = [key for key in store.keys("runs") if key not in needs.runs and _status(store, key) == "waiting"]
+def _refuse_waiting(store: Store, kept: set[str]) -> None:
+    waiting = [key for key in store.keys("runs") if key not in kept and _status(store, key) == "waiting"]
     if waiting:
-        told = [f"{key[:16]}: {_summary(store, key)}" for key in waiting[:MOST_TOLD]]
-        more = [f"and {len(waiting) - MOST_TOLD} more"] if len(waiting) > MOST_TOLD else []
+        named = [f"{key[:16]}: {_summary(store, key)}" for key in waiting[:MOST_NAMED]]
+        more = [f"and {len(waiting) - MOST_NAMED} more"] if len(waiting) > MOST_NAMED else []
         raise StoreError(
             f"{len(waiting)} run(s) of other studies wait for a person's answers and would lose what they begin with:"
-            f"{listed([*told, *more])}\nName their studies too, or give --even-waiting to let them go"
+            f"{listed([*named, *more])}\nName their studies too, or give --even-waiting to let them go"
         )

@@ -9,33 +9,33 @@ An oracle is a frozen dataclass whose fields are its options, with one method::
             cells[: question.grid.rows // 2] = True
             return Feedback(question.image_id, cells)
 
-Its package offers it with a line in the entry-point group ``imil_sim.oracles``; `imil_sim.testing.check_oracle` tells
-whether it keeps the promises of an oracle.
+Its package offers it with a line in the entry-point group ``imil_sim.oracles``; `imil_sim.testing.check_oracle` checks
+that it keeps the promises of an oracle.
 """
 
 from imil_sim.errors import OracleError, OracleFailure, SessionError
 from imil_sim.feedback.agreement import staple
 from imil_sim.feedback.answers import (
+    Derived,
+    Probability,
+    Share,
+    Together,
     abstains_too,
-    check_all,
-    check_probabilities,
-    check_probability,
     covered_cells,
     note_if_estimated,
     remark,
 )
 from imil_sim.feedback.ask import ask, ask_together
-from imil_sim.feedback.blackout import blackout
+from imil_sim.feedback.fill import blackout
 from imil_sim.feedback.grid import Cell, Grid, check_threshold, chosen, largest_region, strongest
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
-from imil_sim.feedback.recipe import OracleRecipe, apart
-from imil_sim.feedback.registry import make_oracle
+from imil_sim.feedback.question import ConsultationOracle, Feedback, ImageIndex, Oracle, Question
+from imil_sim.feedback.registry import OracleRecipe, apart, make_oracle
 from imil_sim.study.paths import resolve
 
 __all__ = [
     "Cell",
     "ConsultationOracle",
+    "Derived",
     "Feedback",
     "Grid",
     "ImageIndex",
@@ -43,16 +43,16 @@ __all__ = [
     "OracleError",
     "OracleFailure",
     "OracleRecipe",
+    "Probability",
     "Question",
     "SessionError",
+    "Share",
+    "Together",
     "abstains_too",
     "apart",
     "ask",
     "ask_together",
     "blackout",
-    "check_all",
-    "check_probabilities",
-    "check_probability",
     "check_threshold",
     "chosen",
     "covered_cells",

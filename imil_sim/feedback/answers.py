@@ -1,15 +1,72 @@
-"""Answers that oracles share: the cells a mask covers."""
+"""Answers that oracles share: the cells a mask covers, and `Derived`, an oracle that changes another one's answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from imil_sim.errors import OracleError
 from imil_sim.feedback.grid import chosen, largest_region
 from imil_sim.feedback.question import Feedback, Question
+from imil_sim.feedback.registry import OracleRecipe
+
+Share = Annotated[float, Field(gt=0, le=1)]
+"""An option: a share in (0, 1], such as that of a cell that must be covered."""
+Probability = Annotated[float, Field(ge=0, le=1)]
+"""An option: a probability in [0, 1]."""
+
+
+class Together:
+    """Base of an oracle that answers the questions of a consultation together, with its method ``answer_all``."""
+
+    def answer(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """The answer in a consultation of this one question."""
+        return self.answer_all([question], [rng])[0]
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> Sequence[Feedback]:
+        """One answer a question, in their order."""
+        raise NotImplementedError
+
+
+class Derived(Together):
+    """Base of an oracle that makes its answer about an image of another oracle's answer about it.
+
+    Where the other one abstains, so does this one. Without another (``like`` is None) it answers with `alone`.
+    """
+
+    like: OracleRecipe | None
+    """The other oracle."""
+
+    def derived(
+        self, question: Question, cells: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_] | None, str]:
+        """The cells (rows, cols) made of the other oracle's ``cells``, and a note; or None, and why it abstains.
+
+        ``rng`` is independent of the generator that the other one drew from. Nothing is modified.
+        """
+        raise NotImplementedError
+
+    def alone(self, question: Question, rng: np.random.Generator) -> Feedback:
+        """The answer where there is no other oracle."""
+        raise NotImplementedError
+
+    def answer_all(self, questions: Sequence[Question], rngs: Sequence[np.random.Generator]) -> list[Feedback]:
+        """One answer a question."""
+        if self.like is None:
+            return [self.alone(question, rng) for question, rng in zip(questions, rngs, strict=True)]
+        others, own = self.like.answers(questions, rngs), self.like.beside(rngs)
+        return [self._answer(*each) for each in zip(questions, others, own, strict=True)]
+
+    def _answer(self, question: Question, other: Feedback, rng: np.random.Generator) -> Feedback:
+        if other.cells is None:
+            return abstains_too(self.like, other)
+        cells, text = self.derived(question, other.cells, rng)
+        if cells is None:
+            return Feedback.abstain(question, text)
+        return Feedback(question.image_id, cells, note=remark(text, other))
 
 
 def covered_cells(
@@ -49,46 +106,4 @@ def abstains_too(asked: object, other: Feedback) -> Feedback:
 
 def remark(text: str, other: Feedback) -> str:
     """``text``, with the note of the answer it was built on behind it: for the note of an oracle that asked another."""
-    return f"{text} ({other.note})" if other.note else text
-
-
-def check_probability(name: str, value: float) -> None:
-    """Nothing, if the option ``name`` is a probability in [0, 1].
-
-    Raises:
-        ValueError: it is not.
-    """
-    check_probabilities(**{name: value})
-
-
-def check_probabilities(**options: float) -> None:
-    """Nothing, if every one of the options is a probability in [0, 1].
-
-    Raises:
-        ValueError: some are not; all of them are named.
-    """
-    wrong = {name: value for name, value in options.items() if not 0 <= value <= 1}
-    if wrong:
-        raise ValueError(
-            "; ".join(f"{name} is a probability from 0 to 1, not {value}" for name, value in wrong.items())
-        )
-
-
-def check_all(*checks: Callable[[], object]) -> None:
-    """Nothing, if every one of the checks passes; all are made, so that all that is wrong is told at once.
-
-    Raises:
-        ValueError: several do not pass; what each of them says, in their order.
-        Exception: what the only one that does not pass raises.
-    """
-    failed: list[Exception] = []
-    for check in checks:
-        try:
-            check()
-        except Exception as error:  # an option's own check may be a guest's
-            failed.append(error)
-    told = [error for error in failed if isinstance(error, ValueError | OracleError)]
-    if len(told) > 1:
-        raise ValueError("; ".join(map(str, told)))
-    if failed:
-        raise (told or failed)[0]
+    return f"{text} ({other.note})" if text and other.note else text

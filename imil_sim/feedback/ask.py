@@ -1,25 +1,30 @@
-"""Putting questions to an oracle, and believing an answer only after looking at it."""
+"""Putting questions to an oracle, and checking every answer before it is used."""
 
 from __future__ import annotations
 
+import ctypes
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import TypeVar
 
 import numpy as np
 
+from imil_sim import registry
 from imil_sim.errors import AwaitsAnswers, ImilSimError, OracleFailure
 from imil_sim.feedback.question import ConsultationOracle, Feedback, Oracle, Question
-from imil_sim.feedback.registry import name_of
-from imil_sim.feedback.timeout import within
 
-_Given = TypeVar("_Given")
+T = TypeVar("T")
+
+INTERRUPTIONS = 5
+"""How often a thread that does not come back is interrupted, in case it catches whatever is raised in it."""
 
 
 def ask(oracle: Oracle, question: Question, rng: np.random.Generator, seconds: float | None = None) -> Feedback:
     """The oracle's answer, checked: about this image, and one cell of the grid for one cell of the answer.
 
     Args:
-        oracle: whom to ask.
+        oracle: which oracle answers.
         question: what to ask.
         rng: all chance there is.
         seconds: how long to wait for the answer; none: for ever.
@@ -41,7 +46,7 @@ def ask_together(
     A `ConsultationOracle` is handed all of them at once, every other one by one.
 
     Args:
-        oracle: whom to ask.
+        oracle: which oracle answers.
         questions: those of one consultation.
         rngs: all chance there is, one generator a question.
         seconds: how long to wait for each answer; none: for ever.
@@ -50,9 +55,7 @@ def ask_together(
         AwaitsAnswers: a person has not answered all of them yet; all were asked.
         OracleFailure: as `ask`; or there is not one answer a question.
     """
-    if not questions:
-        return ()
-    if isinstance(oracle, ConsultationOracle):
+    if questions and isinstance(oracle, ConsultationOracle):
         return _asked_at_once(oracle, questions, rngs, seconds)
     answers: list[Feedback] = []
     awaited: list[str] = []
@@ -68,6 +71,40 @@ def ask_together(
     return tuple(answers)
 
 
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What ``work`` returns or raises; it runs in a thread of its own.
+
+    A thread that runs Python code and does not come back is interrupted. One that is stuck outside of Python (a
+    connection that nobody closes) cannot be, and stays behind, asleep, until the process ends.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # handed over to the thread that waits
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not thread.is_alive():
+        return outcome.result()
+    for _ in range(INTERRUPTIONS):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Interrupted))
+        thread.join(0.1)
+        if not thread.is_alive():
+            break
+    raise TimeoutError
+
+
+class Interrupted(BaseException):
+    """Raised in the thread that took too long; not an `Exception`, so that few would catch it."""
+
+
 def _asked_at_once(
     oracle: ConsultationOracle,
     questions: Sequence[Question],
@@ -75,8 +112,8 @@ def _asked_at_once(
     seconds: float | None,
 ) -> tuple[Feedback, ...]:
     about = f'the {len(questions)} images of a consultation, the first "{questions[0].image_id}"'
-    patience = None if seconds is None else seconds * len(questions)
-    given: object = _given(oracle, about, lambda: oracle.answer_all(tuple(questions), tuple(rngs)), patience)
+    timeout = None if seconds is None else seconds * len(questions)
+    given: object = _given(oracle, about, lambda: oracle.answer_all(tuple(questions), tuple(rngs)), timeout)
     if not isinstance(given, Sequence) or len(given) != len(questions):
         count = f"{len(given)} answers" if isinstance(given, Sequence) else f"a {type(given).__name__}"
         raise OracleFailure(
@@ -86,8 +123,7 @@ def _asked_at_once(
     return tuple(_checked(oracle, question, feedback) for question, feedback in zip(questions, given, strict=True))
 
 
-def _given(oracle: Oracle, about: str, work: Callable[[], _Given], seconds: float | None) -> _Given:
-    """What the oracle returns, whatever that is."""
+def _given(oracle: Oracle, about: str, work: Callable[[], T], seconds: float | None) -> T:
     try:
         return work() if seconds is None else within(seconds, work)
     except AwaitsAnswers:
@@ -97,26 +133,23 @@ def _given(oracle: Oracle, about: str, work: Callable[[], _Given], seconds: floa
             f"{_called(oracle)} gave no answer about {about} within {seconds:g} seconds; mend it, or "
             "give it more time with oracle_seconds at the top of the study"
         ) from error
-    except ImilSimError as error:  # its text is a message already: its type would tell a user nothing
-        raise OracleFailure(f"{_called(oracle)} failed on {about}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise OracleFailure(f"{_called(oracle)} failed on {about}: {type(error).__name__}: {error}") from error
+        kind = "" if isinstance(error, ImilSimError) else f"{type(error).__name__}: "  # our errors speak for themselves
+        raise OracleFailure(f"{_called(oracle)} failed on {about}: {kind}{error}") from error
 
 
 def _called(oracle: Oracle) -> str:
-    """What messages call an oracle: ``oracle "lung-fields"``, or its class where no package offers it."""
-    name = name_of(oracle)
+    name = registry.name_of("oracles", type(oracle))
     return f'oracle "{name}"' if name else f"oracle {type(oracle).__name__}"
 
 
 def _checked(oracle: Oracle, question: Question, feedback: Feedback) -> Feedback:
-    problem = fault(question, feedback)
-    if problem:
+    if problem := _fault(question, feedback):
         raise OracleFailure(f'{_called(oracle)} gave no valid answer on image "{question.image_id}": {problem}')
     return feedback
 
 
-def fault(question: Question, feedback: object) -> str:
+def _fault(question: Question, feedback: object) -> str:
     """What is wrong with ``feedback`` as an answer to ``question``; empty where nothing is."""
     if not isinstance(feedback, Feedback):
         return f"answer() must return a Feedback, not a {type(feedback).__name__}"

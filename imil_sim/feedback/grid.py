@@ -1,8 +1,8 @@
-"""The grid over an image: cells to pixels, and masks, boxes and polygons to cells."""
+"""The grid over an image: cells to pixels, and masks and boxes to cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,9 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from imil_sim.errors import UsageError
-
-POLYGON_SAMPLES = 64
-"""Samples along each side of a cell when the area of a polygon is measured: areas are true to about 1% of a cell."""
 
 
 class Cell(NamedTuple):
@@ -73,7 +70,7 @@ class Grid:
         return mask
 
     def check(self, cells: Any) -> None:
-        """Nothing, if ``cells`` is a boolean array of (rows, cols).
+        """Check that ``cells`` is a boolean array of (rows, cols).
 
         Raises:
             ValueError: it is something else; the message says what.
@@ -90,13 +87,14 @@ class Grid:
             ValueError: ``mask`` is not a boolean array of (height, width).
             UsageError: the grid is finer than the mask.
         """
-        _check_mask(mask)
-        rows, cols = self.row_edges(mask.shape[0]), self.col_edges(mask.shape[1])
-        covered = np.add.reduceat(np.add.reduceat(mask, rows[:-1], axis=0, dtype=np.int64), cols[:-1], axis=1)
-        share: NDArray[np.float64] = covered / np.outer(np.diff(rows), np.diff(cols))
-        return share
+        given: Any = mask
+        if not isinstance(given, np.ndarray) or given.dtype != np.bool_ or given.ndim != 2:
+            raise ValueError(
+                f"a mask must be a boolean array of (height, width), not {_described(given)}; use mask > 0"
+            )
+        return self.means(mask)
 
-    def means(self, picture: NDArray[np.floating]) -> NDArray[np.float64]:
+    def means(self, picture: NDArray[np.floating | np.bool_]) -> NDArray[np.float64]:
         """(rows, cols): the mean over each cell of a picture (height, width) of numbers, a heat-map for one.
 
         Raises:
@@ -132,29 +130,11 @@ class Grid:
             ValueError: the boxes are not (n, 4), leave [0, 1] or have no area; or ``threshold`` is not in (0, 1].
         """
         table = np.asarray(boxes, dtype=np.float64).reshape(-1, 4) if np.size(boxes) else np.zeros((0, 4))
-        _check_fractions(table, "box")
+        if not ((table >= 0) & (table <= 1)).all():
+            raise ValueError("a box is given in fractions of width and height, from 0 to 1, not in pixels")
         if (table[:, :2] >= table[:, 2:]).any():
             raise ValueError("a box is (left, top, right, bottom) with left < right and top < bottom")
         return chosen(self._coverage_of_boxes(table), threshold)
-
-    def cells_from_polygons(self, polygons: Iterable[ArrayLike], threshold: float = 0.1) -> NDArray[np.bool_]:
-        """(rows, cols): the cells that the union of ``polygons`` covers, chosen as `cells_from_mask` chooses.
-
-        Each polygon is (n, 2): x, y as fractions of the image's width and height, in [0, 1]; it closes itself, and
-        where it crosses itself the even-odd rule holds. Areas are measured with `POLYGON_SAMPLES` a side of a cell; a
-        polygon too small to meet a sample (a point, a line) counts as the one sample at its middle.
-
-        Raises:
-            ValueError: a polygon is not (n, 2) or leaves [0, 1]; or ``threshold`` is not in (0, 1].
-        """
-        canvas = np.zeros((self.rows * POLYGON_SAMPLES, self.cols * POLYGON_SAMPLES), dtype=np.bool_)
-        for polygon in polygons:
-            points = np.asarray(polygon, dtype=np.float64)
-            if points.ndim != 2 or points.shape[1:] != (2,) or not len(points):
-                raise ValueError(f"a polygon must be (n, 2) with n at least 1, not {points.shape}")
-            _check_fractions(points, "polygon")
-            canvas |= _filled(points, canvas.shape)
-        return self.cells_from_mask(canvas, threshold)
 
     def _coverage_of_boxes(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         # Every edge of a box or cell is a line of a finer, uneven grid, whose rectangles are each in or out as a whole.
@@ -171,21 +151,11 @@ class Grid:
 
     # -------------------------------------------------------------------------------------------------- numbering
 
-    def number(self, cell: Cell) -> int:
-        """The number of a cell as a clinician types it: 1 at the top left, in reading order, up to rows x cols.
-
-        >>> Grid(4, 4).number(Cell(row=1, col=2))
-        7
-
-        Raises:
-            ValueError: there is no such cell.
-        """
-        if not (0 <= cell.row < self.rows and 0 <= cell.col < self.cols):
-            raise ValueError(f"a grid of {self.rows} x {self.cols} has no cell {tuple(cell)}")
-        return cell.row * self.cols + cell.col + 1
-
     def cell(self, number: int) -> Cell:
-        """The cell with that number; the inverse of `number`.
+        """The cell with that number, as a clinician types it: 1 at the top left, in reading order, up to rows x cols.
+
+        >>> Grid(4, 4).cell(7)
+        Cell(row=1, col=2)
 
         Raises:
             ValueError: there is no such cell.
@@ -229,7 +199,7 @@ def chosen(coverage: NDArray[np.float64], threshold: float = 0.1) -> NDArray[np.
 
 
 def check_threshold(threshold: float) -> None:
-    """Nothing, if ``threshold`` is a share of a cell in (0, 1].
+    """Check that ``threshold`` is a share of a cell in (0, 1].
 
     Raises:
         ValueError: it is not. Zero is none: every cell is covered by at least nothing.
@@ -267,31 +237,6 @@ def _edges(parts: int, size: int, grid: str, extent: str) -> NDArray[np.int64]:
         )
     edges: NDArray[np.int64] = np.rint(np.linspace(0, size, parts + 1)).astype(np.int64)
     return edges
-
-
-def _check_mask(mask: Any) -> None:
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 2:
-        raise ValueError(f"a mask must be a boolean array of (height, width), not {_described(mask)}; use mask > 0")
-
-
-def _check_fractions(values: NDArray[np.float64], what: str) -> None:
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"a {what} is given in fractions of width and height, from 0 to 1, not in pixels")
-
-
-def _filled(points: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """``shape``, True where the middle of a sample lies inside the polygon of ``points`` (n, 2), even-odd."""
-    height, width = shape
-    x, y = (np.arange(width) + 0.5) / width, ((np.arange(height) + 0.5) / height)[:, None]
-    inside = np.zeros(shape, dtype=np.bool_)
-    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-        if y0 != y1:  # a level edge crosses no level ray
-            crosses = ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * ((x1 - x0) / (y1 - y0)))
-            inside ^= crosses
-    if not inside.any():
-        col, row = np.minimum((points.mean(axis=0) * (width, height)).astype(np.int64), (width - 1, height - 1))
-        inside[row, col] = True
-    return inside
 
 
 def _described(value: Any) -> str:

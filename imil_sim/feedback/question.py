@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -89,6 +89,20 @@ class Feedback:
     def abstain(cls, question: Question, reason: str) -> Feedback:
         """No answer, with the reason why; the image will stay as it was."""
         return cls(question.image_id, None, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageIndex:
+    """The whole image set that a study draws its questions from."""
+
+    name: str
+    fingerprint: str
+    """`ImageSet.training_fingerprint` of the whole set: over ids, pixels, labels and class names."""
+    class_names: tuple[str, ...]
+    labels: Mapping[str, int]
+    """True class by id."""
+    image: Callable[[str], NDArray[np.uint8]]
+    """(height, width): the image of that id at the study's size."""
 
 
 @runtime_checkable

@@ -30,40 +30,35 @@ class FolderSource(FileSource):
     classes: tuple[str, ...] | None = Field(None, description="Class folders in order, the positive one last.")
 
     def list_files(self, beside: Path | None = None) -> Listing:
-        """The listing, see `list_folder`."""
-        return list_folder(self, beside)
+        """The images of all class folders, class by class; ids are ``class/name`` without the extension.
 
-
-def list_folder(source: FolderSource, beside: Path | None = None) -> Listing:
-    """The images of all class folders, class by class; ids are ``class/name`` without the extension.
-
-    Raises:
-        DataError: the folder is missing, cannot be read, or holds no folders; or a class has no folder.
-    """
-    root = resolve(source.path, beside)
-    folders = {path.name: path for path in visible(root) if path.is_dir()}
-    if not folders:
-        raise DataError(f'images "folder": {root} holds no folders. Make one folder a class and put its images there')
-    class_names = source.classes or _normal_first(tuple(folders))
-    missing = [name for name in class_names if name not in folders]
-    if missing:
-        near = " ".join(did_you_mean(name, folders) for name in missing[:1])
-        raise DataError(f'images "folder": {root} holds no folder for class {", ".join(missing)}. {near}')
-    entries: list[Entry] = []
-    problems: list[str] = []
-    for label, name in enumerate(class_names):
-        images, faults = _class_images(folders[name])
-        entries += [Entry(f"{name}/{path.stem}", path, label) for path in images]
-        problems += [f"{name}/{fault}" for fault in faults]
-    left_out = [name for name in folders if name not in class_names]
-    return Listing(
-        name="folder",
-        root=root,
-        class_names=class_names,
-        entries=tuple(entries),
-        problems=(*problems, *set_problems(entries, class_names)),
-        notices=(f"folders that are no class of the study: {counted(left_out)}",) if left_out else (),
-    )
+        Raises:
+            DataError: the folder is missing, cannot be read, or holds no folders; or a class has no folder.
+        """
+        root = resolve(self.path, beside)
+        folders = {path.name: path for path in visible(root) if path.is_dir()}
+        if not folders:
+            raise DataError(f'images "folder": {root} holds no folders. Put the images of each class into a folder')
+        class_names = self.classes or _normal_first(tuple(folders))
+        missing = [name for name in class_names if name not in folders]
+        if missing:
+            near = " ".join(did_you_mean(name, folders) for name in missing[:1])
+            raise DataError(f'images "folder": {root} holds no folder for class {", ".join(missing)}. {near}')
+        entries: list[Entry] = []
+        problems: list[str] = []
+        for label, name in enumerate(class_names):
+            images, faults = _class_images(folders[name])
+            entries += [Entry(f"{name}/{path.stem}", path, label) for path in images]
+            problems += [f"{name}/{fault}" for fault in faults]
+        left_out = [name for name in folders if name not in class_names]
+        return Listing(
+            name="folder",
+            root=root,
+            class_names=class_names,
+            entries=tuple(entries),
+            problems=(*problems, *set_problems(entries, class_names)),
+            notices=(f"folders that are no class of the study: {counted(left_out)}",) if left_out else (),
+        )
 
 
 def _class_images(folder: Path) -> tuple[list[Path], list[str]]:

@@ -10,6 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from imil_sim.images.lungs import estimate_lungs
+
 
 @dataclass(frozen=True, slots=True)
 class MaskSet:
@@ -53,6 +55,20 @@ class ImageSet:
     def shape(self) -> tuple[int, int]:
         """(height, width) of every image, pixels."""
         return int(self.pixels.shape[1]), int(self.pixels.shape[2])
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """(height, width): one image."""
+        return np.asarray(self.pixels[row])
+
+    def masks_of(self, row: int) -> tuple[dict[str, NDArray[np.bool_]], frozenset[str]]:
+        """The masks (height, width) of one image by name, and the names of those that were estimated from it.
+
+        The lungs are estimated where the source holds none; there are none where no estimate is plausible.
+        """
+        found = {name: mask.values[row] for name, mask in self.masks.items() if mask.present[row]}
+        if "lung" in found or (lungs := estimate_lungs(self.image(row)).mask) is None:
+            return found, frozenset()
+        return {**found, "lung": lungs}, frozenset({"lung"})
 
     def take(self, indices: Sequence[int] | NDArray[np.integer]) -> ImageSet:
         """The set reduced to ``indices``, in that order (pixels are copied out of the cache)."""

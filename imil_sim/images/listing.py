@@ -1,18 +1,19 @@
-"""`Listing`: what a source found on disk before any picture is opened."""
+"""`Listing`: what a source found on disk before any picture is opened; and CSV tables that stand beside images."""
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imil_sim.errors import DataError, listed
+from imil_sim.errors import DataError, did_you_mean, listed
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 OTHER_IMAGE_SUFFIXES = frozenset({".bmp", ".dcm", ".dicom", ".gif", ".nii", ".pgm", ".tif", ".tiff", ".webp"})
 MOST_PROBLEMS = 20
-"""Faults told in one message; the rest are counted."""
+"""Faults named in one message; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,11 @@ class Listing:
 
 def refusal(listing: Listing, problems: Sequence[str]) -> DataError:
     """The one error for all ``problems`` of a source; beyond `MOST_PROBLEMS` they are only counted."""
-    told = list(problems[:MOST_PROBLEMS])
-    if len(problems) > len(told):
-        told.append(f"... and {len(problems) - len(told)} more")
+    named = list(problems[:MOST_PROBLEMS])
+    if len(problems) > len(named):
+        named.append(f"... and {len(problems) - len(named)} more")
     count = f"{len(problems)} {'thing is' if len(problems) == 1 else 'things are'} wrong"
-    return DataError(f'images "{listing.name}" in {listing.root}: {count}{listed(told)}')
+    return DataError(f'images "{listing.name}" in {listing.root}: {count}{listed(named)}')
 
 
 def set_problems(entries: Sequence[Entry], class_names: Sequence[str]) -> list[str]:
@@ -118,7 +119,53 @@ def subfolder(root: Path, name: str, source: str) -> Path:
     )
 
 
-def strangers(folder: Path, expected: Iterable[str]) -> list[str]:
-    """Names of image files in ``folder`` that no image of the set accounts for."""
+def orphans(root: Path, folder: Path, expected: Iterable[str]) -> list[str]:
+    """A notice where image files in ``folder`` belong to no image of the set: a misnamed mask is not passed over."""
     known = set(expected)
-    return [path.name for path in image_files(folder) if path.name not in known]
+    names = [path.name for path in image_files(folder) if path.name not in known] if folder.is_dir() else []
+    where = folder.relative_to(root)
+    return [f"{len(names)} files in {where}/ belong to no image: {counted(names)}"] if names else []
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a CSV file."""
+
+    rows: tuple[Mapping[str, str], ...]
+    """One a line below the header: column name to value; ``""`` where the line is too short."""
+    lines: tuple[int, ...]
+    """The line of the file each row ends on, counted from 1, for messages."""
+
+
+def read_table(path: Path, columns: Sequence[str]) -> Table:
+    """The CSV file (UTF-8, comma-separated, a header line), which must have all ``columns``.
+
+    Raises:
+        DataError: the file cannot be read, is no CSV, or lacks a column; all missing columns at once.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="", strict=True)
+            header = [name.strip() for name in reader.fieldnames or []]
+            reader.fieldnames = header
+            _check(path, header, columns)
+            rows, lines = [], []
+            for row in reader:
+                rows.append({name: value.strip() for name, value in row.items() if isinstance(name, str)})
+                lines.append(reader.line_num)
+    except OSError as error:
+        raise DataError(f"table {path} cannot be read: {error.strerror}; check its path and its rights") from None
+    except UnicodeDecodeError:
+        raise DataError(f"table {path} is not UTF-8 text; save it as CSV (UTF-8)") from None
+    except csv.Error as error:
+        raise DataError(f"table {path} is not a CSV file: {error}; save it as CSV with commas") from None
+    return Table(tuple(rows), tuple(lines))
+
+
+def _check(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    double = sorted({name for name in header if header.count(name) > 1})
+    if double:
+        raise DataError(f"table {path} has two columns called {', '.join(double)}; rename one")
+    missing = [f'no column "{name}". {did_you_mean(name, header)}' for name in columns if name not in header]
+    if missing:
+        raise DataError(f"table {path} lacks columns that the study names:{listed(missing)}")

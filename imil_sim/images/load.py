@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -35,7 +35,7 @@ PICTURES_REVISION = 2
 
 _Value = TypeVar("_Value", bound=np.generic)
 
-_TOLD: dict[Conversion, str] = {
+_DONE: dict[Conversion, str] = {
     "16-bit": "were scaled from 16 bits to 8 (65535 to 255)",
     "colour": "were converted from colour to grey",
 }
@@ -58,7 +58,7 @@ def load_images(
         source: what to load.
         beside: the study file, or its folder: relative paths are looked for there too (`imil_sim.study.paths`).
         keep: keeps decoded pictures for the next time; every call decodes anew without it.
-        progress: is told of every decoded image, in the calling thread.
+        progress: is called after every decoded image, in the calling thread.
 
     Raises:
         DataError: the source is missing or something in it cannot be used; every fault is in the one message.
@@ -157,7 +157,8 @@ def _decode_all(listing: Listing, size: int, progress: Progress | None) -> Pictu
     masks = {name: np.zeros((count, size, size), dtype=np.bool_) for name in listing.mask_names}
     problems = list(listing.problems)
     converted: dict[Conversion, list[str]] = {}
-    with closing(_decoded(listing, size)) as pictures:
+    threads = min(MOST_THREADS, os.cpu_count() or 1)  # the decoder releases the interpreter's lock
+    with ThreadPoolExecutor(threads) as pool, closing(_each(pool, listing, size)) as pictures:
         for row, picture in enumerate(pictures):
             problems += [f"{listing.file_name(path)}: {fault}" for path, fault in picture.faults]
             for conversion in picture.conversions:
@@ -170,19 +171,13 @@ def _decode_all(listing: Listing, size: int, progress: Progress | None) -> Pictu
                 progress(f"decoding {listing.name}", row + 1, count)
     if problems:
         raise refusal(listing, problems)
-    notices = tuple(f"{len(names)} images {_TOLD[what]}: {counted(names)}" for what, names in sorted(converted.items()))
+    notices = tuple(f"{len(names)} images {_DONE[what]}: {counted(names)}" for what, names in sorted(converted.items()))
     return Pictures(pixels, masks, notices)
 
 
-def _decoded(listing: Listing, size: int) -> Generator[_Picture, None, None]:
-    """The entries' pictures in order, decoded by several threads (the decoder releases the interpreter's lock)."""
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-        waiting = deque(pool.submit(_decode_entry, entry, size) for entry in listing.entries)
-        try:
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _each(pool: ThreadPoolExecutor, listing: Listing, size: int) -> Generator[_Picture, None, None]:
+    """The entries' pictures in order; closing it cancels those that nobody waits for any more."""
+    yield from pool.map(_decode_entry, listing.entries, itertools.repeat(size))
 
 
 def _decode_entry(entry: Entry, size: int) -> _Picture:

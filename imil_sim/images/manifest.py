@@ -14,9 +14,8 @@ from pathlib import Path
 from pydantic import Field
 
 from imil_sim.errors import DataError, did_you_mean
-from imil_sim.images.listing import Entry, Listing, set_problems
+from imil_sim.images.listing import Entry, Listing, Table, read_table, set_problems
 from imil_sim.images.source import FileSource
-from imil_sim.images.table import Table, read_table
 from imil_sim.study.paths import resolve
 
 
@@ -42,45 +41,40 @@ class ManifestSource(FileSource):
     )
 
     def list_files(self, beside: Path | None = None) -> Listing:
-        """The listing, see `list_manifest`."""
-        return list_manifest(self, beside)
+        """The images of the table, row by row; ids are the image column's values without extension.
 
+        Labels are class names or, where they are not, indices into the classes. Without given classes, the distinct
+        labels in order (numbers by value) are the classes.
 
-def list_manifest(source: ManifestSource, beside: Path | None = None) -> Listing:
-    """The images of the table, row by row; ids are the image column's values without extension.
-
-    Labels are class names or, where they are not, indices into the classes. Without given classes, the distinct
-    labels in order (numbers by value) are the classes.
-
-    Raises:
-        DataError: the table or the image folder cannot be read, has no rows, or lacks a column; or the split column
-            never says test.
-    """
-    path = resolve(source.path, beside)
-    table = read_table(path, _columns(source))
-    if not table.rows:
-        raise DataError(f"table {path} has no rows below its header; add a row an image")
-    folder = Path(os.path.normpath(path.parent / source.image_folder))
-    if not folder.is_dir():
-        raise DataError(f'table {path}: image_folder "{source.image_folder}" is no folder ({folder})')
-    _check_split(path, source, table)
-    class_names = source.classes or _class_names(row[source.label_column] for row in table.rows)
-    entries: list[Entry] = []
-    problems: list[str] = []
-    for row, line in zip(table.rows, table.lines, strict=True):
-        entry, faults = _entry(row, source, class_names, folder, path.parent)
-        problems += [f"{path.name} line {line}: {fault}" for fault in faults]
-        entries += [entry] if entry else []
-    return Listing(
-        name="manifest",
-        root=path,
-        class_names=class_names,
-        entries=tuple(entries),
-        mask_names=tuple(source.mask_columns),
-        attribute_names=source.attribute_columns,
-        problems=(*problems, *set_problems(entries, class_names)),
-        notices=_lonely(source, table),
-    )
+        Raises:
+            DataError: the table or the image folder cannot be read, has no rows, or lacks a column; or the split column
+                never says test.
+        """
+        path = resolve(self.path, beside)
+        table = read_table(path, _columns(self))
+        if not table.rows:
+            raise DataError(f"table {path} has no rows below its header; add a row an image")
+        folder = Path(os.path.normpath(path.parent / self.image_folder))
+        if not folder.is_dir():
+            raise DataError(f'table {path}: image_folder "{self.image_folder}" is no folder ({folder})')
+        _check_split(path, self, table)
+        class_names = self.classes or _class_names(row[self.label_column] for row in table.rows)
+        entries: list[Entry] = []
+        problems: list[str] = []
+        for row, line in zip(table.rows, table.lines, strict=True):
+            entry, faults = _entry(row, self, class_names, folder, path.parent)
+            problems += [f"{path.name} line {line}: {fault}" for fault in faults]
+            entries += [entry] if entry else []
+        return Listing(
+            name="manifest",
+            root=path,
+            class_names=class_names,
+            entries=tuple(entries),
+            mask_names=tuple(self.mask_columns),
+            attribute_names=self.attribute_columns,
+            problems=(*problems, *set_problems(entries, class_names)),
+            notices=_lonely(self, table),
+        )
 
 
 def _columns(source: ManifestSource) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from imil_sim.images.listing import Entry, Listing, counted, image_files, set_problems, strangers, subfolder
+from imil_sim.images.listing import Entry, Listing, image_files, orphans, set_problems, subfolder
 from imil_sim.images.source import FileSource
 from imil_sim.study.paths import resolve
 
@@ -29,54 +29,40 @@ class MontgomerySource(FileSource):
     path: str = Field("montgomery", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
 
     def list_files(self, beside: Path | None = None) -> Listing:
-        """The listing, see `list_montgomery`."""
-        return list_montgomery(self, beside)
+        """The images that lie in the source's folder, with the lung masks beside them.
 
-
-def list_montgomery(source: MontgomerySource, beside: Path | None = None) -> Listing:
-    """The images that lie in the source's folder, with the lung masks beside them.
-
-    Raises:
-        DataError: the folder, or ``CXR_png/`` in it, is missing or cannot be read.
-    """
-    root = resolve(source.path, beside)
-    images = subfolder(root, "CXR_png", "montgomery")
-    halves = (root / "ManualMask" / "leftMask", root / "ManualMask" / "rightMask")
-    entries, problems = [], []
-    for path in image_files(images):
-        name = _NAME.fullmatch(path.stem)
-        if not name or int(name[1]) >= len(CLASS_NAMES):
-            problems.append(
-                f"CXR_png/{path.name}: is not named MCUCXR_NNNN_L.png with L = 0 (normal) or 1 (TB); rename it, or "
-                "move it away"
-            )
-            continue
-        found = tuple(half / path.name for half in halves if (half / path.name).exists())
-        if len(found) == 1:
-            problems.append(
-                f"{found[0].relative_to(root).as_posix()}: is one lung without the other; put the file into both "
-                "leftMask/ and rightMask/, or into neither"
-            )
-        entries.append(Entry(path.stem, path, int(name[1]), {"lung": found} if len(found) == 2 else {}))
-    if not entries and not problems:
-        problems.append("CXR_png/: holds no image MCUCXR_NNNN_L.png; put the images there")
-    return Listing(
-        name="montgomery",
-        root=root,
-        class_names=CLASS_NAMES,
-        entries=tuple(entries),
-        mask_names=("lung",) if any(half.is_dir() for half in halves) else (),
-        problems=(*problems, *set_problems(entries, CLASS_NAMES)),
-        notices=_orphans(entries, root, halves),
-    )
-
-
-def _orphans(entries: list[Entry], root: Path, halves: tuple[Path, ...]) -> tuple[str, ...]:
-    """A notice for each mask folder with files that belong to no image."""
-    notices = []
-    for half in halves:
-        if half.is_dir():
-            names = strangers(half, (entry.path.name for entry in entries))
-            if names:
-                notices.append(f"{len(names)} files in {half.relative_to(root)}/ belong to no image: {counted(names)}")
-    return tuple(notices)
+        Raises:
+            DataError: the folder, or ``CXR_png/`` in it, is missing or cannot be read.
+        """
+        root = resolve(self.path, beside)
+        images = subfolder(root, "CXR_png", "montgomery")
+        halves = (root / "ManualMask" / "leftMask", root / "ManualMask" / "rightMask")
+        entries, problems = [], []
+        for path in image_files(images):
+            name = _NAME.fullmatch(path.stem)
+            if not name or int(name[1]) >= len(CLASS_NAMES):
+                problems.append(
+                    f"CXR_png/{path.name}: is not named MCUCXR_NNNN_L.png with L = 0 (normal) or 1 (TB); rename it, or "
+                    "move it away"
+                )
+                continue
+            found = tuple(half / path.name for half in halves if (half / path.name).exists())
+            if len(found) == 1:
+                problems.append(
+                    f"{found[0].relative_to(root).as_posix()}: is one lung without the other; put the file into both "
+                    "leftMask/ and rightMask/, or into neither"
+                )
+            entries.append(Entry(path.stem, path, int(name[1]), {"lung": found} if len(found) == 2 else {}))
+        if not entries and not problems:
+            problems.append("CXR_png/: holds no image MCUCXR_NNNN_L.png; put the images there")
+        return Listing(
+            name="montgomery",
+            root=root,
+            class_names=CLASS_NAMES,
+            entries=tuple(entries),
+            mask_names=("lung",) if any(half.is_dir() for half in halves) else (),
+            problems=(*problems, *set_problems(entries, CLASS_NAMES)),
+            notices=tuple(
+                each for half in halves for each in orphans(root, half, (entry.path.name for entry in entries))
+            ),
+        )

@@ -1,13 +1,13 @@
 """The phantom: procedural frontal chest images with exact lung and lesion masks, read from nowhere.
 
 An image is a sum of water-equivalent thicknesses (soft tissue, air, bone, vessels, lesions) seen through a saturating
-film curve, so a rib is plain over the lung and faint over the mediastinum, as on a real image. All anatomy is drawn in
-chest coordinates: x from the midline (positive to the right of the picture, the patient's left), y downwards, both in
+curve, so a rib is plain over the lung and faint over the mediastinum, as on a real image. All anatomy is drawn in chest
+coordinates: x from the midline (positive to the right of the picture, the patient's left), y downwards, both in
 sides of the picture; a pose per image (turn, scale, shift) carries it to the picture. The size enters only when shapes
 become pixels: a small image is the large image, area-averaged.
 
 What an image shows is decided by three streams of chance: anatomy, lesions, marker. The label decides only whether the
-lesions are added, the marker only whether its glyph is: nothing else on an image can tell the classes apart.
+lesions are added, the marker only whether its glyph is: nothing else on an image differs between the classes.
 """
 
 from __future__ import annotations
@@ -89,57 +89,49 @@ class PhantomSource(DrawnSource):
         return self
 
     def draw(self) -> Pictures:
-        """The pictures, see `draw`."""
-        return draw(self)
+        """The pixels and the masks (``lung``, ``lesion``) of the images, in their order.
+
+        Training part first, labels alternating normal, TB, normal, ... within each part. Image ``i`` of a part depends
+        on the seed, the part and ``i`` alone, so a longer set begins with the shorter one.
+        """
+        plan = _plan(self)
+        shape = (len(plan), self.size, self.size)
+        pixels = np.empty(shape, np.uint8)
+        masks = {name: np.empty(shape, np.bool_) for name in ("lung", "lesion")}
+        for row, (part, index, agrees) in enumerate(plan):
+            label = index % 2
+            marker = None if agrees is None else MARKER_OF_CLASS[label if agrees else 1 - label]
+            contrast = self.conspicuity
+            one = image(self.seed, part, index, self.size, diseased=label == 1, conspicuity=contrast, marker=marker)
+            pixels[row], masks["lung"][row], masks["lesion"][row] = one.pixels, one.lung, one.lesion
+        return Pictures(pixels, masks)
 
     def image_set(self, pictures: Pictures) -> ImageSet:
-        """The set of them, see `phantom`."""
-        return phantom(self, pictures)
+        """The image set of what `draw` gave.
 
-
-def phantom(source: PhantomSource, drawn: Pictures | None = None) -> ImageSet:
-    """The images of ``source``: training part first, labels alternating normal, TB, normal, ... within each part.
-
-    Image ``i`` of a part depends on the seed, the part and ``i`` alone, so a longer set begins with the shorter one.
-    With a marker, ``share * n``, rounded half up, of the ``n`` images of each class and part agree with their label,
-    evenly spread: the count is exact for every beginning of the part too. The attribute ``marker`` of an image is
-    ``agrees``, ``disagrees``, or ``""`` where the images have no marker.
-
-    Args:
-        source: which images.
-        drawn: what `draw` gave for the same source; None: they are drawn now.
-    """
-    plan = _plan(source)
-    pictures = drawn or draw(source)
-    for array in (pictures.pixels, *pictures.masks.values()):
-        array.flags.writeable = False
-    told = {None: "", True: "agrees", False: "disagrees"}
-    return ImageSet(
-        name="phantom",
-        ids=tuple(f"{part}-{index:04d}" for part, index, _ in plan),
-        pixels=pictures.pixels,
-        labels=np.array([index % 2 for _, index, _ in plan], np.int64),
-        class_names=CLASS_NAMES,
-        masks={name: MaskSet(values, np.ones(len(plan), np.bool_)) for name, values in pictures.masks.items()},
-        parts=tuple(part for part, _, _ in plan),
-        attributes={"marker": tuple(told[agrees] for _, _, agrees in plan)},
-    )
-
-
-def draw(source: PhantomSource) -> Pictures:
-    """The pixels and the masks (``lung``, ``lesion``) of the images of ``source``, in their order."""
-    plan = _plan(source)
-    shape = (len(plan), source.size, source.size)
-    pixels = np.empty(shape, np.uint8)
-    masks = {name: np.empty(shape, np.bool_) for name in ("lung", "lesion")}
-    for row, (part, index, agrees) in enumerate(plan):
-        label = index % 2
-        marker = None if agrees is None else MARKER_OF_CLASS[label if agrees else 1 - label]
-        one = image(
-            source.seed, part, index, source.size, diseased=label == 1, conspicuity=source.conspicuity, marker=marker
+        With a marker, ``share * n``, rounded half up, of the ``n`` images of each class and part agree with their
+        label, evenly spread: the count is exact for every beginning of the part too. The attribute ``marker`` of an
+        image is ``agrees``, ``disagrees``, or ``""`` where the images have no marker.
+        """
+        plan = _plan(self)
+        for array in (pictures.pixels, *pictures.masks.values()):
+            array.flags.writeable = False
+        words = {None: "", True: "agrees", False: "disagrees"}
+        return ImageSet(
+            name="phantom",
+            ids=tuple(f"{part}-{index:04d}" for part, index, _ in plan),
+            pixels=pictures.pixels,
+            labels=np.array([index % 2 for _, index, _ in plan], np.int64),
+            class_names=CLASS_NAMES,
+            masks={name: MaskSet(values, np.ones(len(plan), np.bool_)) for name, values in pictures.masks.items()},
+            parts=tuple(part for part, _, _ in plan),
+            attributes={"marker": tuple(words[agrees] for _, _, agrees in plan)},
         )
-        pixels[row], masks["lung"][row], masks["lesion"][row] = one.pixels, one.lung, one.lesion
-    return Pictures(pixels, masks)
+
+
+def phantom(source: PhantomSource) -> ImageSet:
+    """The images of ``source``, drawn now."""
+    return source.image_set(source.draw())
 
 
 def _plan(source: PhantomSource) -> list[tuple[Part, int, bool | None]]:

@@ -18,9 +18,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from imil_sim.images.listing import Entry, Listing, counted, image_files, set_problems, strangers, subfolder
+from imil_sim.images.listing import Entry, Listing, image_files, orphans, read_table, set_problems, subfolder
 from imil_sim.images.source import FileSource
-from imil_sim.images.table import read_table
 from imil_sim.study.paths import resolve
 
 CLASS_NAMES = ("normal", "TB")
@@ -36,43 +35,41 @@ class ShenzhenSource(FileSource):
     path: str = Field("shenzhen", description="Folder that holds CXR_png/; relative to IMIL_SIM_DATA or the study.")
 
     def list_files(self, beside: Path | None = None) -> Listing:
-        """The listing, see `list_shenzhen`."""
-        return list_shenzhen(self, beside)
+        """The images that lie in the source's folder, with the masks and attributes beside them.
 
-
-def list_shenzhen(source: ShenzhenSource, beside: Path | None = None) -> Listing:
-    """The images that lie in the source's folder, with the masks and attributes beside them.
-
-    Raises:
-        DataError: the folder, or ``CXR_png/`` in it, is missing or cannot be read; or the metadata table cannot be.
-    """
-    root = resolve(source.path, beside)
-    images = subfolder(root, "CXR_png", "shenzhen")
-    masks, lesions = root / "masks", root / "lesions" / "masks"
-    attributes = _attributes(root / METADATA)
-    entries, problems = [], []
-    for path in image_files(images):
-        label = _label(path)
-        if label is None:
-            problems.append(
-                f"CXR_png/{path.name}: is not named CHNCXR_NNNN_L.png with L = 0 (normal) or 1 (TB); rename it, or "
-                "move it away"
-            )
-            continue
-        found = _masks(path.stem, label, masks, lesions)
-        entries.append(Entry(path.stem, path, label, found, attributes=attributes.get(path.stem, {})))
-    if not entries and not problems:
-        problems.append("CXR_png/: holds no image CHNCXR_NNNN_L.png; put the images there")
-    return Listing(
-        name="shenzhen",
-        root=root,
-        class_names=CLASS_NAMES,
-        entries=tuple(entries),
-        mask_names=tuple(name for name, folder in {"lung": masks, "lesion": lesions}.items() if folder.is_dir()),
-        attribute_names=ATTRIBUTES if attributes else (),
-        problems=(*problems, *set_problems(entries, CLASS_NAMES)),
-        notices=_orphans(entries, root, masks, lesions),
-    )
+        Raises:
+            DataError: the folder, or ``CXR_png/`` in it, is missing or cannot be read; or the metadata table cannot be.
+        """
+        root = resolve(self.path, beside)
+        images = subfolder(root, "CXR_png", "shenzhen")
+        masks, lesions = root / "masks", root / "lesions" / "masks"
+        attributes = _attributes(root / METADATA)
+        entries, problems = [], []
+        for path in image_files(images):
+            label = _label(path)
+            if label is None:
+                problems.append(
+                    f"CXR_png/{path.name}: is not named CHNCXR_NNNN_L.png with L = 0 (normal) or 1 (TB); rename it, or "
+                    "move it away"
+                )
+                continue
+            found = _masks(path.stem, label, masks, lesions)
+            entries.append(Entry(path.stem, path, label, found, attributes=attributes.get(path.stem, {})))
+        if not entries and not problems:
+            problems.append("CXR_png/: holds no image CHNCXR_NNNN_L.png; put the images there")
+        return Listing(
+            name="shenzhen",
+            root=root,
+            class_names=CLASS_NAMES,
+            entries=tuple(entries),
+            mask_names=tuple(name for name, folder in {"lung": masks, "lesion": lesions}.items() if folder.is_dir()),
+            attribute_names=ATTRIBUTES if attributes else (),
+            problems=(*problems, *set_problems(entries, CLASS_NAMES)),
+            notices=(
+                *orphans(root, masks, (f"{entry.id}_mask.png" for entry in entries)),
+                *orphans(root, lesions, (f"{entry.id}_lesion.png" for entry in entries)),
+            ),
+        )
 
 
 def _label(path: Path) -> int | None:
@@ -98,16 +95,3 @@ def _attributes(path: Path) -> Mapping[str, Mapping[str, str]]:
         return {}
     table = read_table(path, ("study_id", *ATTRIBUTES))
     return {Path(row["study_id"]).stem: {name: row[name] for name in ATTRIBUTES} for row in table.rows}
-
-
-def _orphans(entries: list[Entry], root: Path, masks: Path, lesions: Path) -> tuple[str, ...]:
-    """A notice for each mask folder with files that belong to no image: a misnamed mask is not passed over."""
-    notices = []
-    for folder, ending in ((masks, "mask"), (lesions, "lesion")):
-        if folder.is_dir():
-            names = strangers(folder, (f"{entry.id}_{ending}.png" for entry in entries))
-            if names:
-                notices.append(
-                    f"{len(names)} files in {folder.relative_to(root)}/ belong to no image: {counted(names)}"
-                )
-    return tuple(notices)

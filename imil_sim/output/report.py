@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +13,15 @@ import numpy as np
 import pandas as pd
 
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.results import RunResult
-from imil_sim.engine.run import provenance
+from imil_sim.engine.results import RunResult, provenance
 from imil_sim.errors import UsageError
 from imil_sim.output.pictures import shown_images
 from imil_sim.output.sessions import replayed_runs
-from imil_sim.report.analysis import Analysis, ReportedRun, analyse, unlike_environments
+from imil_sim.report.analysis import MAIN, Analysis, ReportedRun, analyse, unlike_environments
 from imil_sim.report.assemble import assemble
-from imil_sim.report.baseline import Findings, findings_of
-from imil_sim.report.document import Picture
+from imil_sim.report.baseline import Baseline, baseline_of
+from imil_sim.report.figures import interactions
 from imil_sim.report.figures.images import contact_sheet
-from imil_sim.report.figures.style import arms_shown
-from imil_sim.report.files import write_whole
 from imil_sim.report.page import csv_tables, render_html, render_latex, render_markdown
 from imil_sim.report.results import (
     Value,
@@ -33,6 +30,7 @@ from imil_sim.report.results import (
     run_row,
     timings_row,
     write_csv,
+    write_whole,
 )
 from imil_sim.report.sweeps import swept_values
 from imil_sim.report.tables.paper import table_1
@@ -74,9 +72,9 @@ class StudyResults:
         cls, study: Study, stored: Sequence[RunResult], library: ImageLibrary, device: str, reused: int
     ) -> StudyResults:
         """Of a study as its file stands and the results there are; runs without one are missing."""
-        runs = reported(study, stored)
+        runs, swept = tuple(_reported(study, stored)), swept_values(study)
         analysis = analyse(study, runs)
-        frames = {name: _frame(study, runs, name) for name in analysis.sets or ["main"]}
+        frames = {name: results_table([_row(run, name) for run in runs], swept) for name in analysis.sets or [MAIN]}
         return cls(study, runs, tuple(stored), library, analysis, frames, surroundings(device), reused)
 
     @property
@@ -119,12 +117,12 @@ class StudyResults:
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=PREDICTION_COLUMNS)
 
     @property
-    def findings(self) -> Findings:
+    def findings(self) -> Baseline:
         """What a baseline keeps of them."""
         around = dict(self.environment)
         if mixed := unlike_environments(result.record for result in self.stored):
             around["runs"] = mixed  # not one environment, so none that a baseline could be equal to
-        return findings_of(self.study, self.runs, around)
+        return baseline_of(self.study, self.runs, around)
 
 
 def surroundings(device: str) -> dict[str, str]:
@@ -152,19 +150,26 @@ def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
     """The page of the report that is written to the folder ``out``, with everything that lies beside it.
 
     report.html, report.md, results.csv (one more for each further test set), differences.csv, table1.tex, timings.csv,
-    the figures by themselves, and every table as CSV in tables/. Files of an earlier report that this one does not have
-    are removed. Without ``images`` no figure shows an image of the set, for people who may not see it.
+    the figures by themselves, and in tables/ every table and the numbers of every figure as CSV. Files of an earlier
+    report that this one does not have are removed. Without ``images`` no figure shows an image of the set, for people
+    who may not see it.
 
     Raises:
         UsageError: the folder cannot be written.
     """
-    analysis, frames, results = of.analysis, of.frames, of.stored
-    shown = shown_images(of.study, results, of.library, arms_shown(analysis)) if images else {}
-    document = assemble(analysis, frames, replayed=replayed_runs(results), shown=shown)
-    tables = {f"results{'' if name == 'main' else f'-{name}'}.csv": frame for name, frame in frames.items()}
-    tables["differences.csv"] = differences_table(analysis)
-    tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in results])
-    files = _drawn(document.pictures)
+    analysis = of.analysis
+    shown = shown_images(analysis, of.stored, of.library) if images else {}
+    document = assemble(analysis, of.frames, replayed=[*replayed_runs(of.stored)], shown=shown)
+    pictures = document.pictures
+    tables = {f"results{'' if name == MAIN else f'-{name}'}.csv": frame for name, frame in of.frames.items()}
+    tables["differences.csv"] = of.differences
+    tables["timings.csv"] = pd.DataFrame([timings_row(r.arm, r.record) for r in of.stored])
+    tables |= {f"tables/figure-{one.name}.csv": one.data for one in pictures if one.data is not None}
+    files = {f"figures/{one.name}.png": one.png for one in pictures}
+    files |= {f"figures/{one.name}.svg": one.svg for one in pictures if one.svg is not None}
+    if pictures:
+        sheets = [one for one in pictures if one.name.startswith(f"{interactions.NAME}-")]  # alike when they are small
+        files["figures/contact-sheet.png"] = contact_sheet([one for one in pictures if one not in sheets[1:]])
     files["table1.tex"] = render_latex(table_1(analysis)).encode()
     files["report.md"] = render_markdown(document, tables_folder="tables").encode()
     files |= {f"tables/{name}": content for name, content in csv_tables(document).items()}
@@ -177,57 +182,36 @@ def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
     return out / "report.html"
 
 
-def _drawn(pictures: Sequence[Picture]) -> dict[str, bytes]:
-    """The files of all figures, by their path in the folder."""
-    files = {f"figures/{picture.name}.png": picture.png for picture in pictures}
-    files |= {f"figures/{picture.name}.svg": picture.svg for picture in pictures if picture.svg is not None}
-    if pictures:
-        sheets = [picture for picture in pictures if picture.name.startswith("interactions-")]
-        unlike = [picture for picture in pictures if picture not in sheets[1:]]  # they look alike when they are small
-        files["figures/contact-sheet.png"] = contact_sheet(unlike)
-    return files
-
-
 def _clear(out: Path, keep: Collection[str]) -> None:
     """Remove what an earlier report left in the folder and this one does not have; nothing that others put there."""
     manifest = out / MANIFEST
-    try:
-        before = manifest.read_text(encoding="utf-8").splitlines() if manifest.is_file() else []
-    except (OSError, ValueError):
-        before = []
-    for name in before:
-        if name not in keep and OF_A_REPORT.fullmatch(name):
-            with suppress(OSError):
-                (out / name).unlink()
+    with suppress(OSError, ValueError):
+        for name in manifest.read_text(encoding="utf-8").splitlines():
+            if name not in keep and OF_A_REPORT.fullmatch(name):
+                with suppress(OSError):
+                    (out / name).unlink()
     write_whole(manifest, "".join(f"{name}\n" for name in sorted(keep)).encode())
 
 
-def reported(study: Study, results: Sequence[RunResult]) -> tuple[ReportedRun, ...]:
+def _reported(study: Study, results: Sequence[RunResult]) -> Iterator[ReportedRun]:
     """Every expected run of the study, with what is there of it."""
     found = {(result.arm, result.seed): result for result in results}
-    places = ((arm, run.seed) for arm, run in study.runs())
-    return tuple(_reported(found[place]) if place in found else ReportedRun(*place) for place in places)
-
-
-def _reported(result: RunResult) -> ReportedRun:
-    """A run with what there is of it, as the report takes it."""
-    shown = {name: result.predictions(name) for name in result.record.n_test}
-    predictions = {name: of for name, of in shown.items() if of is not None}
-    return ReportedRun(result.arm, result.seed, result.record, predictions or None, result.training())
-
-
-def _frame(study: Study, runs: Sequence[ReportedRun], test_set: str) -> pd.DataFrame:
-    """A row for every expected run, whatever became of it."""
-    return results_table([_row(run, test_set) for run in runs], swept_values(study))
+    for place in ((arm, run.seed) for arm, run in study.runs()):
+        if (of := found.get(place)) is None:
+            yield ReportedRun(*place)
+        else:
+            shown = {name: of.predictions(name) for name in of.record.n_test}
+            predictions = {name: known for name, known in shown.items() if known is not None}
+            yield ReportedRun(*place, of.record, predictions, of.training())
 
 
 def _row(run: ReportedRun, test_set: str) -> dict[str, Value]:
-    row: dict[str, Value] = {"arm": run.arm, "seed": run.seed, "status": run.status}
     if run.record is None:
-        return row
-    predictions = (run.predictions or {}).get(test_set)
+        return {"arm": run.arm, "seed": run.seed, "status": run.status}
+    predictions = run.predictions.get(test_set)
     if run.status == "done" and predictions is None:  # an arm with other test sets
-        return {**row, "run_key": run.record.run_key, "notes": f"not tested on {test_set}"}
+        about: dict[str, Value] = {"arm": run.arm, "seed": run.seed, "status": run.status}
+        return {**about, "run_key": run.record.run_key, "notes": f"not tested on {test_set}"}
     return run_row(run.arm, run.record, predictions)
 
 

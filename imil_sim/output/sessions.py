@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,17 +12,12 @@ from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
 from imil_sim.engine.steps import STAGE
 from imil_sim.errors import OracleError, SessionError, listed
-from imil_sim.feedback import (
-    Grid,
-    make_oracle,
-)
+from imil_sim.feedback import Grid, make_oracle
 from imil_sim.io import make_folder
 from imil_sim.report.tables.feedback import Replayed
 from imil_sim.sessions import Session
-from imil_sim.sessions.divergence import divergence
-from imil_sim.sessions.recorded import AttendedOracle, within
-from imil_sim.sessions.recording import recorded_session
-from imil_sim.sessions.write import write_session
+from imil_sim.sessions.files import write_session
+from imil_sim.sessions.recorded import AttendedOracle, divergence, recorded_session, within
 from imil_sim.study.spec import FeedbackSpec
 from imil_sim.study.study import Study
 
@@ -31,18 +26,16 @@ def write_sessions(study: Study, results: Sequence[RunResult], library: ImageLib
     """One session for every run that is done and consulted: ``ARM-seedN.jsonl``. Repeated, it gives equal bytes.
 
     Raises:
-        SessionError: some cannot be written; all of them are told, and the others are there.
+        SessionError: some cannot be written; all of them are named, and the others are there.
     """
     written: list[Path] = []
     problems: list[str] = []
-    for result in results:
-        if result.record.status != "done":
-            continue
+    for result in (result for result in results if result.record.status == "done"):
         try:
             session = _recorded_by(study, result, library)
             if session is not None:
                 _make(folder)
-                path = folder / f"{result.arm.replace('/', '_')}-seed{result.seed}.jsonl"
+                path = folder / f"{result.name}.jsonl"
                 write_session(path, session)
                 written.append(path)
         except SessionError as error:
@@ -66,20 +59,18 @@ def _recorded_by(study: Study, result: RunResult, library: ImageLibrary) -> Sess
         SessionError: a session cannot hold it.
     """
     record, feedback = result.record, result.record.spec.arm.feedback
+    if feedback is None:
+        return None
+    readers = dict.fromkeys(session.header.reader for session in _replayed(feedback))
+    replaying = f", replaying {', '.join(readers)}" if readers else ""
     return recorded_session(
         record,
         library.image_index(record.spec.arm.images),
         [result.cams(number) for number in range(1, len(record.consultations) + 1)],
         _states(result),
-        f"study {study.name}, arm {result.arm}, seed {result.seed}{_replaying(feedback)}",
-        None if feedback is None else _attended(feedback),
+        f"study {study.name}, arm {result.arm}, seed {result.seed}{replaying}",
+        _attended(feedback),
     )
-
-
-def _replaying(feedback: FeedbackSpec | None) -> str:
-    """Whose recorded answers were given; empty where nobody's were."""
-    readers = dict.fromkeys(session.header.reader for session in _sessions_of(feedback)) if feedback else {}
-    return f", replaying {', '.join(readers)}" if readers else ""
 
 
 def _attended(feedback: FeedbackSpec) -> Session | None:
@@ -100,38 +91,34 @@ def _attended(feedback: FeedbackSpec) -> Session | None:
     return attended
 
 
-def replayed_runs(results: Sequence[RunResult]) -> list[Replayed]:
+def replayed_runs(results: Sequence[RunResult]) -> Iterator[Replayed]:
     """How far the questions of runs are the recorded ones, where a session was replayed that is still there."""
     sessions: dict[str, list[Session]] = {}
-    found = []
     for result in results:
         feedback = result.record.spec.arm.feedback
-        if feedback is None or result.record.status != "done":
-            continue
-        if result.arm not in sessions:
-            sessions[result.arm] = _sessions_of(feedback)
-        for session in sessions[result.arm]:
-            compared = divergence(session, result.record.consultations)
-            found.append(Replayed(result.arm, result.seed, session.header.reader, compared))
-    return found
+        if feedback is not None and result.record.status == "done":
+            if result.arm not in sessions:
+                sessions[result.arm] = _replayed(feedback)
+            for session in sessions[result.arm]:
+                compared = divergence(session, result.record.consultations)
+                yield Replayed(result.arm, result.seed, session.header.reader, compared)
 
 
-def _sessions_of(feedback: FeedbackSpec) -> list[Session]:
+def _replayed(feedback: FeedbackSpec) -> list[Session]:
     """The sessions that an oracle, and whoever it asks, replays; none where one has gone since."""
     with suppress(OracleError):
         oracles = within(make_oracle(feedback.oracle, feedback.options))
-        replayed = [getattr(oracle, "recorded", None) for oracle in oracles]
-        return [session for session in replayed if isinstance(session, Session)]
+        found = [getattr(oracle, "recorded", None) for oracle in oracles]
+        return [session for session in found if isinstance(session, Session)]
     return []
 
 
 def _states(result: RunResult) -> list[str]:
     """Key of the state of training at each consultation; none where the store no longer holds the states."""
-    stages = result.folder.parent.parent / "stages"
     by_epoch: dict[int, str] = {}
     for key in result.record.stages:
         try:
-            by_epoch[int(from_json((stages / key / STAGE).read_bytes())["epoch"])] = key
+            by_epoch[int(from_json((result.stage(key) / STAGE).read_bytes())["epoch"])] = key
         except (OSError, ValueError, KeyError, TypeError):
             return []
     return [by_epoch[consultation.epoch] for consultation in result.record.consultations]

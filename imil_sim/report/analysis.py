@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim.errors import listed
-from imil_sim.report import controls
+from imil_sim.errors import several
 from imil_sim.report.sweeps import SweepResult, sweep_results
 from imil_sim.stats import (
     ArmSummary,
@@ -26,13 +25,16 @@ from imil_sim.stats import (
     summarise,
 )
 from imil_sim.study.record import Predictions, RunRecord, TrainingPredictions
-from imil_sim.study.spec import ArmSpec
+from imil_sim.study.spec import ArmSpec, FeedbackSpec
 from imil_sim.study.study import Study
 
 Status = Literal["done", "failed", "waiting", "missing"]
 
 MAIN = "main"
 """What records call the study's own test set."""
+
+ABSTAIN, RANDOM_CELLS = "abstain", "random-cells"
+"""Names of the oracles that controls are made of."""
 
 Run = tuple[str, int]
 """Arm and seed."""
@@ -46,14 +48,14 @@ class ReportedRun:
     seed: int
     record: RunRecord | None = None
     """None: the run is missing."""
-    predictions: Mapping[str, Predictions] | None = None
-    """By test set, the study's own called ``main``; None unless the run is done."""
+    predictions: Mapping[str, Predictions] = field(default_factory=dict)
+    """By test set, the study's own called ``main``; empty unless the run is done."""
     training: TrainingPredictions | None = None
     """On the training images as they were before any feedback; None unless the run is done."""
 
     @property
     def status(self) -> Status:
-        """How it fared."""
+        """What became of it."""
         return self.record.status if self.record else "missing"
 
 
@@ -83,6 +85,11 @@ class SetAnalysis:
     incomparable: Mapping[str, str]
     """By arm: why runs of it that are done are NaN here, such as other test images than the reference's."""
 
+    @property
+    def primary(self) -> str:
+        """The metric that claims rest on: the first of the analysis."""
+        return next(iter(self.components))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
@@ -91,7 +98,7 @@ class Analysis:
     study: Study
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
-    runs: Mapping[tuple[str, int], ReportedRun]
+    runs: Mapping[Run, ReportedRun]
     """By arm and seed; every expected run is here."""
     sets: Mapping[str, SetAnalysis]
     """By test set, ``main`` first; empty where no run is done."""
@@ -106,6 +113,11 @@ class Analysis:
         """Of an arm on the first axis of the arrays."""
         return self.arms.index(arm)
 
+    def records(self, arm: str) -> list[RunRecord]:
+        """Of the runs of an arm that are done."""
+        runs = (self.runs[arm, seed] for seed in self.seeds)
+        return [run.record for run in runs if run.record and run.status == "done"]
+
 
 def analyse(study: Study, runs: Sequence[ReportedRun], *, metrics: Sequence[str] | None = None) -> Analysis:
     """The analysis of every expected run of a study.
@@ -116,91 +128,149 @@ def analyse(study: Study, runs: Sequence[ReportedRun], *, metrics: Sequence[str]
         metrics: names of those to work out, the primary one first; None: all that are installed.
 
     Raises:
-        ValueError: a run is not expected, comes twice, or is not there; a run that is done has no predictions; or runs
-            of one arm were tested on different images though it has one split for all seeds.
+        ValueError: the runs are not those of the study, each once; or a run that is done has no predictions.
     """
-    reported = _expected(study, runs)
+    given = {(run.arm, run.seed): run for run in runs}
+    expected = [(arm, seed) for arm in study.arms for seed in study.seeds]
+    if len(runs) != len(expected) or given.keys() != set(expected):
+        unlike = sorted(given.keys() ^ set(expected))
+        raise ValueError(f"a report is of every run of its study, each once; of {len(runs)} given not so: {unlike}")
+    done = {place: given[place] for place in expected if given[place].status == "done"}
+    names = dict.fromkeys(
+        name for run in done.values() if run.record for name in (*run.record.n_test, *run.predictions)
+    )
     asked = metric_names() if metrics is None else metrics
-    done = {place: found for place, run in reported.items() if (found := _done(run))}
-    sets = {}
-    for name in _set_names(done.values()):
-        if of := aligned(name, study, done):
-            sets[name] = _of_set(name, study, of, asked)
+    controls = placebo(study), random_cells(study)
+    found = {name: _set(name, study, done, asked, controls) for name in sorted(names, key=lambda name: name != MAIN)}
     return Analysis(
         study=study,
         arms=tuple(study.arms),
         seeds=study.seeds,
-        runs=reported,
-        sets=sets,
-        placebo=controls.placebo(study),
-        random_cells=controls.random_cells(study),
-        environments=unlike_environments(run.record for run in reported.values() if run.record),
+        runs={place: given[place] for place in expected},
+        sets={name: of for name, of in found.items() if of},
+        placebo=controls[0],
+        random_cells=controls[1],
+        environments=unlike_environments(run.record for run in done.values() if run.record),
     )
 
 
-def _expected(study: Study, runs: Sequence[ReportedRun]) -> dict[Run, ReportedRun]:
-    """The runs by arm and seed, in the order of the study."""
-    expected = [(arm, seed) for arm in study.arms for seed in study.seeds]
-    times = Counter((run.arm, run.seed) for run in runs)
-    problems = [
-        *(f"{arm}, seed {seed}: is no run of study {study.name!r}" for arm, seed in times.keys() - set(expected)),
-        *(f"{arm}, seed {seed}: is given {count} times" for (arm, seed), count in times.items() if count > 1),
-        *(f"{arm}, seed {seed}: is not given; a run that left no record is given without one"
-          for arm, seed in expected if (arm, seed) not in times),
-    ]  # fmt: skip
-    if problems:
-        raise ValueError(f"a report is of every run of its study, each once:{listed(sorted(problems))}")
-    by_place = {(run.arm, run.seed): run for run in runs}
-    return {place: by_place[place] for place in expected}
-
-
-def _done(run: ReportedRun) -> DoneRun | None:
-    if run.status != "done" or run.record is None:
+def _set(
+    name: str,
+    study: Study,
+    done: Mapping[Run, ReportedRun],
+    metrics: Sequence[str],
+    controls: tuple[str | None, Mapping[str, str]],
+) -> SetAnalysis | None:
+    """Everything about one test set; None where no run has predictions that are numbers for it."""
+    runs, incomparable = _comparable(name, study, done)
+    if not runs:
         return None
-    if not run.predictions or (lost := sorted(set(run.record.n_test) - set(run.predictions))):
-        what = f"on the test set {', '.join(lost)}" if run.predictions else "at all"
-        raise ValueError(f"{run.arm}, seed {run.seed}: the run is done, but no predictions were given {what}")
-    return DoneRun(run.record, run.predictions)
-
-
-def _set_names(done: Iterable[DoneRun]) -> list[str]:
-    """All test sets, the study's own first, the further ones in the order of the records."""
-    names = dict.fromkeys(name for run in done for name in (*run.record.n_test, *run.predictions))
-    return sorted(names, key=lambda name: name != MAIN)
-
-
-def _of_set(name: str, study: Study, of: AlignedPredictions, metrics: Sequence[str]) -> SetAnalysis:
+    first, *_ = runs.values()
+    classes, shape = first.probabilities.shape[1], (len(study.arms), len(study.seeds))
     place = {arm: number for number, arm in enumerate(study.arms)}
+    places = {(arm, seed): (place[arm], study.seeds.index(seed)) for arm, seed in runs}
+    split = _per_seed(name, study.arms[next(iter(runs))[0]])
+    probabilities = np.full((0 if split else len(study.arms), len(study.seeds), *first.probabilities.shape), math.nan)
+    if not split:
+        for run, of in runs.items():
+            probabilities[places[run]] = of.probabilities
+
+    def components(metric: str) -> Components:
+        if not split:
+            return components_of(metric, np.asarray(first.labels), probabilities)
+        values = np.full(shape, math.nan)
+        for run, of in runs.items():
+            values[places[run]] = metric_named(metric).value(np.asarray(of.labels), of.probabilities)
+        n_train = min(record.n_train for run in runs if (record := done[run].record))
+        return Components.of_splits(metric, values, Resplit(n_train, max(len(of.ids) for of in runs.values())))
+
+    of_metric = {metric: components(metric) for metric in metrics if classes == 2 or not metric_named(metric).binary}
     planned = [(place[arm], place[reference]) for arm, reference in study.comparisons]
-    exploratory = [(place[arm], place[reference]) for arm, reference in _exploratory(study)]
-    classes = next(iter(of.runs.values())).probabilities.shape[1]
-    components = {
-        metric: of.components(study, metric) for metric in metrics if classes == 2 or not metric_named(metric).binary
-    }
+    others = [(number, place[study.reference]) for arm, number in place.items() if arm != study.reference]
+    exploratory = [pair for pair in others if pair not in planned and pair[::-1] not in planned]
+    record = done[next(iter(runs))].record
     return SetAnalysis(
         name=name,
-        class_names=of.class_names,
-        ids=of.ids,
-        labels=of.labels,
-        probabilities=of.probabilities,
-        components=components,
-        arms={
-            metric: tuple(summarise(known, arm) for arm in range(len(place))) for metric, known in components.items()
-        },
-        planned={metric: compare(known, planned) for metric, known in components.items()},
+        class_names=record.class_names if record else (),
+        ids=() if split else first.ids,
+        labels=None if split else np.asarray(first.labels),
+        probabilities=None if split else probabilities,
+        components=of_metric,
+        arms={metric: tuple(summarise(of, arm) for arm in range(len(place))) for metric, of in of_metric.items()},
+        planned={metric: compare(of, planned) for metric, of in of_metric.items()},
         exploratory={
-            metric: compare(known, exploratory, adjustment="benjamini-hochberg") for metric, known in components.items()
+            metric: compare(of, exploratory, adjustment="benjamini-hochberg") for metric, of in of_metric.items()
         },
-        sweeps=sweep_results(study, components, {arm for arm, _ in of.runs}),
-        incomparable=of.incomparable,
+        sweeps=sweep_results(study, of_metric, {arm for arm, _ in runs}, *controls),
+        incomparable=incomparable,
     )
 
 
-def _exploratory(study: Study) -> list[tuple[str, str]]:
-    """Every arm that no plan compares with the reference, with the reference."""
-    planned = {frozenset(pair) for pair in study.comparisons}
-    return [(arm, study.reference) for arm in study.arms if arm != study.reference and
-            frozenset((arm, study.reference)) not in planned]  # fmt: skip
+# --------------------------------------------------------------------------- runs that were tested on the same images
+
+
+def _comparable(
+    name: str, study: Study, done: Mapping[Run, ReportedRun]
+) -> tuple[dict[Run, Predictions], dict[str, str]]:
+    """What the runs say of a test set, in the order of the study; and, by arm, why runs of it are left out.
+
+    Runs can be compared where they were tested on the same images with the same labels as the reference's: of a split
+    per seed, seed by seed. (While no run of the reference is done, the first arm takes its place.)
+    """
+    found: dict[Run, Predictions] = {}
+    incomparable: dict[str, str] = {}
+    standards: dict[int | None, ReportedRun] = {}
+    per_seed = False
+    for arm in dict.fromkeys([study.reference, *study.arms]):
+        of_arm = [run for (of, _), run in done.items() if of == arm]
+        own = [run for run in of_arm if name in run.predictions]
+        if lost := [run.seed for run in of_arm if run.record and name in run.record.n_test and run not in own]:
+            raise ValueError(f"{arm}, seeds {lost}: done, but no predictions were given on the test set {name}")
+        if not own:
+            incomparable |= {arm: "it was not tested on this set"} if of_arm else {}
+            continue
+        if not standards:
+            per_seed = _per_seed(name, study.arms[arm])
+            standards[own[0].seed if per_seed else None] = own[0]
+        pairs = [(run, standards.get(run.seed if per_seed else None)) for run in own]
+        if why := next((why for run, to in pairs if to and (why := unlike(name, to, run))), ""):
+            incomparable[arm] = why
+            continue
+        for run in own:
+            standards.setdefault(run.seed if per_seed else None, run)
+        finite = {run.seed: bool(np.isfinite(run.predictions[name].probabilities).all()) for run in own}
+        if broken := [str(seed) for seed, numbers in finite.items() if not numbers]:
+            incomparable[arm] = f"its predictions are not numbers in seed{'s' * (len(broken) > 1)} {', '.join(broken)}"
+        found |= {(arm, run.seed): run.predictions[name] for run in own if finite[run.seed]}
+    return {run: found[run] for run in done if run in found}, incomparable
+
+
+def unlike(name: str, one: ReportedRun, other: ReportedRun, *, ordered: bool = True) -> str:
+    """Why another run cannot be compared with one on a test set; empty where it can.
+
+    Equal ids do not make equal images: two phantoms number theirs alike. Their fingerprints are equal, or they are of
+    one source and were brought to two sizes. The images need not come in the same order where ``ordered`` is false.
+    """
+    assert one.record is not None
+    assert other.record is not None
+    ours, theirs = one.predictions[name], other.predictions[name]
+    classes = ours.probabilities.shape[1] == theirs.probabilities.shape[1]
+    if not classes or one.record.class_names != other.record.class_names:
+        return f"it has other classes than {one.arm}"
+    images = [[*zip(of.ids, of.labels.tolist(), strict=True)] for of in (ours, theirs)]
+    arms = one.record.spec.arm, other.record.spec.arm
+    sources = [arm.images if name == MAIN else arm.test_sets.get(name) for arm in arms]
+    alike = len({repr(source.model_dump(exclude={"size"})) if source else "" for source in sources}) == 1
+    resized = alike and len({source.size for source in sources if source}) == 2
+    same = images[0] == images[1] if ordered else sorted(images[0]) == sorted(images[1])
+    if same and (resized or one.record.data.get(name) == other.record.data.get(name)):
+        return ""
+    return f"it was tested on other images than {one.arm}"
+
+
+def _per_seed(name: str, arm: ArmSpec) -> bool:
+    """Whether every seed of the arm has images of its own in this set; further test sets are never split."""
+    return name == MAIN and arm.split.method == "per-seed"
 
 
 def unlike_environments(records: Iterable[RunRecord]) -> str:
@@ -211,157 +281,55 @@ def unlike_environments(records: Iterable[RunRecord]) -> str:
     environments = [record.environment for record in records if record.status == "done"]
     found = []
     for name in sorted({name for environment in environments for name in environment}):
-        counts = Counter(environment.get(name, "unknown") for environment in environments)
+        counts = sorted(Counter(environment.get(name, "unknown") for environment in environments).items())
         if len(counts) > 1:
-            found.append(
-                f"{name} "
-                + ", ".join(f"{value} ({count} run{'s' * (count != 1)})" for value, count in sorted(counts.items()))
-            )
+            found.append(f"{name} " + ", ".join(f"{value} ({several(count, 'run')})" for value, count in counts))
     return "; ".join(found)
 
 
-# --------------------------------------------------------------------------- runs that were tested on the same images
+# ------------------------------------------------------------------------------------------------------------ controls
 
 
-class DoneRun(NamedTuple):
-    """A run that is done."""
-
-    record: RunRecord
-    predictions: Mapping[str, Predictions]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AlignedPredictions:
-    """The runs that were tested on one test set, arms and seeds in the order of the study."""
-
-    class_names: tuple[str, ...]
-    ids: tuple[str, ...]
-    """Empty where every seed has its own images."""
-    labels: NDArray[np.int64] | None
-    """(images,); None where every seed has its own images."""
-    probabilities: NDArray[np.float64] | None
-    """(arms, seeds, images, classes), NaN where a run is not done or cannot be compared; None as above."""
-    runs: Mapping[Run, Predictions]
-    """Those that can be compared."""
-    resplit: Resplit | None
-    """Set where every seed has its own images."""
-    incomparable: Mapping[str, str]
-    """Why runs of an arm that are done cannot be compared."""
-
-    def components(self, study: Study, metric: str) -> Components:
-        """The metric of every run with what each image adds to it."""
-        if self.labels is not None and self.probabilities is not None and self.resplit is None:
-            return components_of(metric, self.labels, self.probabilities)
-        assert self.resplit is not None
-        of = metric_named(metric)
-        values = np.full((len(study.arms), len(study.seeds)), math.nan)
-        for place, run in _places(study):
-            if run in self.runs:
-                values[place] = of.value(np.asarray(self.runs[run].labels), self.runs[run].probabilities)
-        return Components.of_splits(metric, values, self.resplit)
+def placebo(study: Study) -> str | None:
+    """The arm that forks, trains on in another batch order and replaces nothing; of several the first, None of none."""
+    feedback = {name: arm.feedback for name, arm in study.arms.items() if arm.feedback}
+    return next((name for name, of in feedback.items() if of.reorder and of.oracle == ABSTAIN), None)
 
 
-def aligned(name: str, study: Study, done: Mapping[Run, DoneRun]) -> AlignedPredictions | None:
-    """What the runs say of the test set of that name; None where none of them has predictions that are numbers.
+def random_cells(study: Study) -> dict[str, str]:
+    """For an arm of feedback the arm of random cells that differs from it in the oracle and its options only.
 
-    Runs can be compared where they were tested on the same images with the same labels as the reference's: of a split
-    per seed, seed by seed. (While no run of the reference is done, the first arm takes its place.) Arms that were not,
-    and runs whose predictions are not numbers, are left out and named.
-
-    Raises:
-        ValueError: seeds of one arm were tested on different images though its split is the same for all of them.
+    Of several, the one that takes its number of cells from that very oracle and its options, else from the oracle of
+    that name, else the first of the study. Arms that ask nobody have none.
     """
-    shown = {run: found.predictions[name] for run, found in done.items() if name in found.predictions}
-    order = [arm for arm in dict.fromkeys([study.reference, *study.arms]) if any(run[0] == arm for run in shown)]
-    incomparable = {arm: "it was not tested on this set" for arm, _ in done if arm not in order}
-    if not order:
-        return None
-    per_seed = _per_seed(name, study.arms[order[0]])
-    standards: dict[int | None, Run] = {}
-    for arm in order:
-        own = [run for run in shown if run[0] == arm]
-        if not _per_seed(name, study.arms[arm]):
-            _check_one_set(name, own, shown)
-        pairs = [(standards.get(run[1] if per_seed else None), run) for run in own]
-        unlike = next((why for to, run in pairs if to and (why := _unlike(name, to, run, study, done))), "")
-        if unlike:
-            incomparable[arm] = unlike
-            continue
-        for run in own:
-            standards.setdefault(run[1] if per_seed else None, run)
-    compared = {run: found for run, found in shown.items() if run[0] not in incomparable}
-    finite = {run: found for run, found in compared.items() if np.isfinite(found.probabilities).all()}
-    incomparable |= _not_numbers(run for run in compared if run not in finite)
-    if not finite:
-        return None
-    class_names = done[next(iter(finite))].record.class_names
-    if per_seed:
-        sizes = Resplit(
-            min(done[run].record.n_train for run in finite), max(len(found.ids) for found in finite.values())
-        )
-        return AlignedPredictions(class_names, (), None, None, finite, sizes, incomparable)
-    first = next(iter(finite.values()))
-    probabilities = np.full((len(study.arms), len(study.seeds), *first.probabilities.shape), math.nan)
-    for place, run in _places(study):
-        if run in finite:
-            probabilities[place] = finite[run].probabilities
-    return AlignedPredictions(
-        class_names, first.ids, np.asarray(first.labels), probabilities, finite, None, incomparable
-    )
+    controls: dict[str, dict[str, FeedbackSpec]] = {}
+    arms = {name: (arm, arm.feedback) for name, arm in study.arms.items() if arm.feedback}
+    for name, (arm, feedback) in arms.items():
+        if feedback.oracle == RANDOM_CELLS:
+            controls.setdefault(_without_oracle(arm, feedback), {})[name] = feedback
+    found = {}
+    for name, (arm, feedback) in arms.items():
+        if feedback.oracle not in (ABSTAIN, RANDOM_CELLS) and (near := controls.get(_without_oracle(arm, feedback))):
+            found[name] = min(near, key=lambda control: -_likeness(feedback, near[control]))
+    return found
 
 
-def _places(study: Study) -> Iterable[tuple[tuple[int, int], Run]]:
-    """The place in the arrays of every expected run."""
-    for a, arm in enumerate(study.arms):
-        for s, seed in enumerate(study.seeds):
-            yield (a, s), (arm, seed)
+def same_number(arm: ArmSpec, control: ArmSpec) -> bool:
+    """Whether an arm of random cells takes its number of cells, image by image, from the oracle of ``arm``.
+
+    The oracle with other options may choose other cells, in another number.
+    """
+    return bool(arm.feedback and control.feedback) and _likeness(arm.feedback, control.feedback) == 2
 
 
-def _per_seed(name: str, arm: ArmSpec) -> bool:
-    """Whether every seed of the arm has images of its own in this set; further test sets are never split."""
-    return name == MAIN and arm.split.method == "per-seed"
+def _without_oracle(arm: ArmSpec, feedback: FeedbackSpec) -> str:
+    return arm.model_copy(update={"feedback": feedback.model_copy(update={"oracle": "", "options": {}})}).text
 
 
-def _check_one_set(name: str, runs: list[Run], shown: Mapping[Run, Predictions]) -> None:
-    first, *others = runs
-    if unlike := [seed for arm, seed in others if not _same_images(shown[first], shown[arm, seed])]:
-        raise ValueError(
-            f"all seeds of arm {first[0]!r} are tested on one set {name!r}, and yet images or labels of seeds {unlike} "
-            f"are not those of seed {first[1]}: their predictions cannot belong to one study"
-        )
-
-
-def _same_images(one: Predictions, other: Predictions) -> bool:
-    return one.ids == other.ids and np.array_equal(one.labels, other.labels)
-
-
-def _unlike(name: str, to: Run, run: Run, study: Study, done: Mapping[Run, DoneRun]) -> str:
-    """Why a run cannot be compared with another one; empty where it can."""
-    (ours, shown), (theirs, their_shown) = done[run], done[to]
-    if shown[name].probabilities.shape[1] != their_shown[name].probabilities.shape[1] or (
-        ours.class_names != theirs.class_names
-    ):
-        return f"it has other classes than {to[0]}"
-    # Equal ids do not make equal images: two phantoms number theirs alike. Equal images may have unlike fingerprints:
-    # they were brought to another size.
-    same_source = _placed(name, study.arms[run[0]]) == _placed(name, study.arms[to[0]])
-    same_data = ours.data.get(name) == theirs.data.get(name)
-    if not _same_images(shown[name], their_shown[name]) or not (same_source or same_data):
-        return f"it was tested on other images than {to[0]}"
-    return ""
-
-
-def _placed(name: str, arm: ArmSpec) -> dict[str, object]:
-    """The source of a test set, apart from the size of its images."""
-    source = arm.images if name == MAIN else arm.test_sets.get(name)
-    return source.model_dump(exclude={"size"}) if source else {}
-
-
-def _not_numbers(runs: Iterable[Run]) -> dict[str, str]:
-    seeds: dict[str, list[int]] = {}
-    for arm, seed in runs:
-        seeds.setdefault(arm, []).append(seed)
-    return {
-        arm: f"its predictions are not numbers in seed{'s' * (len(own) > 1)} {', '.join(map(str, own))}"
-        for arm, own in seeds.items()
-    }
+def _likeness(feedback: FeedbackSpec | None, control: FeedbackSpec | None) -> int:
+    """2: as many cells as that oracle with these options; 1: as an oracle of that name; 0: some other number."""
+    like: Any = control.options.get("like") if control else None
+    oracle, options = (like.get("oracle"), like.get("options", {})) if isinstance(like, Mapping) else (like, {})
+    if not feedback or oracle != feedback.oracle:
+        return 0
+    return 1 + (options == feedback.options)

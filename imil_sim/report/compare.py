@@ -3,60 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imil_sim.errors import UsageError, listed, several
-from imil_sim.report.analysis import Analysis, unlike_environments
-from imil_sim.report.document import Cell, Column, Document, Section, Statement, Table, Tone
-from imil_sim.report.tables.differences import comparison_cells, comparison_columns
-from imil_sim.report.tables.text import METRIC, anchor, interval_notes, metric_label, on_set
+from imil_sim.errors import UsageError, listed
+from imil_sim.report.analysis import Analysis, ReportedRun, Run, unlike, unlike_environments
+from imil_sim.report.assemble import say
+from imil_sim.report.document import Column, Document, Section, Statement, Table, Tone
+from imil_sim.report.findings import ALPHA
+from imil_sim.report.results import ends
+from imil_sim.report.tables.comparisons import comparison_columns
+from imil_sim.report.tables.text import METRIC, anchor, interval_notes, metric_label, on_set, table_of
 from imil_sim.stats import Comparison, Components, compare, metric_named
-from imil_sim.study.record import Predictions
-from imil_sim.text import DIGITS, number, ranges
+from imil_sim.text import DIGITS, ranges
 
-ALPHA = 0.05
+COLUMNS = (
+    "test_set", "arm", "metric", "first", "second", "difference", "low_a", "high_a", "low_b", "high_b", "low_c",
+    "high_c", "p", "p_holm", "p_superior", "mde", "n_seeds", "n_equal",
+)  # fmt: skip
+"""Of comparison.csv: the second study minus the first, the mean over the seeds with a run in both.
 
-MOST_SENTENCES = 8
-"""So many arms get a sentence each; of more, their names."""
-
-MOST_NAMED = 3
-"""Images and arms named in a message."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonRow:
-    """One arm in one metric on one test set: the second study minus the first. A row of comparison.csv."""
-
-    test_set: str
-    arm: str
-    metric: str
-    first: float
-    """Mean over the matched seeds, in the first study."""
-    second: float
-    difference: float
-    """Second minus first: the mean over the seeds with a run in both."""
-    low_a: float
-    high_a: float
-    low_b: float
-    high_b: float
-    low_c: float
-    high_c: float
-    p: float
-    p_holm: float
-    """Holm over the arms, within metric and test set."""
-    p_superior: float
-    """Share of seeds in which the second is the better one, ties half."""
-    mde: float
-    n_seeds: int
-    """With a run in both."""
-    n_equal: int
-    """Of these, runs with the very same predictions."""
+``p_holm`` is over the arms within metric and test set; ``n_equal`` counts the pairs of runs with the same predictions.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +38,7 @@ class StudyComparison:
 
     document: Document
     rows: pd.DataFrame
-    """A `ComparisonRow` a row, its fields as columns."""
+    """An arm, metric and test set a row, with `COLUMNS`."""
 
 
 class _Two(NamedTuple):
@@ -83,21 +56,13 @@ class _Two(NamedTuple):
         first, second = self.a.study.name, self.b.study.name
         return (first, second) if first != second else (f"{first} (first)", f"{second} (second)")
 
-    def predictions(self, test_set: str, arm: str, seed: int) -> list[Predictions | None]:
-        """Those of a run in both studies."""
-        return [(of.runs[arm, seed].predictions or {}).get(test_set) for of in (self.a, self.b)]
-
-    def fingerprints(self, part: str, arm: str, seeds: Collection[int]) -> list[set[str] | None]:
-        """Those on record of an arm's images in both studies; None where no run of it is done."""
-        return [_fingerprints(of, part, arm, seeds) for of in (self.a, self.b)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One metric on one test set: a comparison and a row a matched arm."""
-
-    comparisons: tuple[Comparison, ...]
-    rows: tuple[ComparisonRow, ...]
+    @property
+    def runs(self) -> dict[Run, tuple[ReportedRun, ReportedRun]]:
+        """The matched runs that are done in both."""
+        matched = {
+            (arm, seed): (self.a.runs[arm, seed], self.b.runs[arm, seed]) for arm in self.arms for seed in self.seeds
+        }
+        return {run: two for run, two in matched.items() if all(one.status == "done" for one in two)}
 
 
 def compare_studies(a: Analysis, b: Analysis) -> StudyComparison:
@@ -114,19 +79,19 @@ def compare_studies(a: Analysis, b: Analysis) -> StudyComparison:
         UsageError: they have no arm, seed or test set with runs in common, or were tested on different images.
     """
     two = _matched(a, b)
-    found = {name: _of_set(two, name) for name in two.sets}
-    rows = [row for of in found.values() for of_metric in of for row in of_metric.rows]
-    names = dict.fromkeys([a.study.name, b.study.name])
+    found = {name: list(_of_set(two, name)) for name in two.sets}
+    rows = pd.DataFrame([row for of in found.values() for row, _ in of], columns=list(COLUMNS))
+    first, primary = rows.loc[0, ["test_set", "metric"]]
     document = Document(
-        name="-".join(names),
+        name="-".join(dict.fromkeys([a.study.name, b.study.name])),
         title=f"{two.names[1]} against {two.names[0]}",
-        statements=(*_findings(two, found[two.sets[0]][0].rows), *_cautions(two)),
+        statements=(*_findings(two, rows[(rows["test_set"] == first) & (rows["metric"] == primary)]), *_cautions(two)),
         sections=(
             *(_differences(two, name, of) for name, of in found.items()),
-            Section("matching", "What was compared with what", (), (_only_one_has(two), _specs(two))),
+            Section("specs", "In what the matched arms differ", (), (_specs(two),)),
         ),
     )
-    return StudyComparison(document, pd.DataFrame([asdict(row) for row in rows]))
+    return StudyComparison(document, rows)
 
 
 # ---------------------------------------------------------------------------------------------- what is in both
@@ -159,102 +124,41 @@ def _matched(a: Analysis, b: Analysis) -> _Two:
 
 
 def _why_unlike(two: _Two, name: str) -> str:
-    """In what a test set of two studies differs; empty where its images, labels and classes are the same."""
-    ours, theirs = two.a.sets[name], two.b.sets[name]
-    if ours.class_names != theirs.class_names:
-        return f"classes {', '.join(ours.class_names)} in the first, {', '.join(theirs.class_names)} in the second"
-    if bool(ours.ids) != bool(theirs.ids):
+    """Why runs of one arm and seed cannot be compared on a test set; empty where all can."""
+    left_out = two.a.sets[name].incomparable.keys() | two.b.sets[name].incomparable.keys()
+    arms: dict[str, list[str]] = {}
+    for (arm, _), (one, other) in two.runs.items():
+        if arm not in left_out and (why := unlike(name, one, other, ordered=False)):
+            arms.setdefault(arm, []).append(why)
+    if not arms and bool(two.a.sets[name].ids) != bool(two.b.sets[name].ids):
         return "one study has a split for all seeds, the other one for every seed"
-    for seed in two.seeds:
-        one, other = (_labels(of, name, seed) for of in (two.a, two.b))
-        if one and other and (why := _why_unlike_labels(one, other)):
-            return why if ours.ids else f"seed {seed}: {why}"
-    return _why_unlike_pixels(two, name)
-
-
-def _labels(of: Analysis, test_set: str, seed: int) -> dict[str, int]:
-    """By image, its label, as any run of the seed was tested; empty where none was."""
-    for arm in of.arms:
-        found = (of.runs[arm, seed].predictions or {}).get(test_set)
-        if found is not None and arm not in of.sets[test_set].incomparable:
-            return dict(zip(found.ids, found.labels.tolist(), strict=True))
-    return {}
-
-
-def _why_unlike_labels(ours: Mapping[str, int], theirs: Mapping[str, int]) -> str:
-    unlike = {
-        "only in the first": sorted(set(ours) - set(theirs)),
-        "only in the second": sorted(set(theirs) - set(ours)),
-        "with another label": sorted(i for i in set(ours) & set(theirs) if ours[i] != theirs[i]),
-    }
-    return "; ".join(f"{several(len(of), 'image')} {what} ({_some(of)})" for what, of in unlike.items() if of)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
-
-
-def _why_unlike_pixels(two: _Two, test_set: str) -> str:
-    """What speaks against the images of a test set being the same under their names; empty where nothing does.
-
-    Arm by arm, since that is what is compared; of a split per seed, run by run.
-    """
-    left_out = {**two.a.sets[test_set].incomparable, **two.b.sets[test_set].incomparable}
-    parts = [two.seeds] if two.a.sets[test_set].ids else [(seed,) for seed in two.seeds]
-    unlike: list[str] = []
-    unknown: list[str] = []
-    for arm in two.arms:
-        if arm in left_out or _only_resized(two, test_set, arm):
-            continue
-        for ours, theirs in (two.fingerprints(test_set, arm, seeds) for seeds in parts):
-            if ours is not None and theirs is not None and not ours & theirs:
-                (unlike if ours and theirs else unknown).append(arm)
-    if unlike:
-        return (
-            "the ids and labels of its images are the same, and yet their fingerprints are not: other images "
-            f"({_some(list(dict.fromkeys(unlike)))})"
-        )
-    named = _some(list(dict.fromkeys(unknown)))
-    return named and f"no fingerprint of its images was recorded, so nothing shows that they are the same ({named})"
-
-
-def _fingerprints(of: Analysis, part: str, arm: str, seeds: Collection[int]) -> set[str] | None:
-    runs = [of.runs[arm, seed] for seed in seeds]
-    done = [run.record for run in runs if run.record is not None and run.status == "done"]
-    return {record.data[part] for record in done if part in record.data} if done else None
-
-
-def _only_resized(two: _Two, test_set: str, arm: str) -> bool:
-    """Whether the arm's images are of one source brought to two sizes, which gives the same images two fingerprints."""
-    specs = [of.study.arms[arm] for of in (two.a, two.b)]
-    ours, theirs = (spec.images if test_set == "main" else spec.test_sets.get(test_set) for spec in specs)
-    if ours is None or theirs is None or ours.size == theirs.size:
-        return False
-    return ours.model_dump(exclude={"size"}) == theirs.model_dump(exclude={"size"})
-
-
-def _trained_on_others(two: _Two) -> dict[str, int]:
-    """By matched arm, its seeds whose training images have another fingerprint in the two studies; no other arm."""
-    pairs = {arm: [two.fingerprints("train", arm, [seed]) for seed in two.seeds] for arm in two.arms}
-    counts = {arm: sum(bool(x and y and x != y) for x, y in of_arm) for arm, of_arm in pairs.items()}
-    return {arm: count for arm, count in counts.items() if count}
+    return f"{next(iter(arms.values()))[0]} of the first study ({', '.join(arms)})" if arms else ""
 
 
 # --------------------------------------------------------------------------------------------------------- comparisons
 
 
-def _of_set(two: _Two, name: str) -> list[_Found]:
-    """The comparisons of one test set, a metric each."""
-    theirs = two.b.sets[name].components
-    equal = {arm: _equal_runs(two, name, arm) for arm in two.arms}
-    found = []
-    for metric in two.a.sets[name].components:
-        if metric in theirs:
-            both, count = _stacked(two, name, metric), len(two.arms)
-            comparisons = compare(both, [(count + place, place) for place in range(count)])
-            rows = [_row(name, arm, of, both, equal[arm]) for arm, of in zip(two.arms, comparisons, strict=True)]
-            found.append(_Found(comparisons, tuple(rows)))
-    return found
+def _of_set(two: _Two, name: str) -> Iterator[tuple[dict[str, Any], Comparison]]:
+    """A row of comparison.csv with its comparison for every metric and arm of one test set."""
+    equal = dict.fromkeys(two.arms, 0)
+    for (arm, _), (one, other) in two.runs.items():
+        equal[arm] += _same_predictions(name, one, other)
+    places = range(len(two.arms))
+    for metric in (metric for metric in two.a.sets[name].components if metric in two.b.sets[name].components):
+        both = _stacked(two, name, metric)
+        for arm, of in zip(two.arms, compare(both, [(len(places) + place, place) for place in places]), strict=True):
+            row = (
+                name, arm, metric, *_means(both, of), of.primary.value, *ends(of), of.primary.p, of.p_adjusted,
+                of.p_superior, of.mde, of.primary.n_seeds, equal[arm],
+            )  # fmt: skip
+            yield dict(zip(COLUMNS, row, strict=True)), of
+
+
+def _means(both: Components, of: Comparison) -> tuple[float, float]:
+    """Of the first and of the second study, over the seeds with a run in both."""
+    pair = both.values[[of.reference, of.arm]]
+    known = pair[:, ~np.isnan(pair).any(axis=0)]
+    return (known[0].mean(), known[1].mean()) if known.size else (math.nan, math.nan)
 
 
 def _stacked(two: _Two, name: str, metric: str) -> Components:
@@ -265,8 +169,7 @@ def _stacked(two: _Two, name: str, metric: str) -> Components:
     values, why = np.concatenate([ours.values[one], theirs.values[other]]), ours.why_no_parts or theirs.why_no_parts
     if ours.parts is None or theirs.parts is None:
         return Components(metric, values, None, why, ours.resplit or theirs.resplit)
-    at = {image: place for place, image in enumerate(second.ids)}
-    images = [at[image] for image in first.ids]
+    images = _order(first.ids, second.ids)
     return Components(metric, values, np.concatenate([ours.parts[one], theirs.parts[other][..., images]]), why)
 
 
@@ -277,115 +180,80 @@ def _places(of: Analysis, two: _Two) -> tuple[NDArray[np.int64], NDArray[np.int6
     return arms[:, None], seeds[None, :]
 
 
-def _row(test_set: str, arm: str, of: Comparison, both: Components, equal: int) -> ComparisonRow:
-    pair = both.values[[of.reference, of.arm]]
-    known = pair[:, ~np.isnan(pair).any(axis=0)]
-    first, second = known.mean(axis=1).tolist() if known.shape[1] else (math.nan, math.nan)
-    return ComparisonRow(
-        test_set, arm, of.metric, first, second, of.primary.value, of.a.low, of.a.high, of.b.low, of.b.high, of.c.low,
-        of.c.high, of.primary.p, of.p_adjusted, of.p_superior, of.mde, of.primary.n_seeds, equal,
-    )  # fmt: skip
+def _order(ids: tuple[str, ...], among: tuple[str, ...]) -> list[int]:
+    """The places of images among others in the same number."""
+    at = {image: place for place, image in enumerate(among)}
+    return [at[image] for image in ids]
 
 
-def _equal_runs(two: _Two, test_set: str, arm: str) -> int:
-    """Seeds in which both studies give every test image the same probabilities, to the bit."""
-    count = 0
-    for seed in two.seeds:
-        one, other = two.predictions(test_set, arm, seed)
-        if one is not None and other is not None:
-            at = {image: place for place, image in enumerate(other.ids)}
-            shown = other.probabilities[[at[image] for image in one.ids]]
-            count += bool(np.array_equal(one.probabilities, shown))
-    return count
+def _same_predictions(test_set: str, one: ReportedRun, other: ReportedRun) -> bool:
+    """Whether both give every test image the same probabilities, to the bit."""
+    ours, theirs = one.predictions.get(test_set), other.predictions.get(test_set)
+    if ours is None or theirs is None or set(ours.ids) != set(theirs.ids):
+        return False
+    return np.array_equal(ours.probabilities, theirs.probabilities[_order(ours.ids, theirs.ids)])
 
 
 # --------------------------------------------------------------------------------------------------------- the document
 
 
-def _findings(two: _Two, primary: Sequence[ComparisonRow]) -> Iterator[Statement]:
+def _findings(two: _Two, primary: pd.DataFrame) -> Iterator[Statement]:
     """What the second study gained or lost in the primary metric."""
-    matches = [(arm, seed) for arm in two.arms for seed in two.seeds]
-    pairs = sum(two.a.runs[match].status == two.b.runs[match].status == "done" for match in matches)
-    equal = sum(row.n_equal for row in primary)
-    yield Statement(
-        f"Matched: {several(len(two.arms), 'arm')} and {several(len(two.seeds), 'seed')}. {pairs} runs are done in "
-        f"both; {'all' if equal == pairs else equal or 'none'} of these made the very same predictions."
-    )
-    metric = metric_named(primary[0].metric)
-    claims = [row for row in primary if row.p_holm < ALPHA]
-    for row in claims[:MOST_SENTENCES]:
-        tone: Tone = "good" if metric.is_better(row.difference) else "bad"
-        moved = f"{metric.label} {number(row.difference, signed=True)} in the second"
-        yield Statement(f"{row.arm}: {moved} ({_interval(row)}; Holm p {_p(row.p_holm)}).", tone)
-    if more := [row.arm for row in claims[MOST_SENTENCES:]]:
-        yield Statement(f"Holm p is below {ALPHA} in {several(len(more), 'more arm')}: {', '.join(more)}.", "caution")
-    others = [row for row in primary if not row.p_holm < ALPHA and row.n_equal < row.n_seeds]
-    if others:
-        known = [interval for row in others if (interval := _bounds(row))]
-        low, high = min((low for low, _ in known), default=math.nan), max((high for _, high in known), default=math.nan)
-        reach = f"95% CIs within {number(low, signed=True)} to {number(high, signed=True)}" if known else "no interval"
-        yield Statement(f"No significant difference in {metric.label} in {several(len(others), 'arm')} ({reach}).")
+    metric, rows = metric_named(primary["metric"].iloc[0]), primary.to_dict("records")
+    yield Statement(say("matched", two, sum(row["n_equal"] for row in rows)))
+    claims = [row for row in rows if row["p_holm"] < ALPHA]
+    for row in claims:
+        tone: Tone = "good" if metric.is_better(row["difference"]) else "bad"
+        yield Statement(say("moved", row, *_bounds(row)), tone)
+    if others := [row for row in rows if not row["p_holm"] < ALPHA and row["n_equal"] < row["n_seeds"]]:
+        reach = [end for row in others for end in _bounds(row) if not math.isnan(end)]
+        yield Statement(say("not_moved", metric.name, len(others), (min(reach), max(reach)) if reach else None))
+
+
+def _bounds(row: Mapping[Any, Any]) -> tuple[float, float]:
+    """The primary interval: A, or B where every seed has its own split; NaN where it is absent."""
+    own = "a" if not math.isnan(row["low_a"]) else "b"
+    return (math.nan, math.nan) if math.isnan(row["p"]) else (row[f"low_{own}"], row[f"high_{own}"])
 
 
 def _cautions(two: _Two) -> Iterator[Statement]:
     """What spoils the comparison, or was left out of it."""
-    if left_out := [f"{what} {_sides(first, second)}" for what, first, second in _unmatched(two)]:
-        yield Statement(f"Left out, since only one of the two has them: {'; '.join(left_out)}.", "caution")
+    if left_out := list(_unmatched(two)):
+        yield Statement(say("left_out", left_out), "caution")
     for which, of in (("first", two.a), ("second", two.b)):
         done = sum(run.status == "done" for run in of.runs.values())
         if done < len(of.runs):
-            are = "is" if done == 1 else "are"
-            text = f"The {which} study is partial: {done} of its {several(len(of.runs), 'run')} {are} done."
-            yield Statement(text, "caution")
+            yield Statement(say("partial", which, done, len(of.runs)), "caution")
     if trained := _trained_on_others(two):
-        yield Statement(
-            f"The training images of {several(sum(trained.values()), 'matched run')} have another fingerprint in the "
-            f"second ({_some(list(trained))}): what differs may be the images themselves.",
-            "caution",
-        )
-    if unlike := unlike_environments(run.record for of in (two.a, two.b) for run in of.runs.values() if run.record):
-        yield Statement(f"The runs were made in different environments, which may move numbers: {unlike}.", "caution")
+        yield Statement(say("trained_on_others", trained), "caution")
+    if differ := unlike_environments(run.record for of in (two.a, two.b) for run in of.runs.values() if run.record):
+        yield Statement(say("environments", differ), "caution")
 
 
-def _bounds(row: ComparisonRow) -> tuple[float, float] | None:
-    """The primary interval: A, or B where every seed has its own split; None where it is absent."""
-    low, high = (row.low_a, row.high_a) if not math.isnan(row.low_a) else (row.low_b, row.high_b)
-    return None if math.isnan(low) or math.isnan(row.p) else (low, high)
+def _trained_on_others(two: _Two) -> list[str]:
+    """The arm of every matched run whose training images have another fingerprint in the two studies."""
+    records = {run: (one.record, other.record) for run, (one, other) in two.runs.items()}
+    return [
+        arm
+        for (arm, _), (one, other) in records.items()
+        if one and other and one.data.get("train") != other.data.get("train")
+    ]
 
 
-def _interval(row: ComparisonRow) -> str:
-    low, high = _bounds(row) or (math.nan, math.nan)
-    factors = "new seeds and new patients" if not math.isnan(row.low_a) else "new seeds and splits"
-    return f"95% CI {number(low, signed=True)} to {number(high, signed=True)}, {factors}"
-
-
-def _p(p: float) -> str:
-    return f"{p:.4f}" if p >= 0.0001 else "below 0.0001"
-
-
-def _sides(first: str, second: str) -> str:
-    sides = (first and f"{first} in the first", second and f"{second} in the second")
-    return ", ".join(side for side in sides if side)
-
-
-def _differences(two: _Two, name: str, found: Sequence[_Found]) -> Section:
+def _differences(two: _Two, name: str, found: list[tuple[dict[str, Any], Comparison]]) -> Section:
     of, (first, second) = two.a.sets[name], two.names
-    columns = (
-        Column("Arm"),
-        METRIC,
-        Column("First", DIGITS, explained="mean over the seeds with a run in both"),
-        Column("Second", DIGITS, explained="the same of the second study"),
-        *comparison_columns(of, "Holm p"),
-        Column("Equal runs", explained="with the very same predictions"),
-    )
-    pairs = [(row, one) for of_metric in found for row, one in zip(of_metric.rows, of_metric.comparisons, strict=True)]
-    rows = tuple(
-        (row.arm, metric_label(row.metric), row.first, row.second, *comparison_cells(one), row.n_equal)
-        for row, one in pairs
-    )
+    rows, compared = [row for row, _ in found], [one for _, one in found]
+    columns: dict[Column, list[Any]] = {
+        Column("Arm"): [row["arm"] for row in rows],
+        METRIC: [metric_label(row["metric"]) for row in rows],
+        Column("First", DIGITS, explained="mean over the seeds with a run in both"): [row["first"] for row in rows],
+        Column("Second", DIGITS, explained="the same of the second study"): [row["second"] for row in rows],
+        **comparison_columns(of, compared, "Holm p"),
+        Column("Equal runs", explained="with the very same predictions"): [row["n_equal"] for row in rows],
+    }
     title = f"The second minus the first{on_set(name)}"
-    notes = interval_notes([(row.arm, row.metric, one) for row, one in pairs])
-    table = Table(anchor("compared", name), title, columns, rows, notes)
+    notes = interval_notes([(row["arm"], row["metric"], one) for row, one in found])
+    table = table_of(anchor("compared", name), title, columns, notes)
     about = f"First: {first}. Second: {second}. The runs of one arm and seed in the two are a pair."
     return Section(anchor("differences", name), title, (about,), (table,))
 
@@ -399,26 +267,6 @@ def _unmatched(two: _Two) -> Iterator[tuple[str, str, str]]:
     seeds = set(two.a.seeds) - set(two.b.seeds), set(two.b.seeds) - set(two.a.seeds)
     if any(seeds):
         yield "seeds", ranges(seeds[0]), ranges(seeds[1])
-
-
-def _only_one_has(two: _Two) -> Table:
-    """What could not be matched, and the runs that were to be there and are not done."""
-    rows: list[tuple[Cell, ...]] = [(what, first or None, second or None) for what, first, second in _unmatched(two)]
-    unfinished = [_unfinished(of) or None for of in (two.a, two.b)]
-    if any(unfinished):
-        rows.append(("runs that are not done", *unfinished))
-    notes = ("A dash: none.",) if rows else ("Nothing: both have the same arms, seeds and test sets, and all runs.",)
-    columns = (Column("What"), Column("Only in the first"), Column("Only in the second"))
-    return Table("unmatched", "Left out of the comparison", columns, tuple(rows), notes)
-
-
-def _unfinished(of: Analysis) -> str:
-    """``lesions 3, 4 (failed); mixup 0-4 (missing)``."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for (arm, seed), run in of.runs.items():
-        if run.status != "done":
-            found.setdefault((arm, run.status), []).append(seed)
-    return "; ".join(f"{arm} {ranges(seeds)} ({status})" for (arm, status), seeds in found.items())
 
 
 def _specs(two: _Two) -> Table:

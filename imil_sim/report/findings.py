@@ -1,14 +1,18 @@
-"""Findings: what a study says, as data. The words come from templates (`assemble`), and no code reads them back.
+"""Findings: what a study says, as data; the words come from templates (`assemble`).
 
 Only a planned comparison in the primary metric may become a claim, and only where its p is below `ALPHA` after Holm's
 adjustment: so the chance of any false claim stays below 5%, whatever the number of arms. A claim also takes
 `FEWEST_SEEDS` seeds and two arms of which no run is still to come, since whoever looks early and stops where it suits
 finds differences too easily: looking after every seed from 5 to 30 gives 23% false positives at a nominal 5%.
+
+What could have been detected is meant at the level 1 - 0.05 / m of Holm's first step, m being the number of planned
+comparisons (Bonferroni's bound).
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,16 +20,29 @@ from typing import Any, Literal
 
 import numpy as np
 
-from imil_sim.report.analysis import Analysis, SetAnalysis
-from imil_sim.report.controls import ABSTAIN, RANDOM_CELLS, same_number
-from imil_sim.report.power import OF_INTEREST, detectable, level_of, seeds_needed
-from imil_sim.report.sweeps import Effect
-from imil_sim.stats import PRIMARY, Comparison, Estimate, compare, metric_named
+from imil_sim.report.analysis import ABSTAIN, MAIN, RANDOM_CELLS, Analysis, SetAnalysis, same_number
+from imil_sim.report.sweeps import SweepResult
+from imil_sim.stats import (
+    PRIMARY,
+    Comparison,
+    Estimate,
+    Spread,
+    compare,
+    metric_named,
+    minimum_detectable_effect,
+)
 from imil_sim.stats.contrast import FEWEST_SEEDS, flat_runs
-from imil_sim.study.record import Consultation, RunRecord
+from imil_sim.stats.estimate import LEVEL
+from imil_sim.study.record import Consultation
 
 ALPHA = 0.05
 """An adjusted p below it may make a claim."""
+
+OF_INTEREST = 0.02
+"""A difference worth seeing, in accuracy or AUROC; a study that would miss it is called underpowered for it."""
+
+MOST_SEEDS = 1000
+"""More seeds than this are not counted out."""
 
 ENOUGH = 0.5
 """Of the images asked for: where fewer are replaced in a run, on average, that is a caution."""
@@ -38,6 +55,12 @@ Outcome = Literal[
     "exploratory",
 ]  # fmt: skip
 """What became of a comparison; but for the last all of planned ones."""
+
+Kind = Literal[
+    "claims", "no difference", "runs to come", "few seeds", "same predictions", "not compared", "no interval",
+    "no plan", "no runs",
+]  # fmt: skip
+"""What a study comes to as a whole."""
 
 CAUTIONS = (
     "no numbers", "placebo differs", "runs", "not comparable", "same predictions", "no spread", "environments",
@@ -58,6 +81,8 @@ class Finding:
     """The arm minus its reference, with the interval that claims rest on."""
     p_adjusted: float
     """Holm's over the planned comparisons, Benjamini and Hochberg's over the exploratory ones; NaN without one."""
+    detectable: float
+    """The true difference that it detects with 80% power, after the correction for all planned ones; NaN: unknown."""
     control: Literal["", "placebo", "random cells", "other random cells"] = ""
     """What is special of the pair: the placebo against the reference; an arm against random cells in the same number,
     image by image, or in a number that may be another."""
@@ -90,7 +115,7 @@ class Caution:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionCounts:
     """About which images the clinicians of some arms were asked."""
 
     arms: tuple[str, ...]
@@ -102,37 +127,21 @@ class Asked:
 class Conclusion:
     """The planned comparisons as a whole: the answer to the study's question."""
 
-    kind: Literal[
-        "claims", "no difference", "runs to come", "few seeds", "same predictions", "not compared", "no interval",
-        "no plan", "no runs",
-    ]  # fmt: skip
+    kind: Kind
     metric: str
     planned: tuple[Finding, ...]
-    detectable: tuple[float, float] | None = None
-    """The smallest and the largest true difference that a planned comparison would detect with 80% power, after the
-    correction for all of them; None where that is unknown."""
+
+    @property
+    def detectable(self) -> tuple[float, float] | None:
+        """The smallest and the largest true difference that one of those with an answer would detect; None: unknown."""
+        settled = [one.detectable for one in self.planned if one.outcome in ("claimed", "not significant")]
+        known = [effect for effect in settled if not math.isnan(effect)]
+        return (min(known), max(known)) if known else None
 
     @property
     def claimed(self) -> tuple[Finding, ...]:
         """Those with a claim, the smallest p first."""
         return tuple(sorted((one for one in self.planned if one.outcome == "claimed"), key=lambda one: one.p_adjusted))
-
-
-@dataclass(frozen=True, slots=True)
-class SweepFinding:
-    """What a sweep around one arm came to in the primary metric; exploratory."""
-
-    sweep: str
-    base: str
-    metric: str
-    n_arms: int
-    n_seeds: int
-    factors: tuple[tuple[str, Effect], ...]
-    """Every field that was moved with its largest effect over all arms that vary it, the strongest field first."""
-    best: str
-    """The arm with the best mean of them all; empty where no seed has a run of every arm."""
-    against: tuple[Finding, ...]
-    """It against the reference, its random cells and the placebo, where there are such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +151,13 @@ class Findings:
     conclusion: Conclusion
     exploratory: tuple[Finding, ...]
     """Arms against the reference or random cells that nobody planned to compare: leads, no findings."""
-    sweeps: tuple[SweepFinding, ...]
+    sweeps: tuple[SweepResult, ...]
+    """In the primary metric; exploratory."""
     further: Mapping[str, tuple[Finding, ...]]
     """By further test set, the planned comparisons there: secondary, without a claim."""
     cautions: tuple[Caution, ...]
     """The gravest first."""
-    asked: tuple[Asked, ...]
+    asked: tuple[QuestionCounts, ...]
     """Arms whose clinicians were asked about the same number of images of each class together."""
     runs: Mapping[str, int]
     """How many are done, failed, waiting and missing, those that there are none of left out."""
@@ -158,8 +168,8 @@ class Findings:
 
 def findings(analysis: Analysis) -> Findings:
     """What a study says, whatever of it has been run."""
-    of = analysis.sets.get("main")
-    planned = _planned(analysis, of) if of else ()
+    of = analysis.sets.get(MAIN)
+    planned = tuple(_finding(analysis, of, one) for one in of.planned[of.primary]) if of else ()
     conclusion = _conclusion(analysis, of, planned)
     cautions = [*_about_runs(analysis, of, planned), *_about_feedback(analysis)]
     if of:
@@ -167,70 +177,79 @@ def findings(analysis: Analysis) -> Findings:
     return Findings(
         conclusion=conclusion,
         exploratory=tuple(_exploratory(analysis, of)) if of else (),
-        sweeps=tuple(_sweeps(analysis, of)) if of else (),
-        further={name: _secondary(analysis, other) for name, other in analysis.sets.items() if name != "main"},
+        sweeps=tuple(one for one in of.sweeps if one.metric == of.primary) if of else (),
+        further={
+            name: _unclaimed(analysis, other, other.planned[other.primary])
+            for name, other in analysis.sets.items() if name != MAIN
+        },
         cautions=tuple(sorted(cautions, key=lambda one: CAUTIONS.index(one.kind))),
         asked=tuple(_asked(analysis)),
         runs=Counter(run.status for run in analysis.runs.values()),
         n_seeds=len(analysis.seeds),
-        n_images=of.components[primary_metric(of)].n_images if of else 0,
-    )
+        n_images=of.components[of.primary].n_images if of else 0,
+    )  # fmt: skip
 
 
-def primary_metric(of: SetAnalysis) -> str:
-    """The metric that claims rest on: the first of the analysis."""
-    return next(iter(of.components))
-
-
-def has_runs_to_come(analysis: Analysis, of: Comparison) -> bool:
+def _to_come(analysis: Analysis, of: Comparison) -> bool:
     """Whether a run of either arm is missing or waits for answers; one that failed will not come."""
     pair = (analysis.arms[of.arm], analysis.arms[of.reference])
     return any(analysis.runs[arm, seed].status in ("missing", "waiting") for arm in pair for seed in analysis.seeds)
 
 
+# --------------------------------------------------------------------------------------------------------------- power
+
+
+def level_of(comparisons: int) -> float:
+    """The level at which the first of so many comparisons must leave out 0 to be claimed.
+
+    >>> round(level_of(5), 6)
+    0.99
+    """
+    return 1 - (1 - LEVEL) / max(comparisons, 1)
+
+
+def detectable(of: Comparison, comparisons: int = 1) -> float:
+    """The true difference that a comparison, one of so many planned ones, detects with 80% power; NaN where unknown."""
+    if math.isnan(of.mde):
+        return math.nan
+    return minimum_detectable_effect(of.spread, of.a.n_seeds, level=level_of(comparisons))
+
+
+def seeds_needed(of: Spread, effect: float, level: float = LEVEL) -> float:
+    """The number of seeds with which inference A would tell a true ``effect`` from 0 with 80% power.
+
+    NaN where the spread is unknown; infinite where no number of seeds is enough, because images on which the arms
+    differ whatever the seed set a floor, or more than `MOST_SEEDS` would be needed.
+    """
+    if not of.seeds + max(of.shared, 0.0) > 0:
+        return math.nan
+    numbers = range(FEWEST_SEEDS, MOST_SEEDS + 1)
+    found = bisect_left(numbers, True, key=lambda n: minimum_detectable_effect(of, n, level=level) <= effect)
+    return numbers[found] if found < len(numbers) else math.inf
+
+
 # ------------------------------------------------------------------------------------------------------- comparisons
 
 
-def _planned(analysis: Analysis, of: SetAnalysis) -> tuple[Finding, ...]:
-    return tuple(_finding(analysis, of, one, _outcome(analysis, of, one)) for one in of.planned[primary_metric(of)])
+def _unclaimed(analysis: Analysis, of: SetAnalysis, found: Sequence[Comparison]) -> tuple[Finding, ...]:
+    known = (one for one in found if not math.isnan(one.primary.value))
+    return tuple(_finding(analysis, of, one, "exploratory") for one in known)
 
 
-def _secondary(analysis: Analysis, of: SetAnalysis) -> tuple[Finding, ...]:
-    found = of.planned[primary_metric(of)]
-    return tuple(_finding(analysis, of, one, "exploratory") for one in found if not math.isnan(one.primary.value))
-
-
-def _exploratory(analysis: Analysis, of: SetAnalysis) -> Iterator[Finding]:
+def _exploratory(analysis: Analysis, of: SetAnalysis) -> tuple[Finding, ...]:
     """Every arm that no plan compares with the reference, and every oracle with random cells where no plan does."""
-    metric = primary_metric(of)
-    found = of.exploratory[metric]
     planned = {frozenset(pair) for pair in analysis.study.comparisons}
     pairs = [
         (analysis.place(arm), analysis.place(control))
         for arm, control in analysis.random_cells.items()
         if frozenset((arm, control)) not in planned
     ]
-    found += compare(of.components[metric], pairs, adjustment="benjamini-hochberg")
-    return (_finding(analysis, of, one, "exploratory") for one in found if not math.isnan(one.primary.value))
+    more = compare(of.components[of.primary], pairs, adjustment="benjamini-hochberg")
+    return _unclaimed(analysis, of, (*of.exploratory[of.primary], *more))
 
 
-def _sweeps(analysis: Analysis, of: SetAnalysis) -> Iterator[SweepFinding]:
-    for one in of.sweeps:
-        if one.metric == primary_metric(of):
-            against = one.best.against.values() if one.best else ()
-            yield SweepFinding(
-                one.sweep, one.base, one.metric, len(one.arms), one.seeds,
-                tuple(
-                    (factor.field, max(factor.effects, key=lambda effect: abs(effect.primary.value)))
-                    for factor in one.factors
-                    if factor.effects and not math.isnan(factor.size)
-                ),
-                one.best.arm if one.best else "",
-                tuple(_finding(analysis, of, comparison, "exploratory") for comparison in against),
-            )  # fmt: skip
-
-
-def _finding(analysis: Analysis, of: SetAnalysis, one: Comparison, outcome: Outcome) -> Finding:
+def _finding(analysis: Analysis, of: SetAnalysis, one: Comparison, outcome: Outcome | None = None) -> Finding:
+    outcome = outcome or _outcome(analysis, of, one)
     arm, reference = analysis.arms[one.arm], analysis.arms[one.reference]
     control: Literal["", "placebo", "random cells", "other random cells"] = ""
     if (arm, reference) == (analysis.placebo, analysis.study.reference):
@@ -240,7 +259,8 @@ def _finding(analysis: Analysis, of: SetAnalysis, one: Comparison, outcome: Outc
         control = "random cells" if same else "other random cells"
     blamed = _blamed(analysis, of, one) if outcome == "not compared" else ""
     return Finding(
-        arm, reference, one.metric, outcome, one.primary, one.p_adjusted, control,
+        arm, reference, one.metric, outcome, one.primary, one.p_adjusted,
+        detectable(one, len(analysis.study.comparisons)), control,
         of.incomparable.get(blamed, "") or one.primary.why_absent, blamed,
     )  # fmt: skip
 
@@ -255,7 +275,7 @@ def _outcome(analysis: Analysis, of: SetAnalysis, one: Comparison) -> Outcome:
         return "few seeds"
     if known.why_absent:
         return "no interval"
-    if has_runs_to_come(analysis, one):
+    if _to_come(analysis, one):
         return "runs to come"
     return "claimed" if one.p_adjusted < ALPHA else "not significant"
 
@@ -277,38 +297,24 @@ def _same_predictions(analysis: Analysis, of: SetAnalysis, one: Comparison) -> b
         [analysis.runs[analysis.arms[place], seed].predictions for place in (one.arm, one.reference)] for seed in shared
     ]
     return bool(pairs) and all(
-        ours and theirs and np.array_equal(ours[of.name].probabilities, theirs[of.name].probabilities)
-        for ours, theirs in pairs
+        np.array_equal(ours[of.name].probabilities, theirs[of.name].probabilities) for ours, theirs in pairs
     )
 
 
 def _conclusion(analysis: Analysis, of: SetAnalysis | None, planned: tuple[Finding, ...]) -> Conclusion:
     if of is None:
         return Conclusion("no runs", PRIMARY, ())
-    metric = primary_metric(of)
     outcomes = {one.outcome for one in planned}
-    if not planned:
-        return Conclusion("no plan", metric, ())
-    if outcomes & {"claimed", "not significant"}:
-        settled = [
-            one for one, known in zip(of.planned[metric], planned, strict=True)
-            if known.outcome in ("claimed", "not significant")
-        ]  # fmt: skip
-        return Conclusion(
-            "claims" if "claimed" in outcomes else "no difference", metric, planned, _detectable(settled, len(planned))
-        )
-    to_come = any(has_runs_to_come(analysis, one) for one in of.planned[metric])
-    if to_come and "same predictions" not in outcomes:
-        return Conclusion("runs to come", metric, planned)
-    order: tuple[Literal["few seeds", "runs to come", "no interval", "same predictions", "not compared"], ...] = (
-        "few seeds", "runs to come", "no interval", "same predictions", "not compared",
-    )  # fmt: skip
-    return Conclusion(next(kind for kind in order if kind in outcomes), metric, planned)
-
-
-def _detectable(found: Sequence[Comparison], comparisons: int) -> tuple[float, float] | None:
-    effects = [effect for one in found if not math.isnan(effect := detectable(one, comparisons))]
-    return (min(effects), max(effects)) if effects else None
+    to_come = any(_to_come(analysis, one) for one in of.planned[of.primary])
+    kinds: dict[Kind, bool] = {
+        "no plan": not planned,
+        "claims": "claimed" in outcomes,
+        "no difference": "not significant" in outcomes,
+        "runs to come": to_come and "same predictions" not in outcomes,
+    }
+    doubts: tuple[Kind, ...] = ("few seeds", "runs to come", "no interval", "same predictions", "not compared")
+    found = [*(kind for kind, holds in kinds.items() if holds), *(kind for kind in doubts if kind in outcomes)]
+    return Conclusion(found[0], of.primary, planned)
 
 
 # ---------------------------------------------------------------------------------------------------------- cautions
@@ -319,20 +325,15 @@ def _about_runs(analysis: Analysis, of: SetAnalysis | None, planned: Sequence[Fi
     done = sum(run.status == "done" for run in analysis.runs.values())
     if of is None and done:
         yield Caution("no numbers", details={"done": done})
-    undone = [run for run in analysis.runs.values() if run.status != "done"]
-    if undone:
+    if undone := [run for run in analysis.runs.values() if run.status != "done"]:
         reasons = dict.fromkeys(run.record.reason for run in undone if run.record and run.record.reason)
-        yield Caution(
-            "runs", tuple(dict.fromkeys(run.arm for run in undone)),
-            {"done": done, "total": len(analysis.runs), "counts": Counter(run.status for run in undone),
-             "reasons": tuple(reasons)},
-        )  # fmt: skip
+        counts = {"done": done, "total": len(analysis.runs), "counts": Counter(run.status for run in undone)}
+        yield Caution("runs", tuple(dict.fromkeys(run.arm for run in undone)), {**counts, "reasons": tuple(reasons)})
     for name, one in analysis.sets.items():
         if one.incomparable:
             details = {"set": name, "reasons": tuple(dict.fromkeys(one.incomparable.values()))}
             yield Caution("not comparable", tuple(one.incomparable), details)
-    same = [one for one in planned if one.outcome == "same predictions"]
-    if same:
+    if same := [one for one in planned if one.outcome == "same predictions"]:
         arms = tuple(dict.fromkeys(arm for one in same for arm in (one.arm, one.reference)))
         yield Caution("same predictions", arms, {"unchanged": tuple(a for a in arms if _replaced_nothing(analysis, a))})
     if analysis.environments:
@@ -349,16 +350,14 @@ def _about_numbers(analysis: Analysis, of: SetAnalysis, conclusion: Conclusion) 
     if flat.any():
         arms = tuple(analysis.arms[place] for place, row in zip(places, flat, strict=True) if row.any())
         yield Caution("no spread", arms, {"flat": int(flat.sum()), "known": int(known.sum()), "metric": metric})
-    short = [one for one in found if detectable(one, len(found)) > OF_INTEREST]
-    if short:
+    if short := [one for one in found if detectable(one, len(found)) > OF_INTEREST]:
         needed = [seeds_needed(one.spread, OF_INTEREST, level_of(len(found))) for one in short]
         finite = [int(seeds) for seeds in needed if math.isfinite(seeds)]
-        yield Caution(
-            "underpowered", tuple(analysis.arms[one.arm] for one in short),
-            {"metric": metric, "detectable": _detectable(short, len(found)), "of_interest": OF_INTEREST,
-             "seeds": (min(finite), max(finite)) if finite else None, "endless": len(needed) - len(finite),
-             "comparisons": len(found)},
-        )  # fmt: skip
+        details = {
+            "metric": metric, "of_interest": OF_INTEREST, "comparisons": len(found),
+            "seeds": (min(finite), max(finite)) if finite else None, "endless": len(needed) - len(finite),
+        }  # fmt: skip
+        yield Caution("underpowered", tuple(analysis.arms[one.arm] for one in short), details)
 
 
 def _about_feedback(analysis: Analysis) -> Iterator[Caution]:
@@ -384,26 +383,21 @@ def _about_feedback(analysis: Analysis) -> Iterator[Caution]:
         yield Caution("no random cells")
 
 
-def _asked(analysis: Analysis) -> Iterator[Asked]:
+def _asked(analysis: Analysis) -> Iterator[QuestionCounts]:
     """Arms together whose numbers of questions are the same to a tenth."""
     groups: dict[tuple[tuple[str, float], ...], list[str]] = {}
     for arm, runs in _consulting(analysis).items():
-        names = next(record.class_names for record in _records(analysis, arm))
+        names = next(record.class_names for record in analysis.records(arm))
         answers = Counter(answer.label for run in runs for one in run for answer in one.answers)
         by_class = tuple((name, round(answers[label] / len(runs), 1)) for label, name in enumerate(names))
         groups.setdefault(by_class, []).append(arm)
-    return (Asked(tuple(arms), dict(by_class)) for by_class, arms in groups.items())
+    return (QuestionCounts(tuple(arms), dict(by_class)) for by_class, arms in groups.items())
 
 
 def _why_not_replaced(runs: Sequence[Sequence[Consultation]]) -> str:
     """What kept most of the images asked for from being replaced: short, abstained, nothing or everything."""
-    counts = Counter[str]()
-    for one in (one for run in runs for one in run):
-        counts["short"] += one.shortage
-        counts["abstained"] += one.n_abstained
-        counts["nothing"] += one.n_nothing
-        counts["everything"] += one.n_everything
-    return counts.most_common(1)[0][0]
+    whys = {"short": "shortage", "abstained": "n_abstained", "nothing": "n_nothing", "everything": "n_everything"}
+    return max(whys, key=lambda why: sum(getattr(one, whys[why]) for run in runs for one in run))
 
 
 def _replaced_nothing(analysis: Analysis, arm: str) -> bool:
@@ -414,14 +408,6 @@ def _replaced_nothing(analysis: Analysis, arm: str) -> bool:
 
 def _consulting(analysis: Analysis) -> dict[str, list[tuple[Consultation, ...]]]:
     """By arm that asks somebody, the consultations of its runs that are done."""
-    found = {}
-    for arm, spec in analysis.study.arms.items():
-        runs = [record.consultations for record in _records(analysis, arm) if record.consultations]
-        if spec.feedback and spec.feedback.oracle != ABSTAIN and runs:
-            found[arm] = runs
-    return found
-
-
-def _records(analysis: Analysis, arm: str) -> list[RunRecord]:
-    runs = (analysis.runs[arm, seed] for seed in analysis.seeds)
-    return [run.record for run in runs if run.record and run.status == "done"]
+    asking = [arm for arm, spec in analysis.study.arms.items() if spec.feedback and spec.feedback.oracle != ABSTAIN]
+    found = {arm: [record.consultations for record in analysis.records(arm) if record.consultations] for arm in asking}
+    return {arm: runs for arm, runs in found.items() if runs}

@@ -6,8 +6,8 @@ list of them is written anywhere::
     [project.entry-points."imil_sim.tables"]
     calibration = "imil_sim.report.tables.calibration:PART"
 
-`built` makes the parts of a report: those of a group in the order of their places, tables and figures together, so
-that a figure can stand before or after the table it belongs to.
+Parts of a group stand in the order of their places, tables and figures together, so that a figure can stand before or
+after the table it belongs to.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from imil_sim import registry
-from imil_sim.report.analysis import Analysis, SetAnalysis
+from imil_sim.report.analysis import MAIN, Analysis, SetAnalysis
 from imil_sim.report.document import Picture, Table
 
 GROUPS = {
@@ -48,12 +47,12 @@ class ReportData:
     @property
     def main(self) -> SetAnalysis | None:
         """The study's own test set; None where no run is done."""
-        return self.analysis.sets.get("main")
+        return self.analysis.sets.get(MAIN)
 
     @property
     def further(self) -> tuple[SetAnalysis, ...]:
         """The further test sets."""
-        return tuple(of for name, of in self.analysis.sets.items() if name != "main")
+        return tuple(of for name, of in self.analysis.sets.items() if name != MAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,37 +84,6 @@ class FigurePart:
 
     def __post_init__(self) -> None:
         _check_group(self.section)
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """What the installed parts make of a study."""
-
-    groups: dict[str, list[Table | Picture]]
-    """By group, in order."""
-    lead: Picture | None
-    """The plot of the first screen; None where no part draws one. It stands in its group too."""
-
-
-def built(data: ReportData) -> Built:
-    """What every installed part makes of a study.
-
-    Raises:
-        PartError: a part cannot be imported.
-    """
-    found: list[tuple[int, str, TablePart | FigurePart]] = [
-        (part.place, name, part) for kind in ("tables", "figures") for name, part in registry.load_all(kind).items()
-    ]
-    groups: dict[str, list[Table | Picture]] = {group: [] for group in GROUPS}
-    lead = None
-    for _, _, part in sorted(found, key=lambda one: one[:2]):
-        if isinstance(part, TablePart):
-            groups[part.section] += [table for table in part.build(data) if table is not None]
-        else:
-            drawn = [picture for picture in part.draw(data) if picture is not None]
-            groups[part.section] += drawn
-            lead = drawn[0] if part.lead and drawn and lead is None else lead
-    return Built(groups, lead)
 
 
 def _check_group(section: str) -> None:

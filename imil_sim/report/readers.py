@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,6 @@ from numpy.typing import NDArray
 from imil_sim.feedback.agreement import cohen_kappa, dice, fleiss_kappa
 from imil_sim.feedback.grid import Grid
 from imil_sim.study.record import Consultation
-
-_Question = tuple[int, int, str, tuple[int, int]]
-"""Run, number of the consultation within it, image, grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +50,37 @@ def reader_agreement(consultations: Mapping[str, Sequence[Sequence[Consultation]
     """
     if len(consultations) < 2:
         raise ValueError(f"agreement needs two readers at least, not {len(consultations)}")
-    readers = tuple(consultations)
-    given = [_answers(consultations[reader]) for reader in readers]
-    size = len(readers)
+    given = [_answers(runs) for runs in consultations.values()]
+    size = len(given)
     images = np.zeros((size, size), dtype=np.int64)
     overlap, kappa = np.full((size, size), math.nan), np.full((size, size), math.nan)
-    for i, one in enumerate(given):
-        for j, other in enumerate(given):
-            common = sorted(one.keys() & other.keys())
-            images[i, j] = len(common)
-            if common:
-                overlap[i, j] = _mean([dice(one[question], other[question]) for question in common])
-                kappa[i, j] = cohen_kappa(_flat(one, common), _flat(other, common))
+    for i, j in np.ndindex(size, size):
+        common = sorted(given[i].keys() & given[j].keys())
+        images[i, j] = len(common)
+        if common:
+            each = np.array([dice(given[i][question], given[j][question]) for question in common])
+            overlap[i, j] = each[~np.isnan(each)].mean() if not np.isnan(each).all() else math.nan
+            kappa[i, j] = cohen_kappa(
+                *(np.concatenate([of[question] for question in common]) for of in (given[i], given[j]))
+            )
     by_all = sorted(set.intersection(*(set(answers) for answers in given)))
-    fleiss = fleiss_kappa(np.stack([_flat(answers, by_all) for answers in given])) if by_all else math.nan
-    return ReaderAgreement(readers, images, overlap, kappa, len(by_all), fleiss)
+    votes = [np.concatenate([answers[question] for question in by_all]) for answers in given] if by_all else []
+    fleiss = fleiss_kappa(np.stack(votes)) if by_all else math.nan
+    return ReaderAgreement(tuple(consultations), images, overlap, kappa, len(by_all), fleiss)
 
 
-@dataclass(frozen=True, slots=True)
-class VarianceComponents:
+def _answers(runs: Sequence[Sequence[Consultation]]) -> dict[tuple[int, int, str, tuple[int, int]], NDArray[np.bool_]]:
+    """The chosen cells (cells,) of every question that was answered, by run, consultation, image and grid."""
+    return {
+        (run, number, answer.image_id, one.grid): Grid(*one.grid).cells_from_numbers(answer.cells).ravel()
+        for run, consultations in enumerate(runs)
+        for number, one in enumerate(consultations)
+        for answer in one.answers
+        if answer.cells is not None
+    }
+
+
+class VarianceComponents(NamedTuple):
     """Where the scatter of a metric comes from: variances, in the metric's unit squared."""
 
     reader: float
@@ -84,9 +94,8 @@ class VarianceComponents:
 def components(values: NDArray[np.floating]) -> VarianceComponents:
     """The variance components of a metric over readers and seeds, crossed, one run each.
 
-    Two-way analysis of variance without replication, method of moments (Searle, Casella & McCulloch 1992, chapter 4):
-    the mean square of readers estimates residual + seeds x reader, that of seeds residual + readers x seed. An estimate
-    below 0 says that there is less scatter than the residual alone would make, and counts as 0.
+    Two-way analysis of variance without replication, method of moments (Searle, Casella & McCulloch 1992, chapter 4).
+    An estimate below 0 says that there is less scatter than the residual alone would make, and counts as 0.
 
     Args:
         values: (readers, seeds), finite.
@@ -101,30 +110,5 @@ def components(values: NDArray[np.floating]) -> VarianceComponents:
     by_reader, by_seed = table.mean(axis=1), table.mean(axis=0)
     residuals = table - by_reader[:, None] - by_seed + table.mean()
     residual = float((residuals**2).sum() / ((readers - 1) * (seeds - 1)))
-    return VarianceComponents(
-        reader=max(0.0, float(by_reader.var(ddof=1)) - residual / seeds),
-        seed=max(0.0, float(by_seed.var(ddof=1)) - residual / readers),
-        residual=residual,
-    )
-
-
-def _answers(runs: Sequence[Sequence[Consultation]]) -> dict[_Question, NDArray[np.bool_]]:
-    """The chosen cells (rows, cols) of every question that was answered."""
-    return {
-        (run, number, answer.image_id, consultation.grid): Grid(*consultation.grid).cells_from_numbers(answer.cells)
-        for run, consultations in enumerate(runs)
-        for number, consultation in enumerate(consultations, 1)
-        for answer in consultation.answers
-        if answer.cells is not None
-    }
-
-
-def _flat(answers: Mapping[_Question, NDArray[np.bool_]], questions: Sequence[_Question]) -> NDArray[np.bool_]:
-    """(cells,): the cells of all the questions side by side."""
-    return np.concatenate([answers[question].ravel() for question in questions])
-
-
-def _mean(values: Sequence[float]) -> float:
-    """The mean of those that are known; nan where none is."""
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
+    scatter = float(by_reader.var(ddof=1)) - residual / seeds, float(by_seed.var(ddof=1)) - residual / readers
+    return VarianceComponents(max(0.0, scatter[0]), max(0.0, scatter[1]), residual)

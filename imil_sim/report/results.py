@@ -9,15 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from imil_sim.errors import UsageError
+from imil_sim.io import make_folder, replace_file
 from imil_sim.report.analysis import Analysis
-from imil_sim.report.files import write_whole
 from imil_sim.stats import Comparison, metric_named, metric_names, subsets
 from imil_sim.study.record import Consultation, Predictions, RunRecord
 
@@ -88,16 +89,14 @@ def timings_row(arm: str, record: RunRecord) -> dict[str, Value]:
 
 
 def _feedback(consultations: Sequence[Consultation]) -> dict[str, Value]:
-    return {
-        "n_outliers_asked": sum(c.n_asked for c in consultations),
-        "n_outliers_replaced": sum(c.n_replaced for c in consultations),
-        # Without a consultation nobody looked: unknown, not none.
-        "n_mispredictions": sum(c.n_mispredictions for c in consultations) if consultations else None,
-        "n_outliers_abstained": sum(c.n_abstained for c in consultations),
-        "n_nothing": sum(c.n_nothing for c in consultations),
-        "n_everything": sum(c.n_everything for c in consultations),
-        "shortage": sum(c.shortage for c in consultations),
-    }
+    counts = {
+        "n_outliers_asked": "n_asked", "n_outliers_replaced": "n_replaced", "n_mispredictions": "n_mispredictions",
+        "n_outliers_abstained": "n_abstained", "n_nothing": "n_nothing", "n_everything": "n_everything",
+        "shortage": "shortage",
+    }  # fmt: skip
+    row: dict[str, Value] = {column: sum(getattr(c, name) for c in consultations) for column, name in counts.items()}
+    # Without a consultation nobody looked: unknown, not none.
+    return row if consultations else {**row, "n_mispredictions": None}
 
 
 def _performance(of: Predictions, notes: list[str]) -> dict[str, Value]:
@@ -116,30 +115,30 @@ def _attention(of: Predictions, notes: list[str]) -> dict[str, Value]:
     ratio = subsets.attention_ratio(of.cam_in_lung, of.lung_share)
     pointing = subsets.mean_known(of.pointing)
     hidden = subsets.auroc_known(of.labels, of.lungs_hidden)
-    for known, name, needed in (
-        (ratio.n, "attention_ratio", "CAM and lung mask"),
-        (pointing.n, "pointing", "CAM and lesion mask"),
-        (hidden.n, "auroc_lungs_hidden, auroc_lungs_only", "lung mask"),
-    ):
-        if not known:
-            notes.append(f"no {name}: no test image has {needed}")
+    notes += [
+        f"no {name}: no test image has {needed}"
+        for known, name, needed in (
+            (ratio, "attention_ratio", "CAM and lung mask"),
+            (pointing, "pointing", "CAM and lesion mask"),
+            (hidden, "auroc_lungs_hidden, auroc_lungs_only", "lung mask"),
+        )
+        if not known.n
+    ]
     return {
-        "attention_ratio": ratio.value,
+        "attention_ratio": ratio.value, "n_attention": ratio.n,
         "cam_in_lung": subsets.mean_known(of.cam_in_lung).value,
-        "n_attention": ratio.n,
-        "pointing": pointing.value,
-        "n_pointing": pointing.n,
-        "auroc_lungs_hidden": hidden.value,
+        "pointing": pointing.value, "n_pointing": pointing.n,
+        "auroc_lungs_hidden": hidden.value, "n_lungs": hidden.n,
         "auroc_lungs_only": subsets.auroc_known(of.labels, of.lungs_only).value,
-        "n_lungs": hidden.n,
         "n_lungs_estimated": int(of.lung_estimated.sum()),
-    }
+    }  # fmt: skip
 
 
 def _by_group(of: Predictions, notes: list[str]) -> dict[str, Value]:
     row: dict[str, Value] = {}
 
-    def put(column: str, value: Value) -> None:
+    def put(name: str, attribute: str, value: Value) -> None:
+        column = f"{name}_{attribute}"
         while column in row or column in COLUMNS:  # attribute "lungs" with value "hidden" is not auroc_lungs_hidden
             column += "_"
         row[column] = value
@@ -151,16 +150,13 @@ def _by_group(of: Predictions, notes: list[str]) -> dict[str, Value]:
             continue
         found = subsets.groups(of.labels, of.probabilities, values)
         for group in found:
-            put(f"accuracy_{attribute}_{group.value}", group.accuracy)
-            put(f"auroc_{attribute}_{group.value}", group.auroc)
-            put(f"n_{attribute}_{group.value}", group.n)
-            if group.reason:
-                notes.append(f"{attribute} {group.value}: {group.reason}")
+            for name in ("accuracy", "auroc", "n"):
+                put(name, f"{attribute}_{group.value}", getattr(group, name))
+            notes += [f"{attribute} {group.value}: {group.reason}"] if group.reason else []
         accuracy, auroc = subsets.worst(found, "accuracy"), subsets.worst(found, "auroc")
-        put(f"worst_accuracy_{attribute}", accuracy.accuracy if accuracy else None)
-        put(f"worst_auroc_{attribute}", auroc.auroc if auroc else None)
-        small = [f"{group.value} ({group.n})" for group in found if group.n < subsets.MINIMUM_GROUP]
-        if small:
+        put("worst_accuracy", attribute, accuracy.accuracy if accuracy else None)
+        put("worst_auroc", attribute, auroc.auroc if auroc else None)
+        if small := [f"{group.value} ({group.n})" for group in found if group.n < subsets.MINIMUM_GROUP]:
             notes.append(f"too small to be the worst {attribute}: {', '.join(small)}")
     return row
 
@@ -196,11 +192,8 @@ def _column(name: str, values: list[Value]) -> pd.Series[Any]:
 
 def _settings(values: list[str | float | None]) -> pd.Series[Any]:
     """What runs have in a swept field: whole numbers, numbers or text; missing where the arm has no such field."""
-    if any(isinstance(value, str) for value in values):
-        return pd.Series(["" if value is None else value for value in values], dtype=object)
-    numbers = [pd.NA if value is None else value for value in values]
-    whole = all(value is None or float(value).is_integer() for value in values)
-    return pd.Series(numbers, dtype="Int64") if whole else pd.Series(numbers, dtype="Float64")
+    found = pd.Series(values, dtype=object).convert_dtypes()
+    return found if pd.api.types.is_numeric_dtype(found) else pd.Series(values, dtype=object).fillna("")
 
 
 def arm_summary(
@@ -208,10 +201,10 @@ def arm_summary(
     reference: str,
     order: Sequence[str],
     *,
-    seeds: Collection[int] | None = None,
+    seeds: Iterable[int] | None = None,
     of: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """One row an arm: how its runs fared, and mean and spread of every metric and of its difference from the reference.
+    """One row an arm: what became of its runs, and mean and spread of every metric and of its difference.
 
     Args:
         frame: a `results_table`.
@@ -227,43 +220,27 @@ def arm_summary(
         divide by n - 1 and are NaN for a single value. The reference has no difference from itself.
 
     Raises:
-        ValueError: the table has an arm or seed that is not expected, or two runs of one arm and seed.
+        ValueError: the table has an arm or a seed that is not expected, or two runs of one arm and seed.
     """
-    shown = metric_names() if of is None else of
     expected = set(frame["seed"]) if seeds is None else set(seeds)
-    _check_runs(frame, reference, order, expected)
-    tables = {arm: frame[frame["arm"] == arm].set_index("seed") for arm in order}
-    rows: list[dict[str, Value]] = []
-    for arm, runs in tables.items():
-        row: dict[str, Value] = {"arm": arm, "n_expected": len(expected)}
-        row |= {f"n_{status}": int((runs["status"] == status).sum()) for status in ("done", "failed", "waiting")}
-        row["n_missing"] = len(expected) - len(runs)
-        for metric in shown:
-            own, base = (table[metric].dropna() for table in (runs, tables[reference]))
-            differences = (own - base).dropna() if arm != reference else own.iloc[:0]
-            row |= {f"{metric}_mean": _mean(own), f"{metric}_sd": _sd(own), f"{metric}_n": len(own)}
-            row |= {f"{metric}_difference": _mean(differences), f"{metric}_difference_sd": _sd(differences)}
-            row[f"{metric}_pairs"] = len(differences)
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _check_runs(frame: pd.DataFrame, reference: str, order: Sequence[str], expected: set[int]) -> None:
-    unknown = sorted(({*frame["arm"], reference}) - set(order))
-    if unknown:
-        raise ValueError(f"arms {unknown} are not among those asked for: {list(order)}")
-    if strange := sorted(set(frame["seed"]) - expected):
-        raise ValueError(f"the table has seeds {strange} that no arm was to have: {sorted(expected)}")
-    if (twice := frame.duplicated(["arm", "seed"])).any():
-        raise ValueError(f"several runs of one arm and seed: {frame.loc[twice, ['arm', 'seed']].values.tolist()}")
-
-
-def _mean(values: pd.Series[Any]) -> float:
-    return float(values.mean()) if len(values) else math.nan
-
-
-def _sd(values: pd.Series[Any]) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    strange = frame[~frame["arm"].isin(order) | ~frame["seed"].isin(expected) | frame.duplicated(["arm", "seed"])]
+    if len(strange) or reference not in order:
+        runs = strange[["arm", "seed"]].values.tolist()
+        raise ValueError(f"of the arms {list(order)} with {reference} and seeds {sorted(expected)} not once: {runs}")
+    arms, by_run = list(order), frame.set_index(["arm", "seed"])
+    status = by_run["status"].unstack().reindex(arms)
+    known = ("done", "failed", "waiting")
+    summary = pd.DataFrame({"n_expected": len(expected), **{f"n_{of}": (status == of).sum(axis=1) for of in known}})
+    summary["n_missing"] = len(expected) - status.notna().sum(axis=1)
+    for metric in metric_names() if of is None else of:
+        own = by_run[metric].astype(np.float64).unstack().reindex(arms)
+        differences = own - own.loc[reference]
+        differences.loc[reference] = math.nan
+        for name, n, values in (("", "n", own), ("_difference", "pairs", differences)):
+            summary[f"{metric}{name or '_mean'}"] = values.mean(axis=1)
+            summary[f"{metric}{name}_sd"] = values.std(axis=1, ddof=1)
+            summary[f"{metric}_{n}"] = values.notna().sum(axis=1)
+    return summary.rename_axis("arm").reset_index()
 
 
 # ----------------------------------------------------------------------------------------------------- differences
@@ -286,34 +263,49 @@ def differences_table(analysis: Analysis) -> pd.DataFrame:
     Benjamini and Hochberg (``p_bh``), each within metric and test set. ``p_superior`` is the share of seeds in which
     the arm is the better one, ``mde`` the effect that would be detected with 80% power. Equal runs give equal tables.
     """
-    rows = []
-    for name, of in analysis.sets.items():
-        for family, comparisons in (("planned", of.planned), ("exploratory", of.exploratory)):
-            rows += [_difference(analysis, name, family, one) for found in comparisons.values() for one in found]
-    columns = zip(*rows, strict=True) if rows else [()] * len(DIFFERENCE_COLUMNS)
-    return pd.DataFrame(
-        {
-            name: pd.Series(list(values), dtype=_dtype(name))
-            for name, values in zip(DIFFERENCE_COLUMNS, columns, strict=True)
-        }
-    )
+    rows = [
+        _difference(analysis, name, family, one)
+        for name, of in analysis.sets.items()
+        for family, comparisons in (("planned", of.planned), ("exploratory", of.exploratory))
+        for found in comparisons.values()
+        for one in found
+    ]
+    kinds = dict.fromkeys(DIFFERENCE_TEXT, "object") | dict.fromkeys(("n_seeds", "n_images"), "int64")
+    frame = pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS), dtype=object)
+    return frame.astype({name: kinds.get(name, "float64") for name in DIFFERENCE_COLUMNS})
 
 
 def _difference(analysis: Analysis, test_set: str, family: str, of: Comparison) -> tuple[str | float | int, ...]:
     holm, bh = (of.p_adjusted, math.nan) if family == "planned" else (math.nan, of.p_adjusted)
-    known = of.primary
+    arm, reference, known = analysis.arms[of.arm], analysis.arms[of.reference], of.primary
     return (
-        analysis.arms[of.arm], analysis.arms[of.reference], of.metric, known.value, of.a.low, of.a.high, of.b.low,
-        of.b.high, of.c.low, of.c.high, known.p, holm, of.p_superior, of.mde, test_set, family, bh, known.n_seeds,
-        known.n_images, known.why_absent,
+        arm, reference, of.metric, known.value, *ends(of), known.p, holm, of.p_superior, of.mde, test_set, family, bh,
+        known.n_seeds, known.n_images, known.why_absent,
     )  # fmt: skip
 
 
-def _dtype(column: str) -> str:
-    return "object" if column in DIFFERENCE_TEXT else "int64" if column in ("n_seeds", "n_images") else "float64"
+def ends(of: Comparison) -> tuple[float, ...]:
+    """``low_a``, ``high_a``, ``low_b``, ``high_b``, ``low_c``, ``high_c``."""
+    return tuple(end for estimate in (of.a, of.b, of.c) for end in (estimate.low, estimate.high))
 
 
-# ------------------------------------------------------------------------------------------------------------- CSV
+# ----------------------------------------------------------------------------------------------------------- files
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path``, making its folder; a reader finds the old file or the new one, never a part.
+
+    Raises:
+        UsageError: the place cannot be written; what was there is still there.
+    """
+    try:
+        make_folder(path.parent)
+        replace_file(path, content)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror or error}. Make room or correct the permissions there, or name "
+            "another folder with --out"
+        ) from error
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

@@ -8,10 +8,10 @@ from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from imil_sim.report import controls
 from imil_sim.stats import (
     Comparison,
     Components,
@@ -31,7 +31,6 @@ from imil_sim.text import MINUS
 
 DOUBLINGS_FROM = 4.0
 """Levels above 0 whose largest is at least so many times the smallest are taken as doublings: 5, 10, 20, 40."""
-
 
 POINT = "point"
 """The field of named points that no number tells apart."""
@@ -65,12 +64,15 @@ class Effect:
     label: str
     """``per doubling``, ``per unit``, or the two levels, as in ``mean − black``."""
     estimate: Inferences
-    p: float
-    """Of the inference that claims rest on: A, or B where no spread across images can be known."""
-    p_adjusted: float
-    """After Benjamini and Hochberg, for all effects in this metric on this test set."""
     primary: Estimate
-    """The inference that claims rest on."""
+    """The inference that claims rest on: A, or B where no spread across images can be known."""
+    p_adjusted: float = float("nan")
+    """After Benjamini and Hochberg, for all effects in this metric on this test set."""
+
+    @property
+    def p(self) -> float:
+        """Of the inference that claims rest on."""
+        return self.primary.p
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +94,20 @@ class FactorEffect:
     size: float
     """By how much the factor moves the metric: the slope over its whole range, or the largest difference; above 0."""
 
+    @property
+    def largest(self) -> Effect:
+        """Its largest effect."""
+        return max(self.effects, key=lambda effect: abs(effect.primary.value))
+
 
 @dataclass(frozen=True, slots=True)
 class BestSetting:
     """The arm of a sweep with the best mean; having been chosen among many, it flatters itself."""
 
     arm: str
-    settings: Mapping[str, str]
-    """Its value of every factor, by field."""
     chosen_among: int
-    against: Mapping[Literal["reference", "random", "placebo"], Comparison]
-    """The arm minus the study's reference, its arm of random cells, and the placebo; without those there are not."""
+    against: Mapping[str, Comparison]
+    """By control: the arm minus the study's reference, its arm of random cells, and the placebo, where there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,6 @@ class LevelMeans:
     """Of the second."""
     means: NDArray[np.float64]
     """(rows, columns); NaN where no arm has both."""
-    arms: NDArray[np.int64]
-    """(rows, columns): how many arms have both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,11 @@ class _Design:
 
 
 def sweep_results(
-    study: Study, components: Mapping[str, Components], among: Collection[str]
+    study: Study,
+    components: Mapping[str, Components],
+    among: Collection[str],
+    placebo: str | None = None,
+    random_cells: Mapping[str, str] | None = None,
 ) -> tuple[SweepResult, ...]:
     """Every sweep of the study, base arm by base arm and metric by metric.
 
@@ -176,18 +183,40 @@ def sweep_results(
         study: the study.
         components: by metric.
         among: the arms with a run that can be compared.
+        placebo: the study's placebo, if it has one.
+        random_cells: for an arm of feedback its arm of random cells.
     """
+    place = {arm: number for number, arm in enumerate(study.arms)}
     designs = [design for sweep in study.sweeps for design in _designs(study, sweep.name, sweep.levels, among)]
     found = []
     for metric, of in components.items():
-        results = [_of_design(study, design, metric, of) for design in designs]
-        p = iter(benjamini_hochberg([e.p for r in results for f in r.factors for e in f.effects]).tolist())
-        for result in results:
-            factors = tuple(
-                replace(factor, effects=tuple(replace(effect, p_adjusted=next(p)) for effect in factor.effects))
-                for factor in result.factors
+        results = [[_factor(design, field, of, place) for field in design.values if design.blocks(field)]
+                   for design in designs]  # fmt: skip
+        p = iter(benjamini_hochberg([e.p for factors in results for one in factors for e in one.effects]).tolist())
+        for design, effects in zip(designs, results, strict=True):
+            factors = [
+                replace(one, effects=tuple(replace(effect, p_adjusted=next(p)) for effect in one.effects))
+                for one in effects
+            ]
+            factors.sort(key=lambda factor: -np.nan_to_num(factor.size, nan=-1.0))
+            arms = tuple(arm for arm in study.arms if arm in design.arms)
+            values = of.values[[place[arm] for arm in arms]]
+            complete = ~np.isnan(values).any(axis=0)
+            means = dict(zip(arms, values[:, complete].mean(axis=1).tolist(), strict=True)) if complete.any() else {}
+            best = None
+            if means:
+                arm = (max if metric_named(metric).higher_is_better else min)(means, key=lambda arm: means[arm])
+                controls = dict.fromkeys([study.reference, (random_cells or {}).get(arm), placebo])
+                against = {
+                    other: compare(of, [(place[arm], place[other])])[0] for other in controls if other and other != arm
+                }
+                best = BestSetting(arm, len(means), against)
+            two = (
+                _means_of_two(design, factors[0].field, factors[1].field, means) if len(factors) > 1 and means else None
             )
-            found.append(replace(result, factors=factors))
+            found.append(
+                SweepResult(design.sweep, design.base, metric, arms, int(complete.sum()), tuple(factors), two, best)
+            )
     return tuple(found)
 
 
@@ -196,57 +225,52 @@ def _designs(study: Study, sweep: str, levels: Sequence[Level], among: Collectio
     for base in dict.fromkeys(level.base for level in levels):
         own = [level for level in levels if level.base == base]
         if all("point" in level.values for level in own):
-            values = _of_named_points(study, own, among)
+            values = _of_named_points(study, [level for level in own if level.arm in among])
         else:
             arms = [arm for arm in dict.fromkeys([*(level.arm for level in own), base]) if arm in among]
             fields = dict.fromkeys(field for level in own for field in level.values)
-            values = {field: _values(study, field, arms) for field in fields}
+            values = {
+                field: {arm: (shown_value(field, value), number(field, value)) for arm in arms
+                        if (value := _value(study.arms[arm], field)) is not None}
+                for field in fields
+            }  # fmt: skip
         design = _Design(sweep, base, {field: of for field, of in values.items() if len(set(of.values())) > 1})
         if any(design.blocks(field) for field in design.values):
             yield design
 
 
-def _values(study: Study, field: str, arms: Sequence[str]) -> dict[str, _Place]:
-    values = {arm: _value(study.arms[arm], field) for arm in arms}
-    known = {arm: value for arm, value in values.items() if value is not None}
-    return {arm: (shown_value(field, value), number(field, value)) for arm, value in known.items()}
+def _of_named_points(study: Study, levels: Sequence[Level]) -> dict[str, dict[str, _Place]]:
+    """The one factor of named points: the number that tells all of them apart, or `POINT` where several things differ.
 
-
-def _of_named_points(study: Study, levels: Sequence[Level], among: Collection[str]) -> dict[str, dict[str, _Place]]:
-    points = {level.arm: level for level in reversed(levels) if level.arm in among}
-    shown = [level for level in levels if points.get(level.arm) is level]
-    if len(shown) < 2:
-        return {}
-    field, numbers = _measure(study, shown)
-    places: Sequence[float | None] = numbers or [None] * len(shown)
+    Points that move nothing but the epochs and the size of consultations differ in how often the clinician is asked:
+    the number of consultations stands for both.
+    """
+    points = {level.arm: level for level in reversed(levels)}  # of two points that are one arm the first
+    shown = [level for level in levels if points[level.arm] is level]
+    arms = [study.arms[level.arm] for level in shown]
+    fields = dict.fromkeys(field for level in shown for field in _fields(level.overrides))
+    moved = [field for field in fields if any(_value(arm, field) != _value(arms[0], field) for arm in arms)]
+    measures: dict[str, list[float | None]] = {}
+    if len(moved) == 1:
+        measures[moved[0]] = [number(moved[0], _value(arm, moved[0])) for arm in arms]
+    if set(moved) <= _OF_A_BUDGET:
+        measures[CONSULTATIONS] = [float(len(arm.feedback.imil_epoch)) if arm.feedback else None for arm in arms]
+    distinct = (
+        (field, places) for field, places in measures.items() if None not in places and len({*places}) == len(places)
+    )
+    field, places = next(distinct, (POINT, [None] * len(arms)))
     return {field: {one.arm: (one.values["point"], place) for one, place in zip(shown, places, strict=True)}}
-
-
-def _of_design(study: Study, design: _Design, metric: str, of: Components) -> SweepResult:
-    place = {arm: number for number, arm in enumerate(study.arms)}
-    effects = [_factor(design, field, of, place) for field in design.values if design.blocks(field)]
-    factors = sorted(effects, key=lambda factor: -np.nan_to_num(factor.size, nan=-1.0))
-    arms = tuple(arm for arm in study.arms if arm in design.arms)
-    values = of.values[[place[arm] for arm in arms]]
-    complete = ~np.isnan(values).any(axis=0)
-    means = dict(zip(arms, values[:, complete].mean(axis=1).tolist(), strict=True)) if complete.any() else {}
-    strongest = _means_of_two(design, factors[0].field, factors[1].field, means) if len(factors) > 1 and means else None
-    best = _best(study, design, metric, of, means, place) if means else None
-    return SweepResult(design.sweep, design.base, metric, arms, int(complete.sum()), tuple(factors), strongest, best)
 
 
 def _factor(design: _Design, field: str, of: Components, place: Mapping[str, int]) -> FactorEffect:
     values, blocks = design.values[field], design.blocks(field)
     entered = [arm for arm in design.arms if any(arm in block for block in blocks)]
     levels = list(dict.fromkeys(values[arm] for arm in entered))
-    numeric = all(value is not None for _, value in levels)
-    if numeric:
-        levels.sort(key=lambda level: level[1] or 0.0)
-    per = _per(field, [value for _, value in levels if value is not None]) if numeric else ""
-    if field in (CONSULTATIONS, POINT) and per:
-        per = "unit"
+    numbers = [value for _, value in levels if value is not None]
+    per: Literal["unit", "doubling", ""] = _per(field, numbers) if len(numbers) == len(levels) else ""
     if per:
-        steps = {arm: _step(values[arm][1], per) for arm in entered}
+        levels.sort(key=_in_order)
+        steps = {arm: _step(values[arm], per) for arm in entered}
         weights = slope_weights([{place[arm]: steps[arm] for arm in block} for block in blocks])
         effects = [_effect(of, f"per {per}", weights)]
         size = abs(effects[0].primary.value) * (max(steps.values()) - min(steps.values()))
@@ -258,10 +282,14 @@ def _factor(design: _Design, field: str, of: Components, place: Mapping[str, int
         ]  # fmt: skip
         effects = [_effect(of, f"{b} {MINUS} {a}", difference_weights(labelled, b, a)) for a, b in pairs]
         size = max(abs(effect.primary.value) for effect in effects)
+    with_level = {level: tuple(arm for arm in entered if values[arm] == level) for level in levels}
     return FactorEffect(
         field=field,
         per=per,
-        levels=tuple(_level(of, level, [a for a in entered if values[a] == level], place) for level in levels),
+        levels=tuple(
+            FactorLevel(*level, arms, weighted(of, {place[arm]: 1 / len(arms) for arm in arms}, tested=False))
+            for level, arms in with_level.items()
+        ),
         effects=tuple(effects),
         arms=tuple(entered),
         left_out=tuple(arm for arm in design.arms if arm not in entered),
@@ -269,45 +297,14 @@ def _factor(design: _Design, field: str, of: Components, place: Mapping[str, int
     )
 
 
-def _per(field: str, levels: Sequence[float]) -> Literal["unit", "doubling"]:
-    lowest, highest = min(levels), max(levels)
+def _per(field: str, numbers: Sequence[float]) -> Literal["unit", "doubling"]:
+    lowest, highest = min(numbers), max(numbers)
     wide = highest >= DOUBLINGS_FROM * lowest or field.rsplit(".", 1)[-1] in ON_A_LOG_SCALE
-    return "doubling" if lowest > 0 and wide else "unit"
+    return "doubling" if lowest > 0 and wide and field != CONSULTATIONS else "unit"
 
 
-def _step(value: float | None, per: str) -> float:
-    assert value is not None
-    return float(np.log2(value)) if per == "doubling" else value
-
-
-def _level(of: Components, level: _Place, arms: Sequence[str], place: Mapping[str, int]) -> FactorLevel:
-    mean = weighted(of, {place[arm]: 1 / len(arms) for arm in arms}, tested=False)
-    return FactorLevel(level[0], level[1], tuple(arms), mean)
-
-
-def _effect(of: Components, label: str, weights: Mapping[int, float]) -> Effect:
-    three = weighted(of, weights)
-    primary = three.b if of.parts is None else three.a
-    return Effect(label, three, primary.p, float("nan"), primary)
-
-
-def _means_of_two(design: _Design, rows: str, columns: str, means: Mapping[str, float]) -> LevelMeans:
-    labels = [
-        [label for label, _ in sorted(dict.fromkeys(design.values[field].values()), key=_in_order)]
-        for field in (rows, columns)
-    ]
-    shape = len(labels[0]), len(labels[1])
-    found, counts = np.full(shape, np.nan), np.zeros(shape, np.int64)
-    for i, j in np.ndindex(shape):
-        own = [
-            mean for arm, mean in means.items()
-            if design.values[rows].get(arm, ("",))[0] == labels[0][i]
-            and design.values[columns].get(arm, ("",))[0] == labels[1][j]
-        ]  # fmt: skip
-        counts[i, j] = len(own)
-        if own:
-            found[i, j] = sum(own) / len(own)
-    return LevelMeans(tuple(labels[0]), tuple(labels[1]), found, counts)
+def _step(of: _Place, per: str) -> float:
+    return float(np.log2(_in_order(of))) if per == "doubling" else _in_order(of)
 
 
 def _in_order(level: _Place) -> float:
@@ -315,22 +312,41 @@ def _in_order(level: _Place) -> float:
     return level[1] if level[1] is not None else 0.0
 
 
-def _best(
-    study: Study, design: _Design, metric: str, of: Components, means: Mapping[str, float], place: Mapping[str, int]
-) -> BestSetting:
-    sign = 1 if metric_named(metric).higher_is_better else -1
-    arm = max(means, key=lambda arm: sign * means[arm])
-    others: dict[Literal["reference", "random", "placebo"], str | None] = {
-        "reference": study.reference,
-        "random": controls.random_cells(study).get(arm),
-        "placebo": controls.placebo(study),
+def _effect(of: Components, label: str, weights: Mapping[int, float]) -> Effect:
+    three = weighted(of, weights)
+    return Effect(label, three, three.b if of.parts is None else three.a)
+
+
+def _means_of_two(design: _Design, rows: str, columns: str, means: Mapping[str, float]) -> LevelMeans:
+    of_two = {
+        field: {arm: place for arm, place in design.values[field].items() if arm in means} for field in (rows, columns)
     }
-    against = {}
-    for role, other in others.items():
-        if other is not None and other != arm:
-            (against[role],) = compare(of, [(place[arm], place[other])])
-    settings = {field: values[arm][0] for field, values in design.values.items() if arm in values}
-    return BestSetting(arm, settings, len(means), against)
+    order = [[label for label, _ in sorted(dict.fromkeys(own.values()), key=_in_order)] for own in of_two.values()]
+    frame = pd.DataFrame({field: {arm: label for arm, (label, _) in own.items()} for field, own in of_two.items()})
+    table = (
+        pd.Series(means)
+        .groupby([frame[rows], frame[columns]])
+        .mean()
+        .unstack()
+        .reindex(index=order[0], columns=order[1])
+    )
+    return LevelMeans(tuple(order[0]), tuple(order[1]), table.to_numpy())
+
+
+# ------------------------------------------------------------------------------------------------------------- values
+
+
+def swept_values(study: Study) -> dict[str, dict[str, str | float]]:
+    """By swept field, sorted: what every arm that has the field has there; numbers where all of them are."""
+    moved = sorted({field for s in study.sweeps for level in s.levels for field in _fields(level.overrides)})
+    found: dict[str, dict[str, str | float]] = {}
+    for field in moved:
+        values = {arm: value for arm, spec in study.arms.items() if (value := _value(spec, field)) is not None}
+        known = {arm: place for arm, value in values.items() if (place := number(field, value)) is not None}
+        found[field] = {**known} if len(known) == len(values) else {
+            arm: shown_value(field, value) for arm, value in values.items()
+        }  # fmt: skip
+    return found
 
 
 def shown_value(field: str, value: Any) -> str:
@@ -344,47 +360,12 @@ def shown_value(field: str, value: Any) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def swept_values(study: Study) -> dict[str, dict[str, str | float]]:
-    """By swept field, sorted: what every arm that has the field has there; numbers where all of them are."""
-    moved = sorted({field for s in study.sweeps for level in s.levels for field in _fields(level.overrides)})
-    found: dict[str, dict[str, str | float]] = {}
-    for field in moved:
-        values = {arm: value for arm, spec in study.arms.items() if (value := _value(spec, field)) is not None}
-        numbers = {arm: number(field, value) for arm, value in values.items()}
-        known = {arm: value for arm, value in numbers.items() if value is not None}
-        found[field] = dict(known) if len(known) == len(values) else {
-            arm: shown_value(field, value) for arm, value in values.items()
-        }  # fmt: skip
-    return found
-
-
-# ------------------------------------------------------------------------------------------------------------- values
-
-
-def _measure(study: Study, points: Sequence[Level]) -> tuple[str, tuple[float, ...]]:
-    """The one number that tells all points apart, and what it is of each; none where several things differ.
-
-    Points that move nothing but the epochs and the size of consultations differ in how often the clinician is asked:
-    the number of consultations stands for both.
-    """
-    arms = [study.arms[level.arm] for level in points]
-    fields = dict.fromkeys(field for level in points for field in _fields(level.overrides))
-    moved = [field for field in fields if any(_value(arm, field) != _value(arms[0], field) for arm in arms)]
-    if len(moved) == 1:
-        numbers = [number(moved[0], _value(arm, moved[0])) for arm in arms]
-        if known := _all_different(numbers):
-            return moved[0], known
-    if set(moved) <= _OF_A_BUDGET:
-        counts = [len(arm.feedback.imil_epoch) if arm.feedback else None for arm in arms]
-        if known := _all_different(counts):
-            return CONSULTATIONS, known
-    return POINT, ()
-
-
-def _all_different(numbers: Sequence[float | None]) -> tuple[float, ...]:
-    """The numbers, if all are there and no two are the same."""
-    known = tuple(float(one) for one in numbers if one is not None)
-    return known if len(set(known)) == len(numbers) else ()
+def number(field: str, value: Any) -> float | None:
+    """A field's value as a place on a line; None where it is none."""
+    last = field.rsplit(".", 1)[-1]
+    if isinstance(value, tuple) and (last == "grid_size" or (last == "imil_epoch" and len(value) == 1)):
+        value = value[0]
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and last != "seed" else None
 
 
 def _fields(table: Mapping[str, Any], where: str = "") -> Iterator[str]:
@@ -394,18 +375,6 @@ def _fields(table: Mapping[str, Any], where: str = "") -> Iterator[str]:
             yield from _fields(inner, f"{where}{key}.")
         else:
             yield f"{where}{key}"
-
-
-def number(field: str, value: Any) -> float | None:
-    """A field's value as a place on a line; None where it is none."""
-    last = field.rsplit(".", 1)[-1]
-    if last == "seed":
-        return None
-    if last == "grid_size" and isinstance(value, tuple):
-        value = value[0]
-    if last == "imil_epoch" and isinstance(value, tuple) and len(value) == 1:
-        value = value[0]
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _value(arm: ArmSpec, field: str) -> Any:

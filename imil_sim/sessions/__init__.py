@@ -1,10 +1,8 @@
 """Recorded sessions: their format, reading and writing, replay, and importers of what other programs drew."""
 
-from imil_sim.sessions.folder import SessionFolder, standing_answer
-from imil_sim.sessions.read import read_session
+from imil_sim.sessions.files import SessionFolder, read_session, write_session
 from imil_sim.sessions.recorded import answerable_by, session_misfits, unnameable
-from imil_sim.sessions.recut import cells_on
-from imil_sim.sessions.session import Session, SessionAnswer
+from imil_sim.sessions.session import Session, SessionAnswer, cells_on, standing_answer
 
 __all__ = [
     "Session",
@@ -16,4 +14,5 @@ __all__ = [
     "session_misfits",
     "standing_answer",
     "unnameable",
+    "write_session",
 ]

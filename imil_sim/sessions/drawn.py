@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
@@ -65,20 +64,12 @@ class Drawn(Spec):
             )
         return self
 
-    @classmethod
-    def of_mask(cls, mask: NDArray[np.bool_]) -> Drawn:
-        """The drawing that is the mask (height, width)."""
-        return cls(width=mask.shape[1], height=mask.shape[0], mask=runs_of(mask))
-
     def cells(self, grid: Grid, threshold: float = 0.1) -> NDArray[np.bool_]:
         """(rows, cols): the cells of ``grid`` that it covers, chosen as `Grid.cells_from_mask` chooses.
 
-        How true the areas are depends on what was drawn. Boxes alone: exact. A mask: exact in the image's pixels, each
-        of which belongs to one cell; boxes and polygons beside it are what `to_mask` makes of them. Polygons, and boxes
-        beside them: on an image of `SAMPLES` a side (or eight times the grid, if that is more), each of which belongs
-        to one cell; an edge of a box is moved by up to half a sample. A polygon is drawn with the line itself, as masks
-        are commonly drawn from outlines: what a reader circled reaches up to the line. That makes an area larger than
-        its corners say by half a sample all around.
+        Boxes alone are exact, and so is a mask, in its pixels. Polygons, and boxes beside them, are drawn on an image
+        of `SAMPLES` a side (or eight times the grid, if that is more); a polygon with the line itself, as masks are
+        commonly drawn from outlines, which makes it larger by half a sample all around.
 
         Raises:
             ValueError: ``threshold`` is not in (0, 1].
@@ -103,17 +94,15 @@ class Drawn(Spec):
         drawn = np.zeros(shape, dtype=np.uint8)
         across, down = shape[1] / self.width, shape[0] / self.height
         for left, top, right, bottom in self.boxes:
-            rows = slice(_middle_from(top * down), _middle_from(bottom * down))
-            drawn[rows, _middle_from(left * across) : _middle_from(right * across)] = 1
+            # From the first sample whose middle lies within.
+            x0, y0, x1, y1 = np.ceil(np.array((left * across, top * down, right * across, bottom * down)) - 0.5).astype(
+                int
+            )
+            drawn[y0:y1, x0:x1] = 1
         for polygon in self.polygons:
             corners = np.round(np.asarray(polygon, dtype=np.float64) * (across, down)).astype(np.int32)
             cv2.fillPoly(drawn, [corners], 1)
         return drawn > 0
-
-
-def _middle_from(edge: float) -> int:
-    """The first sample whose middle lies at ``edge`` or beyond."""
-    return math.ceil(edge - 0.5)
 
 
 def runs_of(mask: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -1,19 +1,38 @@
-"""Oracles that do not fit every image set and grid, as those whose answers were recorded.
-
-What they offer beside `Oracle.answer` is optional. The oracles in an oracle's options are looked at too: a noisy reader
-of a session can answer about the images of that session.
-"""
+"""Sessions and runs: oracles that replay sessions, the session that a run leaves, and how far the two agree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from imil_sim.errors import SessionError, listed, several
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import Oracle, image_sha256
-from imil_sim.feedback.recipe import recipes_of
-from imil_sim.sessions.session import Session, SessionAnswer, id_problem, name_problem
+from imil_sim.feedback.question import ImageIndex, Oracle, image_sha256
+from imil_sim.feedback.registry import recipes_of
+from imil_sim.sessions.session import (
+    MOST_LINE,
+    MOST_REASON,
+    Header,
+    Session,
+    SessionAnswer,
+    id_problem,
+    name_problem,
+    standing_answer,
+)
+from imil_sim.study.record import Answer, Consultation, RunRecord
+from imil_sim.study.spec import lines
+
+FEWEST_RANKED = 3
+"""Of fewer shared images there is no rank correlation."""
+CUT = " [shortened]"
+"""Stands at the end of words that were longer than a session holds."""
+
+# ------------------------------------------------------------------------------------ oracles with recorded answers
 
 
 @runtime_checkable
@@ -39,7 +58,7 @@ class RecordedOracle(ParticularOracle, Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should be told of the record before a study runs."""
+        """What is wrong with the record, without keeping it from being used."""
         ...
 
 
@@ -65,11 +84,7 @@ def within(oracle: Oracle) -> Iterator[Oracle]:
 
 
 def answerable_by(oracle: Oracle) -> frozenset[str] | None:
-    """Ids of the only images that the oracle, and whoever it asks, may be asked about; None: whichever.
-
-    Of several that it asks, those that all of them may be asked about: whom it asks about which image is its own
-    affair.
-    """
+    """Ids of the images that the oracle, and every oracle that it asks, may be asked about; None: whichever."""
     if isinstance(oracle, RecordedOracle):
         return oracle.answerable
     inner = [answerable_by(recipe.make()) for recipe in recipes_of(oracle)]
@@ -86,7 +101,7 @@ def unanswerable(oracle: Oracle, ids: Iterable[str]) -> frozenset[str]:
 def misfits(oracle: Oracle, images: ImageIndex, grid: Grid) -> tuple[str, ...]:
     """Why the oracle, or one that it asks, cannot be asked about these images on this grid; empty where they can."""
     parts = (part.misfits(images, grid) for part in within(oracle) if isinstance(part, ParticularOracle))
-    found = tuple(dict.fromkeys(told for several in parts for told in several))
+    found = tuple(dict.fromkeys(line for part in parts for line in part))
     answerable = answerable_by(oracle)
     if not found and answerable is not None and answerable.isdisjoint(images.labels):
         return (f"there is no image in the set {images.name} about which all whom it asks have a recorded answer",)
@@ -94,18 +109,17 @@ def misfits(oracle: Oracle, images: ImageIndex, grid: Grid) -> tuple[str, ...]:
 
 
 def warnings_of(oracle: Oracle) -> tuple[str, ...]:
-    """What the user should be told of the records that the oracle needs, before a study runs."""
+    """The warnings of the records that the oracle, and every oracle that it asks, replays."""
     found = (part.warnings for part in within(oracle) if isinstance(part, RecordedOracle))
-    return tuple(dict.fromkeys(told for several in found for told in several))
+    return tuple(dict.fromkeys(line for part in found for line in part))
 
 
 def unnameable(images: ImageIndex) -> tuple[str, ...]:
     """Which images and classes no session can name, and why; empty where it can name all of them."""
-    problems = [
+    return (
         *(f"class {name!r:.80} {problem}" for name in images.class_names if (problem := name_problem(name))),
         *(f"image {image_id!r:.80} {problem}" for image_id in images.labels if (problem := id_problem(image_id))),
-    ]
-    return tuple(problems)
+    )
 
 
 _STRICT = "strict = true asks for all of this; with strict = false an image is known by its id, on whichever grid"
@@ -135,8 +149,8 @@ def session_misfits(session: Session, images: ImageIndex, grid: Grid, *, strict:
     unlabelled = sum(answer.label is None for answer in session.answers)
     for count, what in ((unhashed, "the SHA-256 of their image"), (unlabelled, "their image's label")):
         if count:
-            told = f"{count} of {len(session.answers)} answers were recorded without {what}"
-            found.append(f"{told}; imil-sim import --study writes it down")
+            without = f"{count} of {len(session.answers)} answers were recorded without {what}"
+            found.append(f"{without}; imil-sim import --study writes it down")
     found += [
         f'{session.place(number)}: image "{answer.image_id}" {problem}'
         for number, answer in enumerate(session.answers)
@@ -159,3 +173,154 @@ def _image_misfits(answer: SessionAnswer, images: ImageIndex) -> Iterator[str]:
 
 def _by(grid: Grid) -> str:
     return f"{grid.rows} x {grid.cols}"
+
+
+# ------------------------------------------------------------------------------------------- the session of a run
+
+
+def recorded_session(
+    record: RunRecord,
+    images: ImageIndex,
+    cams: Sequence[NDArray[np.uint8] | None],
+    states: Sequence[str],
+    source: str,
+    attended: Session | None = None,
+) -> Session | None:
+    """The session of the oracle of a run, which can be replayed; None where the run consulted nobody.
+
+    A simulated reader has no date and takes no time, so equal runs leave equal bytes. Of a person the role, the date,
+    the instructions and the seconds of each answer are those of the person's own session.
+
+    Args:
+        record: of a run that is done.
+        images: the whole image set it drew its questions from.
+        cams: for each consultation the heat-maps shown (k, height, width), 0 to 255; None where they are not kept.
+        states: key of the model's state at each consultation; empty: unknown.
+        source: what the session says of where it comes from.
+        attended: where the oracle is a person, the session that the answers were taken from.
+
+    Raises:
+        SessionError: ids, names or answers are none that a session can hold; all of them.
+    """
+    feedback = record.spec.arm.feedback
+    if feedback is None or not record.consultations:
+        return None
+    problems: dict[str, None] = {}
+    header: Header | None = None
+    try:
+        own = Header(reader=feedback.oracle, role="oracle", grid=feedback.grid_size)
+        own = own if attended is None else attended.header
+        header = Header(
+            reader=own.reader,
+            role=own.role,
+            date=own.date,
+            instructions=own.instructions,
+            set_name=images.name,
+            set_fingerprint=images.fingerprint,
+            film_size=(record.spec.arm.images.size, record.spec.arm.images.size),
+            class_names=images.class_names,
+            grid=feedback.grid_size,
+            states=tuple(states),
+            source=source[:MOST_LINE],
+        )
+    except ValidationError as error:
+        problems |= {f"{line}; give it another name in the study or its images": None for line in lines(error)}
+    answers: list[SessionAnswer] = []
+    order = 0
+    for number, (consultation, shown) in enumerate(zip(record.consultations, cams, strict=True), 1):
+        for place, answer in enumerate(consultation.answers):
+            cam, order = None if shown is None else image_sha256(shown[place]), order + 1
+            cure = "give the image another name" if id_problem(answer.image_id) else "mend what the oracle answers"
+            try:
+                seconds = None if attended is None else _seconds(attended, answer, cam)
+                answers.append(_recorded(answer, order, number, images, cam, seconds))
+            except ValidationError as error:
+                where = f"image {answer.image_id[:60]!r}"
+                problems |= {f"{where}: {line}; {cure}, or set record = false": None for line in lines(error)}
+    if problems or header is None:
+        raise SessionError(f"no session can be made of {source}:{listed(problems)}")
+    return Session(header, tuple(answers))
+
+
+def _seconds(attended: Session, answer: Answer, cam: str | None) -> float | None:
+    """How long the person took for an answer; None where the person's session says otherwise by now."""
+    found = standing_answer(attended, answer.image_id, cam)
+    return found.seconds if found is not None and found.cells == answer.cells else None
+
+
+def _recorded(
+    answer: Answer, order: int, consultation: int, images: ImageIndex, cam: str | None, seconds: float | None
+) -> SessionAnswer:
+    # An abstention may have a remark beside its reason; an answer has only a remark.
+    reason = "; ".join(text for text in (answer.reason, answer.note) if text)
+    return SessionAnswer(
+        order=order,
+        consultation=consultation,
+        image_id=answer.image_id,
+        image_sha256=image_sha256(images.image(answer.image_id)),
+        label=answer.label,
+        predicted=answer.predicted,
+        confidence=answer.confidence,
+        cam_sha256=cam,
+        abstained=answer.cells is None,
+        cells=answer.cells,
+        reason=reason if len(reason) <= MOST_REASON else f"{reason[: MOST_REASON - len(CUT)]}{CUT}",
+        seconds=seconds,
+    )
+
+
+# ---------------------------------------------------------------------------------------- coverage and divergence
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """A session and the questions of a run beside each other; counts are of different images."""
+
+    n_asked: int
+    """Images the run asked about."""
+    n_recorded: int
+    """Images the session has an answer about, abstentions included."""
+    n_shared: int
+    """Images that are both."""
+    rank_correlation: float | None
+    """Spearman's, in [-1, 1], of the places of the shared images in the order of asking, there and here."""
+    no_rank_correlation: str = ""
+    """Why there is none; empty where there is one."""
+    by_model: bool = True
+    """Whether a model chose the images of the session; that of an imported one somebody marked, in whatever order."""
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of the images asked about that the session answers, in [0, 1]; None where nothing was asked."""
+        return self.n_shared / self.n_asked if self.n_asked else None
+
+    @property
+    def overlap(self) -> float | None:
+        """Jaccard index of the images asked about and the recorded ones, in [0, 1]; None where there are neither."""
+        union = self.n_asked + self.n_recorded - self.n_shared
+        return self.n_shared / union if union else None
+
+
+def divergence(session: Session, consultations: Sequence[Consultation]) -> Divergence:
+    """How the images a run asked about differ from those of the session that it replayed.
+
+    Images asked about or recorded several times count once, at their first place. The places of the session are by its
+    ``order``; where no model asked, that order is none of asking, and there is no rank correlation.
+    """
+    asked = list(dict.fromkeys(answer.image_id for consultation in consultations for answer in consultation.answers))
+    by_order = sorted(session.answers, key=lambda answer: answer.order)
+    recorded = list(dict.fromkeys(answer.image_id for answer in by_order))
+    shared = [image for image in asked if image in set(recorded)]
+    counts = len(asked), len(recorded), len(shared)
+    # The states of a model may have been lost; then what it predicted still says that there was one.
+    by_model = bool(session.header.states) or any(
+        answer.predicted is not None or answer.cam_sha256 is not None for answer in session.answers
+    )
+    if not by_model:
+        why = "no model asked in the session, so its order is none of asking"
+        return Divergence(*counts, None, why, by_model=False)
+    if len(shared) < FEWEST_RANKED:
+        images = f"only {several(len(shared), 'image is', 'images are')}" if shared else "no image is"
+        return Divergence(*counts, None, f"{images} shared, fewer than {FEWEST_RANKED}")
+    ranks = np.argsort(np.argsort([recorded.index(image) for image in shared]))
+    return Divergence(*counts, float(np.corrcoef(ranks, np.arange(len(shared)))[0, 1]))

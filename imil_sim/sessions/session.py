@@ -2,8 +2,7 @@
 
 A session is a text file in UTF-8 with one JSON object a line (JSON lines): first the `Header`, then one
 `SessionAnswer` a line, in the order in which they were given. docs/sessions.md explains it, docs/session.schema.json
-is its JSON schema, written from the types below. `imil_sim.sessions.write` writes sessions,
-`imil_sim.sessions.read` reads them.
+is its JSON schema, written from the types below. `imil_sim.sessions.files` reads and writes sessions.
 
 An image is known by `image_sha256` at the study's size, a heat-map by `cam_sha256`; `Question` has both.
 """
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from imil_sim.errors import shown
@@ -34,7 +35,7 @@ MOST_NAME = 200
 MOST_LINE = 500
 """Characters of a role, the name of a set, and where a session comes from."""
 MOST_INSTRUCTIONS = 20_000
-"""Characters of what a reader was told to do."""
+"""Characters of a reader's instructions."""
 MOST_REASON = 10_000
 """Characters of a reader's words about an image."""
 
@@ -42,10 +43,7 @@ _UNSHOWN = "holds a line break or another character that cannot be printed"
 
 
 def id_problem(image_id: str) -> str:
-    """Why ``image_id`` can be the name of no image: it is a path that leads somewhere; empty where it can.
-
-    An id may hold ``/`` between its parts, as those of a folder source do.
-    """
+    """Why ``image_id`` cannot name an image; empty where it can. Its parts may be joined by ``/``."""
     parts = image_id.split("/")
     if len(image_id) > MOST_ID:
         return f"is longer than {MOST_ID} characters"
@@ -57,7 +55,7 @@ def id_problem(image_id: str) -> str:
 
 
 def name_problem(name: str) -> str:
-    """Why ``name`` can be the name of no reader and no class; empty where it can."""
+    """Why ``name`` cannot name a reader or a class; empty where it can."""
     if not 1 <= len(name) <= MOST_NAME:
         return f"is empty, or longer than {MOST_NAME} characters"
     return "" if shown(name) == name else _UNSHOWN
@@ -77,7 +75,7 @@ def _one_line(text: str) -> str:
 
 ImageId = Annotated[str, StringConstraints(min_length=1, max_length=MOST_ID), AfterValidator(_an_id)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Line = Annotated[str, StringConstraints(max_length=MOST_LINE), AfterValidator(_one_line)]
+OneLine = Annotated[str, StringConstraints(max_length=MOST_LINE), AfterValidator(_one_line)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=MOST_NAME), AfterValidator(_one_line)]
 _Side = Annotated[int, Field(ge=1, le=MOST_CELLS_A_SIDE)]
 _Pixels = Annotated[int, Field(ge=1, le=100_000)]
@@ -90,9 +88,9 @@ class Header(Spec):
     format: Literal["imil-sim session"] = Field(FORMAT, description="Says that this is a session.")
     version: Literal[1] = Field(VERSION, description="Of the format.")
     reader: _Name = Field(description="Who answered: a person's name or pseudonym, or the name of an oracle.")
-    role: Line = Field("", description="What the reader is: radiologist, resident, oracle, ...")
+    role: OneLine = Field("", description="What the reader is: radiologist, resident, oracle, ...")
     date: datetime.date | None = Field(None, description="The day it was begun, YYYY-MM-DD; null for an oracle.")
-    set_name: Line = Field("", description="Name of the image set; empty: unknown.")
+    set_name: OneLine = Field("", description="Name of the image set; empty: unknown.")
     set_fingerprint: Sha256 | None = Field(
         None,
         description="Fingerprint of the whole set at the study's size (ids, pixels, labels, classes); null: unknown.",
@@ -108,9 +106,11 @@ class Header(Spec):
         (), description="Key of the model's state of training at each consultation; empty: no model was shown."
     )
     instructions: Annotated[str, StringConstraints(max_length=MOST_INSTRUCTIONS)] = Field(
-        "", description="What the reader was told to do, word by word."
+        "", description="The instructions the reader had, word by word."
     )
-    source: Line = Field("", description="What wrote the session: the page, a run, or the format it was imported from.")
+    source: OneLine = Field(
+        "", description="What wrote the session: the page, a run, or the format it was imported from."
+    )
 
 
 class SessionAnswer(Spec):
@@ -144,23 +144,14 @@ class SessionAnswer(Spec):
     )
 
     @model_validator(mode="after")
-    def _an_abstention_has_no_cells(self) -> SessionAnswer:
+    def _check_cells(self) -> SessionAnswer:
         if self.abstained and (self.cells is not None or self.drawn is not None):
             raise ValueError("abstained is true, so cells and drawn must be null")
         if not self.abstained and self.cells is None:
             raise ValueError("cells is null and abstained is false: give cells, or say that the reader abstained")
-        return self
-
-    @model_validator(mode="after")
-    def _cells_ascend(self) -> SessionAnswer:
         if self.cells is not None and list(self.cells) != sorted(set(self.cells)):
             raise ValueError("cells must be ascending numbers, each once")
         return self
-
-    @property
-    def says(self) -> tuple[Any, ...]:
-        """What it answers about its image, leaving aside when and how long it took."""
-        return self.abstained, self.cells, self.drawn, self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +162,9 @@ class Session:
     answers: tuple[SessionAnswer, ...] = ()
     """In the order of the file."""
     warnings: tuple[str, ...] = ()
-    """What the user should be told: a half-written last line was dropped."""
+    """That a half-written last line was dropped."""
     lines: tuple[int, ...] = ()
-    """The line of each answer in the file it was read from, for messages; empty where it was read from none."""
+    """The line of each answer in its file, for messages; empty where it was read from none."""
 
     @property
     def grid(self) -> Grid:
@@ -204,6 +195,43 @@ def answer_problems(header: Header, answer: SessionAnswer) -> Iterator[str]:
             yield f"{name} is {value}, but the header names {len(header.class_names)} classes (from 0)"
     if header.states and answer.consultation > len(header.states):
         yield f"consultation is {answer.consultation}, but the header names {len(header.states)} of the model's states"
+
+
+def standing_answer(
+    session: Session, image_id: str, cam_sha256: str | None, consultation: int | None = None
+) -> SessionAnswer | None:
+    """The answer about an image that holds before that heat-map (None: unknown); None where there is none.
+
+    Of several, from several consultations, the one given before the very same heat-map; of several such the one of
+    that ``consultation``, where it is given, else the last of them; where there is no such heat-map, the last of all.
+    """
+    answers = session.about(image_id)
+    same = [answer for answer in answers if answer.cam_sha256 == cam_sha256]
+    then = [answer for answer in same if answer.consultation == consultation]
+    return max(then or same or answers, key=lambda answer: (answer.consultation, answer.order), default=None)
+
+
+def cells_on(grid: Grid, recorded: Grid, answer: SessionAnswer, threshold: float = 0.1) -> NDArray[np.bool_] | None:
+    """(rows, cols) of ``grid``: the cells of an answer that was recorded on another grid; None for an abstention.
+
+    On the grid of the record these are the recorded cells. On another one, what the reader drew is laid under it; where
+    nothing was drawn, the recorded cells are, as boxes.
+
+    Raises:
+        ValueError: ``threshold`` is not in (0, 1].
+        UsageError: the grid is finer than the image that was drawn on.
+    """
+    if answer.cells is None:
+        return None
+    if grid == recorded:
+        return grid.cells_from_numbers(answer.cells)
+    if answer.drawn:
+        return answer.drawn.cells(grid, threshold)
+    boxes = [
+        (col / recorded.cols, row / recorded.rows, (col + 1) / recorded.cols, (row + 1) / recorded.rows)
+        for row, col in map(recorded.cell, answer.cells)
+    ]
+    return grid.cells_from_boxes(boxes, threshold)
 
 
 def session_schema() -> dict[str, Any]:

@@ -1,74 +1,74 @@
-"""Files that somebody else wrote: which are refused before anything in them is looked at, and how much is read.
+"""Files that somebody else wrote: what is refused before anything in them is looked at, and JSON read strictly.
 
-Only plain text and PNG pictures are ever read. A pickle (``.pt``, ``.pkl``, ``.npy`` with objects) runs code when it is
-loaded, an archive may write outside of its folder or unpack to any size, XML may name other files: none of them is
-opened here, whatever it is called. Nothing that a file says is fetched from anywhere.
+Only plain text and PNG or JPEG pictures are read. A pickle (``.pt``, ``.pkl``, ``.npy`` with objects) runs code when it
+is loaded, an archive may unpack to any size, XML may name other files: none of them is opened, whatever it is called.
+Nothing that a file says is fetched from anywhere.
 """
 
 from __future__ import annotations
 
-import os
-import stat
-from contextlib import closing
+import json
+import re
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
+
+from pydantic_core import from_json
 
 from imil_sim.errors import SessionError
 
 MOST_BYTES = 1 << 27
 """Of a session or an annotation file: 128 MiB; the lesions of the whole Shenzhen set are 0.3."""
 
-_ENDINGS = {
-    "a pickle, which runs code when it is loaded": (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"),
-    "a numpy file, which may hold a pickle": (".npy", ".npz"),
-    "an archive; unpack it yourself, and name what was in it": (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z"),
-    "XML, which may name other files; export JSON": (".xml", ".svg"),
+BOM = b"\xef\xbb\xbf"
+"""What some editors put before the text of a file; it is no part of it."""
+
+_REFUSED = {
+    "a pickle, which runs code when it is loaded": (
+        (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"),
+        (b"\x80",),
+    ),
+    "a numpy file, which may hold a pickle": ((".npy", ".npz"), (b"\x93NUMPY",)),
+    "an archive; unpack it yourself, and name what was in it": (
+        (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z"),
+        (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"),
+    ),
+    "XML or HTML, which may name other files; export JSON": ((".xml", ".svg", ".html"), (b"<", BOM + b"<")),
 }
-_BEGINNINGS = {
-    b"\x80\x02": "a pickle, which runs code when it is loaded",
-    b"\x80\x03": "a pickle, which runs code when it is loaded",
-    b"\x80\x04": "a pickle, which runs code when it is loaded",
-    b"\x80\x05": "a pickle, which runs code when it is loaded",
-    b"\x93NUMPY": "a numpy file, which may hold a pickle",
-    b"PK\x03\x04": "an archive (or a pickle in one); unpack it yourself, and name what was in it",
-    b"PK\x05\x06": "an archive; unpack it yourself, and name what was in it",
-    b"\x1f\x8b": "an archive; unpack it yourself, and name what was in it",
-    b"BZh": "an archive; unpack it yourself, and name what was in it",
-    b"\xfd7zXZ": "an archive; unpack it yourself, and name what was in it",
-    b"<": "XML or HTML, which may name other files; export JSON",
-    b"\xef\xbb\xbf<": "XML or HTML, which may name other files; export JSON",
-}
+"""Kinds of files that are never opened, with the ends of their names and their first bytes."""
 
 
-def open_untrusted(path: Path, most: int = MOST_BYTES) -> BinaryIO:
-    """The file, open for reading at its start; the caller closes it.
+def read_untrusted_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a file.
 
     Raises:
         SessionError: it cannot be read, is no ordinary file, has more than ``most`` bytes, or is of a kind that is
             never opened.
     """
-    _check_ending(path)
+    for what, (endings, _) in _REFUSED.items():
+        if path.suffix.lower() in endings:
+            raise SessionError(f"{path} is {what}: it was not opened")
     try:
-        # Not blocking: a named pipe would keep us waiting for a writer before we could see that it is one.
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        size = path.stat().st_size
+        if not path.is_file():  # a named pipe would keep us waiting
+            raise SessionError(f"{path} is not an ordinary file; name one")
+        if size > most:
+            raise SessionError(f"{path} has {size:,} bytes, more than {most:,}: it was not read")
+        data = path.read_bytes()
     except OSError as error:
         raise SessionError(f"{path} cannot be read: {error.strerror}; check its path and its rights") from error
-    try:
-        _check(path, file, most)
-    except BaseException:
-        file.close()
-        raise
-    return file
+    for what, (_, beginnings) in _REFUSED.items():
+        if data.startswith(beginnings):
+            raise SessionError(f"{path} is {what}: it was not opened")
+    return data
 
 
 def read_untrusted(path: Path, most: int = MOST_BYTES) -> str:
     """The text of a file.
 
     Raises:
-        SessionError: as `open_untrusted`; or it is not UTF-8, and the line where it stops being that is told.
+        SessionError: as `read_untrusted_bytes`; or it is not UTF-8, and where it stops being that.
     """
-    with closing(open_untrusted(path, most)) as file:
-        data = file.read(most + 1)
+    data = read_untrusted_bytes(path, most)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -76,20 +76,38 @@ def read_untrusted(path: Path, most: int = MOST_BYTES) -> str:
         raise SessionError(f"{path}, line {line}: is not UTF-8 text; save it as UTF-8") from None
 
 
-def _check_ending(path: Path) -> None:
-    for what, endings in _ENDINGS.items():
-        if path.suffix.lower() in endings:
-            raise SessionError(f"{path} is {what}: it was not opened")
+_STRING_OR_END = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|}', re.DOTALL)
 
 
-def _check(path: Path, file: BinaryIO, most: int) -> None:
-    about = os.fstat(file.fileno())
-    if not stat.S_ISREG(about.st_mode):
-        raise SessionError(f"{path} is not an ordinary file; name one")
-    if about.st_size > most:
-        raise SessionError(f"{path} has {about.st_size:,} bytes, more than {most:,}: it was not read")
-    beginning = file.read(8)
-    file.seek(0)
-    for sign, what in _BEGINNINGS.items():
-        if beginning.startswith(sign):
-            raise SessionError(f"{path} is {what}: it was not opened")
+class JsonFault(ValueError):
+    """A text that is no JSON, or JSON that two readers could understand differently; its message names the line."""
+
+
+def parse_json(text: str) -> Any:
+    """What the JSON ``text`` holds: plain dictionaries, lists, text, numbers, booleans and None.
+
+    Raises:
+        JsonFault: it is no JSON, has NaN, a number of more than 4,300 digits, brackets more than 200 deep, or one key
+            twice in an object.
+    """
+    closed = 0
+
+    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal closed
+        closed += 1
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = json.dumps(next(key for key in keys if keys.count(key) > 1))[:60]
+            ends = [match.start() for match in _STRING_OR_END.finditer(text) if match[0] == "}"]
+            line = text.count("\n", 0, ends[closed - 1]) + 1
+            raise JsonFault(f"has the key {twice} twice in the object that ends in line {line}; keep one of them")
+        return found
+
+    try:
+        from_json(text, allow_inf_nan=False)  # pydantic's reader bounds depth and digits, and finds NaN
+        return json.loads(text, object_pairs_hook=made)
+    except JsonFault:
+        raise
+    except ValueError as error:
+        raise JsonFault(f"is no JSON: {error}") from None

@@ -15,17 +15,19 @@ give the three inferences for pairs of arms, one arm, and the factors of a sweep
 
 from imil_sim.stats.calibration import null_ece
 from imil_sim.stats.claims import benjamini_hochberg, equivalence, holm, non_inferiority
-from imil_sim.stats.comparison import (
+from imil_sim.stats.components import Components, Resplit, components_of
+from imil_sim.stats.contrast import (
     ArmSummary,
     Comparison,
+    Inferences,
     Pair,
     compare,
+    difference_weights,
+    slope_weights,
     summarise,
+    weighted,
 )
-from imil_sim.stats.components import Components, Resplit, components_of
-from imil_sim.stats.contrast import Inferences
 from imil_sim.stats.estimate import Estimate
-from imil_sim.stats.factorial import difference_weights, slope_weights, weighted
 from imil_sim.stats.metric import PRIMARY, Metric, jackknifed, metric_named, metric_names
 from imil_sim.stats.mrmc import Covariances, Spread, minimum_detectable_effect
 from imil_sim.stats.paired import iqm, mcnemar, over_seeds, superiority, wilson

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from scipy.special import stdtr, stdtrit
 
@@ -12,7 +12,7 @@ RandomFactors = Literal["seeds and patients", "seeds", "patients", "seeds and sp
 """What would be drawn anew if the study were repeated, as the interval sees it."""
 
 LEVEL = 0.95
-"""Coverage of an interval unless another one is asked for."""
+"""Coverage of every interval."""
 
 
 class Bounds(NamedTuple):
@@ -45,15 +45,13 @@ class Estimate:
     """Seeds that entered: those with a run of every arm concerned."""
     n_images: int
     """Test images; 0 where the estimate is made of numbers, not of images."""
-    level: float = LEVEL
-    """Coverage aimed at, in (0, 1)."""
+    level: ClassVar[float] = LEVEL
     why_absent: str = ""
     """Why there is no interval; empty where there is one."""
     warnings: tuple[str, ...] = ()
     """What a reader must know before believing the interval."""
 
     def __post_init__(self) -> None:
-        check_level(self.level)
         if bool(self.why_absent) != math.isnan(self.low) or math.isnan(self.low) != math.isnan(self.high):
             raise ValueError(f"an estimate has an interval or a reason, not both or neither: {self!r}")
 
@@ -74,7 +72,6 @@ def estimated(
     method: str,
     n_seeds: int,
     n_images: int,
-    level: float = LEVEL,
     bounds: Bounds = ANYWHERE,
     resolution: float = 0.0,
     warnings: tuple[str, ...] = (),
@@ -83,33 +80,18 @@ def estimated(
 
     A standard error of at most ``resolution`` is rounding. It means that nothing varied, not that all is certain:
     there is no interval then, and p is 1 where the value is 0 too.
-
-    Raises:
-        ValueError: the level is not in (0, 1).
     """
-    check_level(level)
     if se <= resolution:
         same = abs(value) <= resolution
         return Estimate(
             value=0.0 if same else value, p=1.0 if same else math.nan, se=0.0, df=df,
-            random_factors=random_factors, method=method, n_seeds=n_seeds, n_images=n_images, level=level,
+            random_factors=random_factors, method=method, n_seeds=n_seeds, n_images=n_images,
             why_absent="nothing varied, so the standard error is estimated as 0, which is no certainty",
             warnings=warnings,
         )  # fmt: skip
-    reach = float(stdtrit(df, (1 + level) / 2)) * se
+    reach = float(stdtrit(df, (1 + LEVEL) / 2)) * se
     return Estimate(
         value=value, low=min(max(value - reach, bounds.low), bounds.high),
         high=max(min(value + reach, bounds.high), bounds.low), p=2 * float(stdtr(df, -abs(value) / se)), se=se, df=df,
-        random_factors=random_factors, method=method, n_seeds=n_seeds, n_images=n_images, level=level,
-        warnings=warnings,
+        random_factors=random_factors, method=method, n_seeds=n_seeds, n_images=n_images, warnings=warnings,
     )  # fmt: skip
-
-
-def check_level(level: float) -> None:
-    """Check that ``level`` is a coverage.
-
-    Raises:
-        ValueError: it is not in (0, 1).
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"the level of an interval lies between 0 and 1, such as 0.95, not {level}")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import nctdtrinc, stdtrit
 
-from imil_sim.stats.estimate import LEVEL, check_level
+from imil_sim.stats.estimate import LEVEL
 
 POWER = 0.8
 """The chance with which a minimum detectable effect is detected."""
@@ -119,9 +119,10 @@ def minimum_detectable_effect(of: Spread, n_seeds: int, *, level: float = LEVEL,
     Raises:
         ValueError: level or power is not in (0, 1), or there are fewer than two seeds.
     """
-    check_level(level)
-    if not 0 < power < 1 or n_seeds < 2:
-        raise ValueError(f"a detectable effect needs power in (0, 1) and two seeds, not {power} and {n_seeds}")
+    if not (0 < power < 1 and 0 < level < 1) or n_seeds < 2:
+        raise ValueError(
+            f"a detectable effect needs level and power in (0, 1) and two seeds, not {level}, {power} and {n_seeds}"
+        )
     if math.isnan(of.seeds) or math.isnan(of.shared):
         return math.nan
     se, df = new_seeds_and_images(of, n_seeds)

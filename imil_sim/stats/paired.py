@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_test
 from statsmodels.stats.proportion import proportion_confint
 
 from imil_sim.stats.components import Resplit
-from imil_sim.stats.estimate import ANYWHERE, LEVEL, Bounds, Estimate, RandomFactors, check_level, estimated
+from imil_sim.stats.estimate import ANYWHERE, LEVEL, Bounds, Estimate, RandomFactors, estimated
 from imil_sim.stats.mrmc import variance
 
 
@@ -21,7 +21,6 @@ def over_seeds(
     *,
     resplit: Resplit | None = None,
     n_images: int = 0,
-    level: float = LEVEL,
     bounds: Bounds = ANYWHERE,
     resolution: float = 0.0,
     warnings: tuple[str, ...] = (),
@@ -35,7 +34,6 @@ def over_seeds(
         values: (seeds,), one number a seed: a metric, or the difference of two arms.
         resplit: sizes of the sets where every seed has a split of its own.
         n_images: test images the values are made of.
-        level: coverage of the interval.
         bounds: where the estimand can lie.
         resolution: what is to count as 0.
         warnings: handed through.
@@ -50,13 +48,13 @@ def over_seeds(
         what = "one seed says" if len(numbers) else "no seed has a run of every arm concerned, which says"
         return Estimate(
             value=float(numbers[0]) if len(numbers) else math.nan,
-            random_factors=factors, method=method, n_seeds=len(numbers), n_images=n_images, level=level,
+            random_factors=factors, method=method, n_seeds=len(numbers), n_images=n_images,
             why_absent=f"{what} nothing about other seeds: at least two are needed", warnings=warnings,
         )  # fmt: skip
     share = 1 / len(numbers) + (resplit.n_test / resplit.n_train if resplit else 0)
     return estimated(
         float(numbers.mean()), math.sqrt(share * variance(numbers)), len(numbers) - 1,
-        random_factors=factors, method=method, n_seeds=len(numbers), n_images=n_images, level=level, bounds=bounds,
+        random_factors=factors, method=method, n_seeds=len(numbers), n_images=n_images, bounds=bounds,
         resolution=resolution, warnings=warnings,
     )  # fmt: skip
 
@@ -92,23 +90,22 @@ def _finite(values: ArrayLike) -> NDArray[np.float64]:
 # ---------------------------------------------------------------------------------------------------- shares of images
 
 
-def wilson(hits: ArrayLike, *, level: float = LEVEL) -> Estimate:
+def wilson(hits: ArrayLike) -> Estimate:
     """The share of hits (images,) of one run, with Wilson's interval (1927); new patients, this model.
 
     Raises:
         ValueError: the hits are not booleans (images,), or there is none.
     """
     happened = _hits(hits)
-    check_level(level)
     n, count = len(happened), int(happened.sum())
-    low, high = proportion_confint(count, n, alpha=1 - level, method="wilson")
+    low, high = proportion_confint(count, n, alpha=1 - LEVEL, method="wilson")
     return Estimate(
         value=count / n, low=float(low), high=float(high), df=math.inf, random_factors="patients", method="Wilson",
-        n_seeds=1, n_images=n, level=level,
+        n_seeds=1, n_images=n,
     )  # fmt: skip
 
 
-def mcnemar(hits: ArrayLike, reference: ArrayLike, *, level: float = LEVEL) -> Estimate:
+def mcnemar(hits: ArrayLike, reference: ArrayLike) -> Estimate:
     """Share of hits minus the reference's, of two runs on the same images; p is exact (McNemar 1947).
 
     The interval is that of Bonett and Price (2012, J. Educ. Behav. Stat. 37, 479-488), which adds half an image to
@@ -118,7 +115,6 @@ def mcnemar(hits: ArrayLike, reference: ArrayLike, *, level: float = LEVEL) -> E
     Args:
         hits: (images,), whether the arm's run was right.
         reference: (images,), whether the reference's run was.
-        level: coverage of the interval.
 
     Raises:
         ValueError: they are not booleans of one length, or there is none.
@@ -126,16 +122,15 @@ def mcnemar(hits: ArrayLike, reference: ArrayLike, *, level: float = LEVEL) -> E
     ours, theirs = _hits(hits), _hits(reference)
     if len(ours) != len(theirs):
         raise ValueError(f"hits on {len(ours)} images cannot be paired with hits on {len(theirs)}")
-    check_level(level)
     n, gained, lost = len(ours), int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     p = float(mcnemar_test([[0, gained], [lost, 0]], exact=True).pvalue) if gained + lost else 1.0
     up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
     se = math.sqrt((up + down - (up - down) ** 2) / (n + 2))
-    reach = float(ndtri((1 + level) / 2)) * se
+    reach = float(ndtri((1 + LEVEL) / 2)) * se
     return Estimate(
         value=(gained - lost) / n, low=max(up - down - reach, -1.0), high=min(up - down + reach, 1.0), p=p, se=se,
         df=math.inf, random_factors="patients", method="McNemar, exact; interval of Bonett and Price", n_seeds=1,
-        n_images=n, level=level,
+        n_images=n,
     )  # fmt: skip
 
 

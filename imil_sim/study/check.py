@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat
 
 from imil_sim import registry
 from imil_sim.errors import did_you_mean
@@ -124,14 +124,27 @@ def _directed_metric(name: str) -> str:
     return name
 
 
+def _by_column(margins: dict[str, float]) -> dict[str, float]:
+    for short, name in SYNONYMS.items():
+        if {short, name} <= margins.keys():
+            raise ValueError(f"{short} and {name} are the same metric; give one margin")
+    return {SYNONYMS.get(name, name): width for name, width in margins.items()}
+
+
+_AnyMargins = Annotated[dict[Annotated[str, AfterValidator(_any_metric)], PositiveFloat], AfterValidator(_by_column)]
+_DirectedMargins = Annotated[
+    dict[Annotated[str, AfterValidator(_directed_metric)], PositiveFloat], AfterValidator(_by_column)
+]
+
+
 class CheckSpec(Spec):
     """What ``imil-sim check`` holds a study to, beside its baseline to the bit."""
 
-    non_inferiority: dict[Annotated[str, AfterValidator(_directed_metric)], PositiveFloat] = Field(
+    non_inferiority: _DirectedMargins = Field(
         default_factory=dict,
         description="By metric, how much worse than the baseline an arm may be in another environment.",
     )
-    equivalence: dict[Annotated[str, AfterValidator(_any_metric)], PositiveFloat] = Field(
+    equivalence: _AnyMargins = Field(
         default_factory=dict,
         description="By metric, how far an arm may lie from the baseline, either way, in another environment.",
     )
@@ -139,20 +152,13 @@ class CheckSpec(Spec):
         Field((), description="Relations between arms that hold in every environment, as text.")
     )
 
-    @model_validator(mode="after")
-    def _each_once(self) -> CheckSpec:
-        for short, name in SYNONYMS.items():
-            if any({short, name} <= margins.keys() for margins in (self.non_inferiority, self.equivalence)):
-                raise ValueError(f"{short} and {name} are the same metric; give one margin")
-        return self
-
     @property
     def margins(self) -> Iterator[Margin]:
         """Every margin of the table."""
         for metric, width in self.non_inferiority.items():
-            yield Margin("non-inferiority", SYNONYMS.get(metric, metric), width)
+            yield Margin("non-inferiority", metric, width)
         for metric, width in self.equivalence.items():
-            yield Margin("equivalence", SYNONYMS.get(metric, metric), width)
+            yield Margin("equivalence", metric, width)
 
 
 NOTHING = CheckSpec()
@@ -177,16 +183,3 @@ def higher_is_better(metric: str) -> bool:
 def numbers() -> tuple[str, ...]:
     """Every number of results.csv that margins and expectations may be about, those of attribute groups apart."""
     return (*registry.names("metrics"), *HIGHER_IS_BETTER, *NEITHER)
-
-
-def unknown_arms(table: Any, arms: Collection[str]) -> Iterator[tuple[str, str]]:
-    """(place, what is wrong) for every arm that an expectation of the table [check], as read from the file, mistakes.
-
-    It takes the table unchecked, so that the arms are told together with whatever else is wrong in it.
-    """
-    given = table.get("expectations") if isinstance(table, Mapping) else None
-    for number, text in enumerate(given if isinstance(given, list | tuple) else ()):
-        found = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
-        for name in dict.fromkeys((found["arm"], found["other"]) if found else ()):
-            if name not in arms:
-                yield f"check.expectations.{number}", f'there is no arm "{name}". {did_you_mean(name, arms)}'

@@ -1,8 +1,8 @@
 """The JSON schema of a study file (draft 2020-12), for editors that complete and check TOML.
 
 It is made from the specs themselves, so it cannot go stale. It is a little more generous than `read_study`: what holds
-between tables (a consultation before the last epoch, an arm that a comparison names) is beyond a schema, and so is
-whether a table that the top of the file leaves unfinished is completed in every arm.
+between tables (a consultation before the last epoch, an arm that a comparison names) is beyond a schema, and so are
+the fields that a sweep varies, and whether a table that the top of the file leaves unfinished is completed in each arm.
 """
 
 from __future__ import annotations
@@ -40,8 +40,12 @@ def study_schema() -> Schema:
         "additionalProperties": False,
     }
     defs["sweep"] = {**sweep, "oneOf": [{"required": ["vary"]}, {"required": ["points"]}]}
-    defs["sweep"]["properties"] |= {"points": _named("points", sweep, "arm"), "vary": _vary(sweep, own, defs)}
-    defs["varied"] = {"anyOf": [_values({}), {"type": "object", "additionalProperties": _ref("varied")}]}
+    fields = defs["sweep"]["properties"]
+    fields["points"] = {**_tables("arm"), "description": fields["points"]["description"]}
+    fields["vary"] |= {"minProperties": 1, "additionalProperties": _ref("varied")}
+    fields["vary"].pop("propertyNames", None)
+    varied = [{"type": "array", "minItems": 1}, {"type": "object", "additionalProperties": _ref("varied")}]
+    defs["varied"] = {"description": "The values of a field, or of the fields of a table.", "anyOf": varied}
     return {
         "$schema": DRAFT,
         "title": "imil-sim study",
@@ -90,56 +94,3 @@ def _ref(name: str) -> Schema:
 
 def _tables(name: str) -> Schema:
     return {"type": "object", "patternProperties": {NAME_PATTERN: _ref(name)}, "additionalProperties": False}
-
-
-def _named(field: str, of: Schema, name: str) -> Schema:
-    return {**_tables(name), "description": of["properties"][field]["description"]}
-
-
-def _values(schema: Schema) -> Schema:
-    return {"type": "array", "minItems": 1, "items": schema}
-
-
-def _vary(sweep: Schema, tables: dict[str, Schema], defs: dict[str, Schema]) -> Schema:
-    """What may be varied: every field of an arm, dotted as one key or as nested tables."""
-    nested: dict[str, Schema] = {}
-    dotted: dict[str, Schema] = {}
-    for table, schema in tables.items():
-        fields = _fields(schema, defs)
-        whole = _values(schema)
-        inner = {
-            "type": "object",
-            "properties": {name: _ref("varied") if _free(field) else _values(field) for name, field in fields.items()},
-            "additionalProperties": _ref("varied") if _free(schema) else False,
-        }
-        nested[table] = {"anyOf": [whole, inner]}
-        dotted |= {f"{table}.{name}": _values(field) for name, field in fields.items()}
-    return {
-        "description": sweep["properties"]["vary"]["description"],
-        "type": "object",
-        "minProperties": 1,
-        "properties": nested | dotted,
-        "patternProperties": {r"^(test_sets|feedback\.options)\..+": _values({})},
-        "additionalProperties": False,
-    }
-
-
-def _free(schema: Schema) -> bool:
-    """Whether a table takes any key."""
-    return bool(schema.get("additionalProperties")) or "patternProperties" in schema
-
-
-def _fields(schema: Schema, defs: dict[str, Schema]) -> dict[str, Schema]:
-    """The fields of a table by name; of a choice of tables, those of all."""
-    found: dict[str, Schema] = {}
-    for choice in schema.get("anyOf", [schema]):
-        target = defs[choice["$ref"].rsplit("/", 1)[-1]] if "$ref" in choice else choice
-        for name, field in target.get("properties", {}).items():
-            known = _choices(found[name]) if name in found else []
-            found[name] = field if not known else {"anyOf": [*known, *([] if field in known else [field])]}
-    return found
-
-
-def _choices(schema: Schema) -> list[Schema]:
-    """The schemas of which one is enough."""
-    return list(schema["anyOf"]) if set(schema) == {"anyOf"} else [schema]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -317,8 +317,13 @@ class FeedbackSpec(Spec):
 
     @cached_property
     def question(self) -> str:
-        """Canonical JSON of whom is asked what; two consultations of one state with equal ones are the same."""
-        return canonical(self.model_dump(mode="json", exclude={"imil_epoch"}))
+        """Canonical JSON of which oracle is asked what; two consultations of one state with equal ones are the same.
+
+        Parts of guests enter with the version of their package.
+        """
+        asked = self.model_dump(mode="json", exclude={"imil_epoch"})
+        guests = guests_among(oracles=self.oracle, selections=self.selection, fills=self.fill)
+        return canonical([asked, *guests] if guests else asked)
 
 
 # ------------------------------------------------------------------------------------------------------------- run
@@ -365,8 +370,7 @@ class ArmSpec(Spec):
         A guest's model or augmentation enters with the version of its package: another version trains anew.
         """
         training = self.training.model_dump(mode="json", exclude={"epochs"})
-        named = (("models", self.model.name), ("augmentations", self.augmentation.name))
-        guests = [p.distribution for kind, name in named for p in registry.parts(kind) if p.name == name and p.guest]
+        guests = guests_among(models=self.model.name, augmentations=self.augmentation.name)
         return canonical([self.model.name, training, self.augmentation.model_dump(mode="json"), *guests])
 
     @cached_property
@@ -385,8 +389,14 @@ class RunSpec(Spec):
     seed: int = Field(ge=0)
 
 
+def guests_among(**names: str) -> list[str]:
+    """The packages, with their versions, of those parts (a kind to a name) that guests bring."""
+    found = [part for kind, name in names.items() for part in registry.parts(kind) if part.name == name]
+    return [part.distribution for part in found if part.guest]
+
+
 _PLACE = 5
-"""Keys that tell where something stands: ``arms.NAME.feedback.options.like``."""
+"""Keys that say where something stands: ``arms.NAME.feedback.options.like``."""
 
 
 def too_deep(value: Any) -> tuple[str, ...] | None:
@@ -411,3 +421,70 @@ def canonical(value: Any) -> str:
 def content_key(value: Any) -> str:
     """SHA-256, 64 hex digits, of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+# ------------------------------------------------------------------------------------------------- what is wrong
+
+_KINDS = {
+    "string_type": "text",
+    "string_sub_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of no more than 20 digits",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+"""What a value must be, by pydantic's kind of error."""
+
+
+def problems_of(error: ValidationError, known: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+    """(place, what is wrong) of everything pydantic found: ``("zones.0", 'must be text (found 3)')``.
+
+    The place is empty for what is wrong with the whole document. ``known`` are the fields that there are, for the near
+    ones of an unknown field.
+    """
+    for found in error.errors(include_url=False):
+        place = ".".join(str(part) for part in found["loc"] if part != "[key]")
+        near = f". {did_you_mean(place, known)}" if known and found["type"] == "extra_forbidden" else ""
+        yield place, f"{wrong(found)}{near}"
+
+
+def lines(error: ValidationError, known: Iterable[str] = ()) -> list[str]:
+    """`problems_of`, a line each, for `imil_sim.errors.listed`."""
+    return [f"{place}: {what}" if place else what for place, what in problems_of(error, known)]
+
+
+def wrong(found: Any) -> str:
+    """What is wrong, of one of the errors in `ValidationError.errors`; the value is shown where it is no table."""
+    kind, context, given = found["type"], found.get("ctx", {}), shown(found["input"])
+    where = "" if isinstance(found["input"], dict) else f" (found {given})"
+    match kind:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "there is no such field"
+        case "part":  # an unknown or broken one: `imil_sim.errors.PartError` has said it all
+            return str(found["msg"])
+        case "literal_error":
+            return f"must be {context['expected']}{where}"
+        case "too_long":
+            return f"must have at most {context['max_length']:,} values"
+        case "value_error":
+            what = str(context["error"])
+            return what if isinstance(found["input"], str) and given in what else f"{what}{where}"
+    return (f"must be {_KINDS[kind]}" if kind in _KINDS else found["msg"].replace("Input should be", "must be")) + where
+
+
+def shown(value: Any) -> str:
+    """A value much as TOML writes it, shortened."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."

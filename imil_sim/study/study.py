@@ -7,19 +7,17 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 
 from imil_sim.errors import StudyError, did_you_mean, gathered, listed
-from imil_sim.study import problems as wording
 from imil_sim.study import spec as specs
-from imil_sim.study.check import NOTHING, CheckSpec, unknown_arms
-from imil_sim.study.problems import shown
-from imil_sim.study.spec import MOST_DEEP, MOST_ORACLES, NAME_PATTERN, ArmSpec, Name, RunSpec, Spec, too_deep
+from imil_sim.study.check import NOTHING, CheckSpec
+from imil_sim.study.spec import MOST_DEEP, MOST_ORACLES, NAME_PATTERN, ArmSpec, Name, RunSpec, Spec, shown, too_deep
 from imil_sim.study.sweep import Level, Sweep, SweepSpec, count, expand
 
 PARTS = ("images", "test_sets", "split", "model", "training", "augmentation", "feedback")
@@ -38,9 +36,6 @@ _S = TypeVar("_S", bound=Spec)
 
 _Problems = list[tuple[str, str]]
 """Place in the file, and what is wrong there."""
-
-OracleCheck = Callable[[str, Mapping[str, Any]], str]
-"""What is wrong with an oracle's name or its options; empty where nothing is."""
 
 
 def _count_or_list(value: Any) -> tuple[int, ...]:
@@ -85,29 +80,17 @@ class StudyHead(Spec):
     check: CheckSpec = Field(NOTHING, description="What imil-sim check holds the study to.")
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
-    """A declared set of runs: arms crossed with seeds."""
+class Study(StudyHead):
+    """A declared set of runs: arms crossed with seeds; `StudyHead` has the rest of its fields."""
 
-    name: str
-    title: str
-    arms: Mapping[str, ArmSpec]
+    arms: dict[str, ArmSpec]
     """In the order of the file."""
     reference: str
     """Name of the arm the others are compared with."""
-    seeds: tuple[int, ...]
-    beside: Path
-    """Folder of the file; relative paths in it may mean places beside it."""
-    comparisons: tuple[tuple[str, str], ...] = ()
-    """Planned: (arm, arm it is compared with)."""
     sweeps: tuple[Sweep, ...] = ()
     """Families of arms along a field; their comparisons with each other are exploratory."""
-    checkpoint_minutes: float = 10.0
-    oracle_seconds: float = 60.0
-    record: bool = False
-    """Whether the answers of every run are written as sessions."""
-    check: CheckSpec = NOTHING
-    """What ``imil-sim check`` holds it to."""
+    beside: Path
+    """Folder of the file; relative paths in it may mean places beside it."""
 
     def runs(self) -> Iterator[tuple[str, RunSpec]]:
         """(arm name, spec) of every run: all arms of the first seed, then all of the second, ..."""
@@ -143,12 +126,8 @@ def shipped_studies() -> list[Path]:
     return []
 
 
-def read_study(path: Path, oracle_problem: OracleCheck | None = None) -> Study:
+def read_study(path: Path) -> Study:
     """The study of a TOML file.
-
-    Args:
-        path: the file.
-        oracle_problem: as `parse_study`.
 
     Raises:
         StudyError: the file cannot be read or is wrong; the message lists every problem.
@@ -159,20 +138,16 @@ def read_study(path: Path, oracle_problem: OracleCheck | None = None) -> Study:
         raise StudyError(f"study {path.name} cannot be read: {_DEEP}") from error
     except (OSError, ValueError) as error:  # not UTF-8, not TOML, endless digits
         raise StudyError(f"study {path.name} cannot be read: {error}") from error
-    return parse_study(content, beside=path.resolve().parent, label=path.name, oracle_problem=oracle_problem)
+    return parse_study(content, beside=path.resolve().parent, label=path.name)
 
 
-def parse_study(
-    content: Mapping[str, Any], *, beside: Path, label: str = "study", oracle_problem: OracleCheck | None = None
-) -> Study:
-    """The study of an already parsed file.
+def parse_study(content: Mapping[str, Any], *, beside: Path, label: str = "study") -> Study:
+    """The study of an already parsed file; oracles are looked at by `imil_sim.engine.study_run`.
 
     Args:
         content: what the file holds.
         beside: folder of the file.
         label: what messages call it.
-        oracle_problem: where something else is wrong with the file, also told of every arm's oracle. A study that is
-            right otherwise is left to `imil_sim.engine.check`, which makes the oracles anyway.
 
     Raises:
         StudyError: lists every problem.
@@ -191,7 +166,10 @@ def parse_study(
         problems.append(("feedback", "holds only for arms with a table [arms.NAME.feedback], and no arm has one"))
     arms = {name: arm for name, own in given.items() if (arm := _arm(name, base, own, problems))}
     swept = _sweeps(content.get("sweeps", {}), given, problems)
-    _check_runs(len(arms) + sum(map(count, swept.values())), len(head.seeds) if head else 1, label, problems)
+    many = (len(arms) + sum(map(count, swept.values()))) * (len(head.seeds) if head else 1)
+    if many > MOST_RUNS:  # known before the sweeps are unfolded, which might never end
+        problems.append(("sweeps, seeds", f"{many:,} runs are more than {MOST_RUNS:,}; vary fewer values"))
+        raise StudyError(f"study {label} is wrong:{listed(gathered(problems))}")
     sweeps = [expand(name, spec) for name, spec in swept.items()]
     known = dict.fromkeys([*given, *(level.arm for sweep in sweeps for level in sweep.levels)], "")
     for number, sweep in enumerate(sweeps):
@@ -200,51 +178,12 @@ def parse_study(
         sweeps[number] = replace(sweep, levels=tuple(levels))
     if head:
         _check_names(head, known, problems)
-    problems += unknown_arms(content.get("check"), known)
-    if problems and oracle_problem:
-        tables = {name: own for name, own in given.items() if isinstance(own, Mapping)}
-        for level in (level for sweep in sweeps for level in sweep.levels):
-            tables.setdefault(level.arm, _merge(tables[level.base], level.overrides))
-        problems += _oracle_problems({name: _laid_over(base, own) for name, own in tables.items()}, oracle_problem)
     if problems or head is None:
         raise StudyError(f"study {label} is wrong:{listed(gathered(problems))}")
     reference = head.reference or next(iter(arms))
-    return Study(
-        name=head.name,
-        title=head.title,
-        arms=arms,
-        reference=reference,
-        seeds=head.seeds,
-        beside=beside,
-        comparisons=head.comparisons or tuple((arm, reference) for arm in given if arm != reference),
-        sweeps=tuple(sweeps),
-        checkpoint_minutes=head.checkpoint_minutes,
-        oracle_seconds=head.oracle_seconds,
-        record=head.record,
-        check=head.check,
-    )
-
-
-def _check_runs(arms: int, seeds: int, label: str, problems: _Problems) -> None:
-    """Nothing, if a machine can hold so many runs; known before the sweeps are unfolded, which might never end.
-
-    Raises:
-        StudyError: there are more than `MOST_RUNS`; the message also lists what else is wrong so far.
-    """
-    if arms * seeds > MOST_RUNS:
-        many = f"{arms:,} arms x {seeds:,} seeds are {arms * seeds:,} runs, more than {MOST_RUNS:,}; vary fewer values"
-        raise StudyError(f"study {label} is wrong:{listed(gathered([*problems, ('sweeps, seeds', many)]))}")
-
-
-def _oracle_problems(arms: Mapping[str, Mapping[str, Any]], oracle_problem: OracleCheck) -> Iterator[tuple[str, str]]:
-    """(place, what is wrong) of the oracles of all arms, as far as their tables name one."""
-    for name, arm in arms.items():
-        feedback = arm.get("feedback")
-        if not isinstance(feedback, Mapping):
-            continue
-        oracle, options = feedback.get("oracle"), feedback.get("options", {})
-        if isinstance(oracle, str) and isinstance(options, Mapping) and (told := oracle_problem(oracle, options)):
-            yield f"arms.{_key(name)}", told.replace("\n", "\n    ")
+    own = {"arms": arms, "reference": reference, "sweeps": tuple(sweeps), "beside": beside}
+    comparisons = head.comparisons or tuple((arm, reference) for arm in given if arm != reference)
+    return Study.model_construct(**{**dict(head), **own, "comparisons": comparisons})
 
 
 def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> dict[str, SweepSpec]:
@@ -262,7 +201,7 @@ def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> dict[s
             continue
         wrong: _Problems = []
         spec = _checked(SweepSpec, table, wrong)
-        problems += [(f"{where}.{place}" if place else where, told) for place, told in wrong]
+        problems += [(f"{where}.{place}" if place else where, what) for place, what in wrong]
         unknown = [base for base in spec.base if not isinstance(arms.get(base), Mapping)] if spec else []
         problems += [(f"{where}.base", f'there is no arm "{base}". {did_you_mean(base, arms)}') for base in unknown]
         if spec and not unknown:
@@ -271,13 +210,15 @@ def _sweeps(tables: Any, arms: Mapping[str, Any], problems: _Problems) -> dict[s
 
 
 def _check_names(head: StudyHead, arms: Mapping[str, str], problems: _Problems) -> None:
-    """Every arm that the head of the file names must be there, whether or not something is wrong with it.
+    """Check that every arm the head of the file names is there, whether or not something is wrong with it.
 
     ``arms`` holds every name, and what it is called instead where another arm stands for it.
     """
     named = [("comparisons", name) for pair in head.comparisons for name in pair]
     if head.reference is not None:
         named.append(("reference", head.reference))
+    for number, that in enumerate(head.check.expectations):
+        named += [(f"check.expectations.{number}", name) for name in dict.fromkeys((that.arm, that.other))]
     for at, name in named:
         if name not in arms:
             problems.append((at, f'there is no arm "{name}". {did_you_mean(name, arms)}'))
@@ -312,7 +253,7 @@ def _grown(
     ``base`` holds the tables at the top of the file, ``own`` those of the arm that is swept.
     """
     where = f"sweeps.{_key(sweep)}"
-    if level.base not in arms:  # what is wrong with it has been told
+    if level.base not in arms:  # what is wrong with it is known
         return level
     place = f"{where}.points.{level.values['point']}" if "point" in level.values else f"{where}.vary"
     arm = _checked(ArmSpec, _laid_over(base, _merge(own, level.overrides)), problems, place, level.overrides)
@@ -402,14 +343,11 @@ def _problem(
     """Place and wording of one pydantic error; the place is the arm's only where the arm itself wrote something."""
     kind, path = found["type"], tuple(part for part in found["loc"] if part != "[key]")
     if kind == "extra_forbidden":
-        key = str(path[-1])
-        elsewhere = "" if model is SweepSpec else _elsewhere(key)
-        near = elsewhere or f". {did_you_mean(key, _fields(model, path, document))}"
-        wrong = f"there is no such field{near}"
+        wrong = f"{specs.wrong(found)}. {did_you_mean(str(path[-1]), _fields(model, path, document))}"
     elif kind == "string_pattern_mismatch":
         wrong = f"{_NAME} (found {shown(found['input'])})"
     else:
-        wrong = wording.wrong(found)
+        wrong = specs.wrong(found)
     if not path:
         return where, wrong
     inside = where and _wrote(own, path[:-1] if kind == "missing" else path)
@@ -437,20 +375,6 @@ def _fields(model: type[Spec], path: tuple[Any, ...], document: Mapping[str, Any
         table = functools.reduce(lambda inside, key: inside[key], path[:-1], document)
         return list(specs.source_class(table["source"]).model_fields)
     return list((_TABLES.get(path[0], model) if len(path) > 1 else model).model_fields)
-
-
-def _elsewhere(key: str) -> str:
-    """`` here: "record" stands at the top of the study``, where a field of that name stands in another table."""
-    top = (*StudyHead.model_fields, *PARTS, "arms", "sweeps")
-    places = ["at the top of the study"] if key in top else []
-    places += ["in [check]"] if key in CheckSpec.model_fields else []
-    sources = [name for name, model in specs.sources().items() if key in model.model_fields]
-    if key in specs.Source.model_fields:
-        places.append("in [images]")
-    elif sources:
-        places.append(f"in [images] with source {' or '.join(map(shown, sources))}")
-    places += [f"in [{table}]" for table, model in _TABLES.items() if key in model.model_fields]
-    return f' here: "{key}" stands {" and ".join(places)}' if places else ""
 
 
 def _place(path: tuple[str, ...]) -> str:

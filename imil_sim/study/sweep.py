@@ -129,7 +129,7 @@ def _points(spec: SweepSpec) -> Iterator[tuple[str, dict[str, Any], dict[str, An
     else:
         combinations = [{field: value} for field, values in spec.vary.items() for value in values]
     for values in combinations:
-        label = ",".join(f"{short[field]}={_told(value)}" for field, value in values.items())
+        label = ",".join(f"{short[field]}={_shown(value)}" for field, value in values.items())
         table: dict[str, Any] = {}
         for field, value in values.items():
             _put(table, field.split("."), value)
@@ -142,9 +142,9 @@ def _short_names(fields: list[str]) -> dict[str, str]:
     return {field: end if last.count(end) == 1 else field for field, end in zip(fields, last, strict=True)}
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return "+".join(_told(v) for v in value)
+        return "+".join(_shown(v) for v in value)
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 

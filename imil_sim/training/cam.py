@@ -1,6 +1,6 @@
 """Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2): where in the image the evidence for a class was found.
 
-Logits before softmax, at the last convolutional block, one image at a time unless told otherwise, so that a map never
+Logits before softmax, at the last convolutional block, one image at a time unless asked otherwise, so that a map never
 depends on which other images are asked about. Transformers: the tokens before the last attention (ViT) or the last
 stage's map (Swin) take the place of the convolutional map.
 """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imil_sim.errors import NonFiniteLoss
-from imil_sim.feedback.blackout import blackout
+from imil_sim.feedback.fill import blackout
 from imil_sim.feedback.selection import softmax
 from imil_sim.images.image_set import ImageSet
 from imil_sim.study.record import Predictions, TrainingPredictions

@@ -125,8 +125,8 @@ def train(
         snapshot: where to go on from; None: from the beginning.
         until: completed epochs at the end, at least those of the snapshot.
         device: where to train.
-        on_epoch: told of each finished epoch; it may read, not write.
-        on_batch: told of each finished batch of an epoch: how many are done, of how many.
+        on_epoch: called with each finished epoch; it may read, not write.
+        on_batch: called after each batch of an epoch: how many are done, of how many.
         checkpoint_due: asked after every epoch but the last whether to hand the state reached to ``checkpoint``.
         checkpoint: keeps a state on the way.
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from imil_sim.annotate import AnnotationSession, read_asked
-from imil_sim.engine.questions import put_questions
+from imil_sim.annotate import AnnotationSession, read_questions
 from imil_sim.engine.stages import Lineage
+from imil_sim.engine.steps import put_questions
 from imil_sim.engine.store import Store
 from imil_sim.feedback import Grid, ImageIndex
 from imil_sim.study.spec import FeedbackSpec
@@ -33,8 +33,8 @@ def putting(root: Path) -> Callable[..., Path]:
             asked[number] = dataclasses.replace(asked[number], image_id=name)
         if epoch > 1:  # another state of training looks elsewhere
             asked = [dataclasses.replace(question, cam=question.cam.T) for question in asked]
-        told = {"reader": "ada", "folder": str(root / "answers")} if options is None else options
-        feedback = FeedbackSpec.model_validate({"oracle": "human", "options": told, **how})
+        said = {"reader": "ada", "folder": str(root / "answers")} if options is None else options
+        feedback = FeedbackSpec.model_validate({"oracle": "human", "options": said, **how})
         images = ImageIndex("images", "cd" * 32, asked[0].class_names, {}, lambda image_id: asked[0].image)
         store = Store(root / "store")
         state = Lineage("trunk").trained(epoch, "")
@@ -43,9 +43,9 @@ def putting(root: Path) -> Callable[..., Path]:
     return put
 
 
-def sitting_at(folder: Path) -> AnnotationSession:
-    asked = read_asked(folder)
-    return AnnotationSession(asked, asked.desk_of(None))
+def session_at(folder: Path) -> AnnotationSession:
+    asked = read_questions(folder)
+    return AnnotationSession(asked, asked.folder_of(None))
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ def answers(put: Callable[..., Path], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def session(put: Callable[..., Path]) -> AnnotationSession:
-    return sitting_at(put())
+    return session_at(put())
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> AnnotationSession:
     """For tests that answer nothing."""
-    return sitting_at(putting(tmp_path_factory.mktemp("shown"))())
+    return session_at(putting(tmp_path_factory.mktemp("shown"))())

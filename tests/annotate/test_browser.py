@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from imil_sim import api
-from imil_sim.annotate import AnnotationSession, read_asked
+from imil_sim.annotate import AnnotationSession, read_questions
 from imil_sim.engine.results import RunResult
 from imil_sim.sessions import (
     SessionAnswer,
@@ -135,9 +135,9 @@ class Page:
             given = request.post_data_json if "/drafts/" in request.url else {}
             return bool((given.get("cells"), given.get("reason")) == (list(cells) or None, reason))
 
-        with self.page.expect_request_finished(is_it) as told:
+        with self.page.expect_request_finished(is_it) as said:
             yield
-        assert told.value.response().json() == {"kept": True}
+        assert said.value.response().json() == {"kept": True}
         self.page.evaluate("keeping")
 
     def focus(self) -> None:
@@ -387,8 +387,8 @@ def test_a_tablet_tap_drag_pinch_and_everything_large_enough_to_be_hit(
     tap, screen = page.page.touchscreen.tap, page.page.context.new_cdp_session(page.page)
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
-        told = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
-        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": told})
+        said = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": said})
 
     tap(*page.middle(6))
     assert page.text("#chosen") == "1 of 16 cells chosen: 6"
@@ -522,9 +522,9 @@ def test_fault_45_a_draft_that_the_server_did_not_take_is_not_said_to_be_kept(
 ) -> None:
     at = folder(put())
     one = overtaken(at)
-    with one.page.expect_request_finished(lambda request: "/drafts/" in request.url) as told:
+    with one.page.expect_request_finished(lambda request: "/drafts/" in request.url) as said:
         one.click(6)
-    assert told.value.response().json() == {"kept": False}
+    assert said.value.response().json() == {"kept": False}
     one.press("u")
     at.stop()
     one.page.evaluate("window.dispatchEvent(new Event('focus'))")
@@ -556,7 +556,7 @@ def test_a_server_that_was_only_out_of_reach_is_said_to_answer_again_and_gets_wh
     assert [error for error in at.errors if "ERR_FAILED" not in error] == []
 
 
-def test_what_is_taken_back_while_the_server_is_being_told_is_told_too(
+def test_what_is_taken_back_while_the_server_is_being_sent_is_sent_too(
     folder: Callable[[Path], SessionFolder], put: Callable[..., Path]
 ) -> None:
     at = folder(put())
@@ -687,8 +687,8 @@ def test_fault_35_markup_in_an_id_and_in_a_reason_is_text(
     page.page.reload()
     page.ready()
     assert page.page.locator("#reason").input_value() == nasty
-    asked = read_asked(questions)
-    first = AnnotationSession(asked, asked.desk_of(None)).answers()[0]
+    asked = read_questions(questions)
+    first = AnnotationSession(asked, asked.folder_of(None)).answers()[0]
     assert first is not None
     assert first.reason == nasty
     assert page.page.title() == "Which cells matter? - imil-sim"

@@ -21,11 +21,11 @@ class Talk:
 
     def __init__(self, *lines: str) -> None:
         self.lines: Iterator[str] = iter(lines)
-        self.told: list[str] = []
+        self.said: list[str] = []
         self.shown: list[str] = []
 
     def ask(self, prompt: str) -> str:
-        self.told.append(prompt)
+        self.said.append(prompt)
         try:
             return next(self.lines)
         except StopIteration:
@@ -36,7 +36,7 @@ class Talk:
         self.shown.append(picture.name)
 
     def with_(self, session: AnnotationSession) -> Talk:
-        converse(session, self.ask, self.told.append, self.show)
+        converse(session, self.ask, self.said.append, self.show)
         return self
 
 
@@ -47,8 +47,8 @@ def test_nothing_and_taking_back_are_asked_back_once(session: AnnotationSession)
     first, *others = session.answers()
     assert first is not None
     assert (first.abstained, others) == (True, [None] * 6)
-    assert sum("type none again" in line for line in talk.told) == 2
-    assert sum("type skip again" in line for line in talk.told) == 3
+    assert sum("type none again" in line for line in talk.said) == 2
+    assert sum("type skip again" in line for line in talk.said) == 3
 
 
 def test_all_questions_in_a_row_and_one_gone_back_to(session: AnnotationSession) -> None:
@@ -63,12 +63,12 @@ def test_all_questions_in_a_row_and_one_gone_back_to(session: AnnotationSession)
         ((5, 6, 9), "the apex"), ((), ""), (tuple(range(1, 17)), ""), ((16,), ""), ((1,), ""), None, None,
     ]  # fmt: skip
     assert talk.shown == ["001.png", "002.png", "003.png", "004.png", "005.png", "004.png", "005.png", "006.png"]
-    image = session.asked.images[0]
+    image = session.questions.images[0]
     assert f'image 1 of 7, "{image.image_id}": the model says TB ({image.confidence:.0%}), it is normal' in "".join(
-        talk.told
+        talk.said
     )
-    assert "answered: skipped (rotated)" in talk.told
-    assert sum("is no cell; the cells are 1 to 16" in line for line in talk.told) == 4
+    assert "answered: skipped (rotated)" in talk.said
+    assert sum("is no cell; the cells are 1 to 16" in line for line in talk.said) == 4
     Talk("2", "", "3", "").with_(session)  # it goes on where it was left, and ends by itself
     assert None not in session.answers()
 
@@ -86,7 +86,7 @@ def test_what_another_window_answered_meanwhile_is_shown_and_kept(session: Annot
     first = session.answers()[0]
     assert first is not None
     assert first.cells == (9,)
-    assert "answered: 9" in talk.told
+    assert "answered: 9" in talk.said
 
 
 def test_a_line_that_is_no_text_is_asked_for_again_and_no_reason_moves_the_cursor(session: AnnotationSession) -> None:
@@ -94,14 +94,14 @@ def test_a_line_that_is_no_text_is_asked_for_again_and_no_reason_moves_the_curso
     talk = Talk("1\udcff", "1", "caf\udce9", "at the apex", "back", "back", "quit")
     with pytest.raises(EOFError):
         talk.with_(session)
-    assert "answered: 2 (up [2J  here )" in talk.told
+    assert r"answered: 2 (up\x1b[2J\r\nhere\u202e)" in talk.said
     first = session.answers()[0]
     assert first is not None
     assert first.reason == "at the apex"
-    assert sum("that line held characters that cannot be read" in line for line in talk.told) == 2
+    assert sum("that line held characters that cannot be read" in line for line in talk.said) == 2
 
 
-def test_no_byte_that_is_typed_and_no_letter_that_the_terminal_has_not_ends_the_sitting(
+def test_no_byte_that_is_typed_and_no_letter_that_the_terminal_has_not_ends_the_session(
     put: Callable[..., Path], answers: Path
 ) -> None:
     command = [
@@ -137,7 +137,7 @@ def test_numbers_are_read_strictly() -> None:
 
 
 def test_the_picture_shows_image_and_heat_map_with_the_numbers_of_the_cells(session: AnnotationSession) -> None:
-    image = session.asked.images[0]
+    image = session.questions.images[0]
     picture = drawn(image, Grid(4, 4))
     assert picture.shape == (640, 2 * 640 + 16, 3)
     left, right = picture[:, :640], picture[:, 656:]

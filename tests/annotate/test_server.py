@@ -23,9 +23,9 @@ import psutil
 import pytest
 import uvicorn
 
-from imil_sim.annotate import AnnotationSession, read_asked, server
+from imil_sim.annotate import AnnotationSession, read_questions, server
 from imil_sim.annotate.gate import TICKET_SECONDS, Ticket
-from imil_sim.annotate.server import MOST_BODY, Address, application, config, serve, usual_spelling
+from imil_sim.annotate.server import MOST_BODY, Address, application, config, serve
 from imil_sim.annotate.session import version
 from imil_sim.errors import UsageError
 from imil_sim.sessions import read_session
@@ -130,7 +130,7 @@ def test_the_page_its_parts_and_the_state(gate: Served) -> None:
     assert (state["reader"], state["row_edges"], len(state["images"])) == ("ada", [0, 16, 32, 48, 64], 7)
     for kind in ("image", "cam"):
         shown = cv2.imdecode(np.frombuffer(gate.ask(f"{kind}/1.png").body, np.uint8), cv2.IMREAD_UNCHANGED)
-        assert np.array_equal(shown, getattr(gate.session.asked.images[1], kind))
+        assert np.array_equal(shown, getattr(gate.session.questions.images[1], kind))
 
 
 def test_an_answer_is_on_disk_when_it_is_acknowledged(served: Served) -> None:
@@ -138,7 +138,7 @@ def test_an_answer_is_on_disk_when_it_is_acknowledged(served: Served) -> None:
     assert reply.status == 200
     (answer,) = read_session(served.session.path).answers
     assert (answer.image_id, answer.cells, answer.reason) == (
-        served.session.asked.images[2].image_id,
+        served.session.questions.images[2].image_id,
         (1, 6),
         "the apex",
     )
@@ -163,9 +163,9 @@ def test_an_answer_is_on_disk_when_it_is_acknowledged(served: Served) -> None:
     ],
 )
 def test_fault_39_a_foreign_host_is_refused(gate: Served, host: str) -> None:
-    told = gate.ask(host=host.format(port=gate.address.port, host=gate.host))
-    assert told.status in (400, 421)
-    assert b"<html" not in told.body
+    said = gate.ask(host=host.format(port=gate.address.port, host=gate.host))
+    assert said.status in (400, 421)
+    assert b"<html" not in said.body
 
 
 def test_fault_39_the_printed_address_and_its_other_name_are_let_in(gate: Served) -> None:
@@ -204,10 +204,10 @@ def test_fault_40_a_host_that_only_begins_like_ours_is_refused(gate: Served, tai
     ],
 )  # fmt: skip
 def test_fault_41_an_origin_that_is_not_the_page_is_refused(gate: Served, origin: str) -> None:
-    told = origin.format(host=gate.host, port=gate.address.port)
-    assert gate.answer(0, GIVEN, Origin=told).status == 403
-    if told:
-        assert gate.ask("state", Origin=told).status == 403
+    said = origin.format(host=gate.host, port=gate.address.port)
+    assert gate.answer(0, GIVEN, Origin=said).status == 403
+    if said:
+        assert gate.ask("state", Origin=said).status == 403
     assert not gate.session.path.exists()
 
 
@@ -217,9 +217,9 @@ def test_fault_42_without_the_token_nobody_is_let_in_and_it_is_never_logged(
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         for path in ("", "state", "image/0.png", "page.js"):
-            told = gate.ask(path, token=token)
-            assert told.status == 403
-            assert TOKEN.encode() not in told.body
+            said = gate.ask(path, token=token)
+            assert said.status == 403
+            assert TOKEN.encode() not in said.body
         assert gate.raw(f"GET / HTTP/1.1\r\nHost: {gate.host}\r\nConnection: close\r\n\r\n".encode()).status == 403
         assert gate.ask("state").status == 200
         assert gate.answer(0, b"{").status == 422
@@ -277,8 +277,8 @@ def test_fault_42_a_ticket_grows_old_and_the_printed_address_does_not(session: A
 )  # fmt: skip
 def test_fault_43_an_address_that_is_none_of_the_page_is_404(gate: Served, path: str) -> None:
     sent = f"GET /{TOKEN}/{path} HTTP/1.1\r\nHost: {gate.host}\r\nConnection: close\r\n\r\n".encode()
-    told = gate.raw(sent)
-    assert told.status == (400 if not path.isascii() else 404)  # a request line that is not ASCII is no HTTP
+    said = gate.raw(sent)
+    assert said.status == (400 if not path.isascii() else 404)  # a request line that is not ASCII is no HTTP
 
 
 # ------------------------------------------------------------------------------------------------------ what comes in
@@ -287,8 +287,8 @@ def test_fault_43_an_address_that_is_none_of_the_page_is_404(gate: Served, path:
 def test_fault_44_a_range_is_not_looked_at(gate: Served) -> None:
     whole = gate.ask("image/0.png")
     for wanted in ("bytes=0-0", "bytes=" + ",".join(f"{i}-" for i in range(1000)), "bytes=99999999999-"):
-        told = gate.ask("image/0.png", Range=wanted)
-        assert (told.status, told.body) == (200, whole.body)
+        said = gate.ask("image/0.png", Range=wanted)
+        assert (said.status, said.body) == (200, whole.body)
 
 
 @pytest.mark.parametrize(
@@ -314,8 +314,8 @@ def test_fault_44_a_body_of_another_kind_or_size_is_refused_unread(
 
 def test_fault_44_a_body_without_an_end_is_cut_off(served: Served) -> None:
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-    told = served.answer(0, chunk * 64, Content_Length="", Transfer_Encoding="chunked")
-    assert told.status in (0, 413)  # 0: it hung up while we were still sending
+    said = served.answer(0, chunk * 64, Content_Length="", Transfer_Encoding="chunked")
+    assert said.status in (0, 413)  # 0: it hung up while we were still sending
     assert served.ask("state").status == 200
     assert served.ask("state", X_Long="x" * 2_000_000).status in (0, 400, 431)
     assert served.answer(0, GIVEN).status == 200
@@ -415,10 +415,10 @@ def hung_up_on(line: socket.socket, drip: bytes) -> bytes:
     ],
 )  # fmt: skip
 def test_fault_33_an_answer_that_is_none_is_refused_with_the_reason(gate: Served, body: bytes) -> None:
-    told = gate.answer(0, body)
-    assert (told.status, told.headers["content-type"]) == (422, "text/plain; charset=utf-8")
-    assert told.body
-    assert len(told.body) < 500
+    said = gate.answer(0, body)
+    assert (said.status, said.headers["content-type"]) == (422, "text/plain; charset=utf-8")
+    assert said.body
+    assert len(said.body) < 500
     assert not gate.session.path.exists()
 
 
@@ -460,9 +460,9 @@ def test_fault_45_of_many_at_once_one_is_kept(served: Served) -> None:
 def test_an_answer_that_cannot_be_written_is_not_acknowledged(served: Served, answers: Path) -> None:
     assert served.answer(0, GIVEN).status == 200
     served.session.path.write_text("damaged\n")
-    told = served.answer(1, GIVEN)
-    assert told.status == 500
-    assert b"is no session: its first line is no JSON" in told.body
+    said = served.answer(1, GIVEN)
+    assert said.status == 500
+    assert b"is no session: line 1 is no JSON" in said.body
 
 
 def test_fault_52_a_folder_of_answers_that_vanishes_is_said_and_saving_goes_on_once_it_is_back(
@@ -525,20 +525,20 @@ def test_fault_36_content_types_are_fixed_and_no_byte_of_a_picture_is_passed_on(
     folder = put()
     image = folder / "001-image.png"
     image.write_bytes(image.read_bytes() + b"<script>alert(1)</script>")
-    asked = read_asked(folder)
-    running = Served(AnnotationSession(asked, asked.desk_of(None)))
+    asked = read_questions(folder)
+    running = Served(AnnotationSession(asked, asked.folder_of(None)))
     try:
-        told = running.ask("image/0.png", Accept="text/html")
+        said = running.ask("image/0.png", Accept="text/html")
     finally:
         running.close()
-    assert told.headers["content-type"] == "image/png"
-    assert b"script" not in told.body
+    assert said.headers["content-type"] == "image/png"
+    assert b"script" not in said.body
 
 
 def test_fault_35_an_id_with_markup_stays_a_text_of_json(put: Callable[..., Path]) -> None:
     nasty = "</script><img src=x onerror=alert(1)>"
-    asked = read_asked(put(ids=(nasty.replace("/", "|"),)))
-    running = Served(AnnotationSession(asked, asked.desk_of(None)))
+    asked = read_questions(put(ids=(nasty.replace("/", "|"),)))
+    running = Served(AnnotationSession(asked, asked.folder_of(None)))
     try:
         state, page = running.ask("state"), running.ask()
     finally:
@@ -601,12 +601,12 @@ def test_fault_46_and_47_an_acknowledged_answer_survives_a_kill_and_only_loopbac
         assert post(url, number, {**GIVEN, "cells": [number + 1]}) == 200
         os.kill(running.pid, signal.SIGKILL)
         running.wait()
-        asked = read_asked(put())
-        kept = read_session(AnnotationSession(asked, asked.desk_of(None)).path).answers
+        asked = read_questions(put())
+        kept = read_session(AnnotationSession(asked, asked.folder_of(None)).path).answers
         assert [answer.cells for answer in kept] == [(1,), (2,)][: number + 1]
 
 
-def test_told_to_stop_it_says_what_is_missing_and_has_logged_no_token(
+def test_asked_to_stop_it_says_what_is_missing_and_has_logged_no_token(
     process: Callable[[], tuple[subprocess.Popen[str], str]],
 ) -> None:
     running, url = process()
@@ -625,44 +625,20 @@ def test_fault_47_every_address_at_once_is_refused(session: AnnotationSession, h
         serve(session, host, 0, lambda address, ticket: pytest.fail(address.url))
 
 
-def test_an_address_that_is_taken_or_none_of_ours_is_told(session: AnnotationSession) -> None:
+def test_an_address_that_is_taken_or_none_of_ours_is_named(session: AnnotationSession) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         for host, port in (("127.0.0.1", taken.getsockname()[1]), ("192.0.2.1", 0)):
             with pytest.raises(UsageError, match="nobody can listen at"):
                 serve(session, host, port, lambda address, ticket: pytest.fail(address.url))
 
 
-@pytest.mark.parametrize(
-    ("typed", "usual"),
-    [
-        ("127.1", "127.0.0.1"),
-        ("0x7f.1", "127.0.0.1"),
-        ("2130706433", "127.0.0.1"),
-        ("127.0.0.1.", "127.0.0.1"),
-        ("::ffff:127.0.0.1", "127.0.0.1"),
-        ("\uff11\uff12\uff17.0.0.1", "127.0.0.1"),
-        ("0:0:0:0:0:0:0:1", "::1"),
-        ("LocalHost.", "localhost"),
-        ("M\u00fcnchen.example", "xn--mnchen-3ya.example"),
-        ("192.168.1.20", "192.168.1.20"),
-    ],
-)
-def test_fault_39_a_host_is_printed_and_let_in_as_a_browser_writes_it(typed: str, usual: str) -> None:
-    assert usual_spelling(typed) == usual
-
-
-@pytest.mark.parametrize(("host", "told"), [("fe80::1%lo", "network card"), ("a..b", "neither an address nor a name")])
-def test_a_host_that_no_browser_can_open_is_refused(session: AnnotationSession, host: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
-        serve(session, host, 0, lambda address, ticket: pytest.fail(address.url))
-
-
-def test_fault_39_an_odd_spelling_of_loopback_is_served_under_its_usual_name_only(
-    session: AnnotationSession, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("host", "shown"), [("127.1", "127.0.0.1"), ("LocalHost.", "localhost")])
+def test_fault_39_a_host_is_printed_and_let_in_as_a_browser_writes_it(
+    session: AnnotationSession, monkeypatch: pytest.MonkeyPatch, host: str, shown: str
 ) -> None:
     addresses: list[Address] = []
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
-    serve(session, "0x7f.1", 0, lambda address, ticket: addresses.append(address))
+    serve(session, host, 0, lambda address, ticket: addresses.append(address))
     (address,) = addresses
-    assert address.url.startswith(f"http://127.0.0.1:{address.port}/")
+    assert address.url.startswith(f"http://{shown}:{address.port}/")
     assert address.hosts == {f"127.0.0.1:{address.port}", f"localhost:{address.port}"}

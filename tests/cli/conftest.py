@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from imil_sim import api
 from imil_sim.cli.app import main
 
 TINY = """
@@ -78,6 +81,26 @@ def call(here: Path, capsys: pytest.CaptureFixture[str]) -> Call:
         return Called(code if isinstance(code, int) else 0 if code is None else 1, printed.out, printed.err)
 
     return called
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(undrawn: None) -> None:
+    """No picture is looked at here: that they are drawn, and alike, is tested with the figures and the library."""
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that holds all runs of ``tiny.toml``; to be copied, see `ran`."""
+    store = tmp_path_factory.mktemp("trained") / "runs"
+    api.run(tomllib.loads(TINY), store=store)
+    return store
+
+
+@pytest.fixture
+def ran(here: Path, trained: Path) -> Path:
+    """``runs``: a store of one's own in which the study ``tiny.toml`` has been run; there is no report of it yet."""
+    shutil.copytree(trained, here / "runs")
+    return here / "runs"
 
 
 @pytest.fixture

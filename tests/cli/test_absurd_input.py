@@ -19,6 +19,7 @@ import pytest
 import typer
 from typer.models import ArgumentInfo
 
+from imil_sim.cli import gallery
 from imil_sim.cli.app import app, main
 from imil_sim.study.study import MOST_RUNS, read_study
 from tests.cli.conftest import TINY, Call
@@ -87,8 +88,10 @@ def test_the_verbs_are_found() -> None:
 @pytest.mark.parametrize("value", ["a" * 300, f"{'a' * 300}/x.toml", "a\0b.toml"], ids=["long", "folder", "nul"])
 @pytest.mark.parametrize(("verb", "all_given", "one"), PLACES, ids=name_of)
 def test_fault_50_no_verb_ends_in_a_traceback_over_a_path(
-    here: Path, call: Call, verb: tuple[str, ...], all_given: tuple[Given, ...], one: Given, value: str
-) -> None:
+    here: Path, call: Call, verb: tuple[str, ...], all_given: tuple[Given, ...], one: Given, value: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(gallery, "png_of", lambda figure: b"")
     called = call(*arguments(verb, all_given, one, value))
     if verb in KEEP_IF_THEY_CAN and one.name == "store" and "\0" not in value:
         assert (called.code, called.err) == (0, "")
@@ -224,21 +227,17 @@ def npz(dtype: str, shape: tuple[int, ...], member_size: int | None = None) -> b
 
 ARCHIVES = {
     "a bomb": npz("|u1", (5 << 30,), 5 << 30),
-    "a shape that is not there": npz("<f4", (10**12, 10**12)),
-    "a shape below nothing": npz("<f4", (-1, 8)),
-    "objects": npz("|O", (1,), 1),
     "no archive": b"PK\x03\x04",
     "nothing": b"",
 }
 
 
 def test_fault_50_arrays_in_a_store_are_refused_before_they_are_unpacked(
-    here: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+    ran: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert call("run", "tiny.toml", "--workers", "0", "--seeds", "1").code == 0
     monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda *given: pytest.fail("it is unpacked"))
     for kind, content in ARCHIVES.items():
-        for manifest in (here / "runs" / "runs").glob("*/manifest.json"):
+        for manifest in (ran / "runs").glob("*/manifest.json"):
             (manifest.parent / "predictions-main.npz").write_bytes(content)
             about = json.loads(manifest.read_text())
             about["files"]["predictions-main.npz"] = hashlib.sha256(content).hexdigest()

@@ -92,7 +92,7 @@ def test_the_code_as_it_is_passes_and_leaves_nothing_behind(
     called = check("--junit", "j.xml", "--summary", "s.md")
     assert called.code == 0, called
     assert called.out.splitlines()[-3:] == [
-        "3 runs are as in the baseline, compared to the bit.", "3 of 3 expectations hold.", "small: passed",
+        "3 runs, compared with the baseline to the bit: none differs.", "3 of 3 expectations hold.", "small: passed",
     ]  # fmt: skip
     assert set(here.iterdir()) - before == {here / "j.xml", here / "s.md"}
     assert list(elsewhere.iterdir()) == []
@@ -176,8 +176,8 @@ def test_each_broken_twin_is_caught_for_its_own_reason(
     assert called.code == 1, called
     found = failures(here)
     assert {where for where, _, _ in found if where != "expectation"} == arms
-    told = [message for where, name, message in found if (where, name) == ("lesions", row)]
-    assert [message.startswith(reason) for message in told] == [True], found
+    said = [message for where, name, message in found if (where, name) == ("lesions", row)]
+    assert [message.startswith(reason) for message in said] == [True], found
     assert f"lesions, {row.removeprefix('exact: ')}: {reason}" in called.out
     # In another environment, where bits may move, only what is expected of the arms is left to catch it.
     again = check("--junit", "j.xml", "--store", "store", baseline="elsewhere.json")
@@ -201,7 +201,7 @@ def training_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("training_is_a_fault")
-def test_a_baseline_that_is_missing_or_anothers_is_told_before_anything_is_trained(
+def test_a_baseline_that_is_missing_or_anothers_is_named_before_anything_is_trained(
     call: Any, here: Path, good: Path
 ) -> None:
     asked = ("check", str(good / "small.toml"), "--baseline")

@@ -11,16 +11,13 @@ import numpy as np
 import pytest
 
 from imil_sim.cli import importing
-from imil_sim.engine.check import check_study
 from imil_sim.engine.data import ImageLibrary
+from imil_sim.engine.study_run import check_study
 from imil_sim.errors import ImilSimError, SessionError
-from imil_sim.feedback.image_index import ImageIndex
 from imil_sim.io import make_folder
-from imil_sim.sessions import read as session_read
-from imil_sim.sessions.importers.reading import Read, read_outlines
-from imil_sim.sessions.read import read_session
+from imil_sim.sessions import files
+from imil_sim.sessions.files import read_session, write_session
 from imil_sim.sessions.session import Session
-from imil_sim.sessions.write import write_new_session
 from imil_sim.study.study import read_study
 
 if TYPE_CHECKING:
@@ -109,7 +106,7 @@ def test_several_readers_become_sessions_in_a_folder(call: Call, here: Path) -> 
         (["boxes.csv", "--format", "cocoa"], 'Did you mean "coco"'),
         (["boxes.csv", "--threshold", "0"], "--threshold: threshold is the share"),
         (["boxes.csv", "--reader", "R9"], 'no reader "R9" in the file'),
-        (["bad.json"], "bad.json, line 2: has NaN"),
+        (["bad.json"], "bad.json is no JSON: "),
         (["weights.pt"], "weights.pt is a pickle, which runs code when it is loaded: it was not opened"),
     ],
 )
@@ -208,15 +205,6 @@ def test_an_ending_that_all_masks_have_is_asked_about(call: Call, masks: Path, h
     assert (done.code, done.err) == (0, "")
     done = call("import", "masks", "--to", "u.jsonl", "--study", "tiny.toml")
     assert (done.code, 'image "train-0000_mask" is not in the set' in done.err, hint in done.err) == (2, True, True)
-    # Of images that are called so it is no suffix.
-    assert (
-        importing._suffix_hint(
-            Read("masks", read_outlines(masks).outlines, ending="_mask"),
-            ImageIndex("set", "f" * 64, ("a", "b"), {"train-0001_mask": 0}, lambda _: np.zeros((2, 2), np.uint8)),
-            whole_path=False,
-        )
-        == ()
-    )
 
 
 def test_images_without_a_mark_and_marks_of_other_categories_are_summed_up(call: Call, here: Path) -> None:
@@ -291,12 +279,12 @@ def test_sessions_of_several_readers_are_written_all_or_none(
 ) -> None:
     line = four_readers(here)
 
-    def failing(path: Path, session: Session) -> None:
+    def failing(path: Path, session: Session, **options: bool) -> None:
         if path.name == "R4.jsonl":
             raise stop
-        write_new_session(path, session)
+        write_session(path, session, **options)
 
-    monkeypatch.setattr(importing, "write_new_session", failing)
+    monkeypatch.setattr(importing, "write_session", failing)
     assert call(*line).code != 0
     assert not (here / "new").exists()
     # What was there before stays: the folder, a stranger's file, and R2's own session, byte for byte.
@@ -306,7 +294,7 @@ def test_sessions_of_several_readers_are_written_all_or_none(
     assert call(*line).code != 0
     assert sorted(path.name for path in (here / "new/readers").iterdir()) == ["R2.jsonl", "notes.txt"]
     assert untouched(here / "new/readers/R2.jsonl") == before
-    monkeypatch.setattr(importing, "write_new_session", write_new_session)
+    monkeypatch.setattr(importing, "write_session", write_session)
     assert call(*line).code == 0
     assert untouched(here / "new/readers/R2.jsonl") == before
     assert len(list((here / "new/readers").glob("R*.jsonl"))) == 4
@@ -318,12 +306,12 @@ def test_what_another_process_puts_into_a_place_meanwhile_stays(
     """It comes after every name was looked at, just before the third of four sessions is written."""
     line = four_readers(here)
 
-    def late(path: Path, session: Session) -> None:
+    def late(path: Path, session: Session, **options: bool) -> None:
         if path.name == "R4.jsonl":
             path.write_text("another")
-        write_new_session(path, session)
+        write_session(path, session, **options)
 
-    monkeypatch.setattr(importing, "write_new_session", late)
+    monkeypatch.setattr(importing, "write_session", late)
     done = call(*line)
     assert done.code == 2
     assert "new/readers/R4.jsonl is there already" in done.err
@@ -339,12 +327,12 @@ def test_a_folder_that_another_process_makes_meanwhile_is_used_and_not_taken_awa
         folder.mkdir(parents=True, exist_ok=True)
         return make_folder(folder)
 
-    def failing(path: Path, session: Session) -> None:
+    def failing(path: Path, session: Session, **options: bool) -> None:
         raise SessionError("No space left")
 
     monkeypatch.setattr(importing, "make_folder", late)
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "write_new_session", failing)
+        patch.setattr(importing, "write_session", failing)
         assert call(*line).code == 2
     assert list((here / "new/readers").iterdir()) == []
     (here / "new/readers").rmdir()
@@ -378,7 +366,7 @@ def test_a_place_that_cannot_be_made_is_told(call: Call, here: Path) -> None:
 def test_a_session_too_large_to_be_read_again_is_not_written(
     call: Call, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_read, "MOST_BYTES_A_LINE", 100)
+    monkeypatch.setattr(files, "MOST_BYTES_A_LINE", 100)
     done = call(*four_readers(here))
     assert done.code == 2
     assert "is longer than 100 bytes" in done.err

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from imil_sim.cli.interrupt import stopped_by_signals
+from imil_sim.cli.console import stopped_by_signals
 
 
 def lose(number: signal.Signals) -> None:

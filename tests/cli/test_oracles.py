@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.cli import gallery as gallery_verb
+from imil_sim import api
 from imil_sim.cli import oracles as oracles_verb
 from imil_sim.cli.oracles import reflowed, value_words
 from imil_sim.errors import OracleError
 from imil_sim.feedback.registry import card, load
+from imil_sim.output import gallery as gallery_verb
 from imil_sim.registry import Part, parts
-from imil_sim.report.gallery import GalleryRow
+from imil_sim.report.figures.interactions import GalleryRow
 
 CARD = """\
 Every cell: a first line.
@@ -92,39 +93,39 @@ def test_the_list_tells_what_each_simulates_and_hides_no_broken_one(call: Any, m
     assert "all-cells" in called.out
 
 
-def test_a_broken_guest_is_told_with_its_package_once(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_guest_is_named_with_its_package_once(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     guest = Part("oracles", "uz", "my-package 0.1", "my_package:Uz")
 
     def broken(name: str) -> Any:
         raise OracleError(f'oracle "{name}" of my-package 0.1 (my_package:Uz) cannot be imported')
 
     monkeypatch.setattr(oracles_verb, "parts", lambda kind: (guest,))
-    monkeypatch.setattr(oracles_verb, "load", broken)
+    monkeypatch.setattr(api, "load_oracle", broken, raising=False)
     assert call("oracles").out.count("my-package 0.1") == 1
-    monkeypatch.setattr(oracles_verb, "load", lambda name: load("lesions"))
+    monkeypatch.setattr(api, "load_oracle", lambda name: load("lesions"), raising=False)
     assert "(from my-package 0.1)" in " ".join(call("oracles").out.split())
 
 
-def test_options_are_told_in_the_words_of_a_study_and_wrapped(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_are_in_the_words_of_a_study_and_wrapped(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     text = call("oracles", "boxes").out.partition("\noption ")[2]
     words = " ".join(text.split())
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 60
-    for told in (
+    for said in (
         "file text required",
         "list of 2 texts none",
         "threshold number 0.1",
         'one of "lung-fields", "lung-fields"',
     ):
-        assert told in words, words
+        assert said in words, words
     assert "list of oracles required" in " ".join(call("oracles", "consensus").out.split())
     assert "an oracle none" in " ".join(call("oracles", "cam-hot").out.split())
     assert "true or false true" in " ".join(call("oracles", "replay").out.split())
 
 
 @pytest.mark.parametrize(
-    ("hint", "told"),
+    ("hint", "said"),
     [
         (int, "whole number"),
         (int | float | None, "whole number or number"),
@@ -136,8 +137,8 @@ def test_options_are_told_in_the_words_of_a_study_and_wrapped(call: Any, monkeyp
         (Path, "Path"),
     ],
 )
-def test_a_type_in_words(hint: Any, told: str) -> None:
-    assert value_words(hint) == told
+def test_a_type_in_words(hint: Any, said: str) -> None:
+    assert value_words(hint) == said
 
 
 def test_annotations_that_cannot_be_read_are_shown_as_they_stand(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,10 +157,10 @@ def test_the_gallery_of_one_draws_that_one(call: Any, here: Path, monkeypatch: p
     monkeypatch.setattr(gallery_verb, "gallery", looked_at)
     assert call("oracles", "noisy", "--gallery", "g.PNG").code == 0
     assert [(row.name, row.options) for row in rows] == [("noisy", 'like = "lesions"')]
-    for name, told in (("boxes", "file: is missing"), ("nosy", 'Did you mean "noisy"')):
+    for name, said in (("boxes", "file: is missing"), ("nosy", 'Did you mean "noisy"')):
         called = call("oracles", name, "--gallery", "no.png")
         assert (called.code, (here / "no.png").exists()) == (2, False)
-        assert told in called.err
+        assert said in called.err
 
 
 def test_a_picture_is_a_png_and_a_study_goes_with_a_picture(call: Any, here: Path) -> None:

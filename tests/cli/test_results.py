@@ -18,7 +18,7 @@ def test_a_folder_that_is_there_or_can_be_made_will_do(tmp_path: Path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_in_the_way_or_a_folder_that_cannot_be_written_is_told(
+def test_a_file_in_the_way_or_a_folder_that_cannot_be_written_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()

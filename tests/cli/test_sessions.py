@@ -12,10 +12,9 @@ import pytest
 
 from imil_sim import api
 from imil_sim.engine.results import RunResult
-from imil_sim.sessions.divergence import divergence
-from imil_sim.sessions.read import read_session
+from imil_sim.sessions.files import read_session, write_session
+from imil_sim.sessions.recorded import divergence
 from imil_sim.sessions.session import Session
-from imil_sim.sessions.write import write_session
 from imil_sim.study.study import read_study
 
 if TYPE_CHECKING:
@@ -131,22 +130,22 @@ def test_a_session_that_does_not_belong_to_the_study_ends_it_before_it_trains(
     call: Call, here: Path, session: Path
 ) -> None:
     whole, recorded = read_session(session), session.read_bytes()
-    strange = whole.answers[0].model_copy(update={"image_id": "stranger"})
+    strange = whole.answers[0].model_copy(update={"image_id": "unknown"})
     other = whole.header.model_copy(update={"set_fingerprint": "0" * 64})
     cases: tuple[tuple[bytes | None, dict[str, object], str], ...] = (
-        (None, {}, 'line 2: image "stranger" is not in the set phantom'),
-        (recorded.replace(b'"reader"', b'"raeder"', 1), {}, 'line 1: there is no field "raeder"'),
-        (recorded + b'{"order": NaN}\n', {"strict": False}, f"line {len(whole.answers) + 2}: has NaN"),
+        (None, {}, 'line 2: image "unknown" is not in the set phantom'),
+        (recorded.replace(b'"reader"', b'"raeder"', 1), {}, "line 1: raeder: there is no such field"),
+        (recorded + b'{"order": NaN}\n', {"strict": False}, f"line {len(whole.answers) + 2}: is no JSON"),
         (recorded.replace(b"[4,4]", b"[8,8]", 1), {}, "line 1: recorded on a grid of 8 x 8, asked about on 4 x 4"),
     )
-    for content, options, told in cases:
+    for content, options, said in cases:
         if content is None:
             write_session(here / "s.jsonl", Session(other, (strange, *whole.answers[1:])))
         else:
             (here / "s.jsonl").write_bytes(content)
         done = call("run", write(here, replay("again", "s.jsonl", **options)), "--store", "store", "--workers", "0")
         assert done.code == 2
-        assert told in done.err
+        assert said in done.err
         assert "Traceback" not in done.err
     assert not list((here / "store").glob("stages/*"))
 
@@ -166,7 +165,7 @@ def test_a_session_inside_another_oracle_is_looked_at_and_restricts_it_as_well(
     assert found.n_asked > 0
 
 
-def test_what_no_session_can_name_is_told_before_a_study_records_or_asks_a_person(call: Call, here: Path) -> None:
+def test_what_no_session_can_name_is_named_before_a_study_records_or_asks_a_person(call: Call, here: Path) -> None:
     for row in range(8):
         noise = np.random.default_rng(row).integers(0, 255, (64, 64), np.uint8)
         cv2.imwrite(str(here / f"{row}\x7f.png"), noise)
@@ -182,11 +181,11 @@ def test_what_no_session_can_name_is_told_before_a_study_records_or_asks_a_perso
         text = top.replace("record = true", f"record = {record}") + f"[arms.a]\nfeedback = {{ {oracle} }}\n"
         (here / "study.toml").write_text(text)
         done = call("run", "study.toml", "--store", "store", "--workers", "0")
-        told = "image '0\\x7f' holds a backslash or a character that cannot be printed"
-        assert (done.code, told in done.err) == ((2, True) if refused else (0, False)), done.err
+        said = "image '0\\x7f' holds a backslash or a character that cannot be printed"
+        assert (done.code, said in done.err) == ((2, True) if refused else (0, False)), done.err
 
 
-def test_a_torn_line_is_told_and_record_leaves_sessions_beside_the_report(
+def test_a_torn_line_is_named_and_record_leaves_sessions_beside_the_report(
     call: Call, here: Path, place: Path, session: Path
 ) -> None:
     (here / "s.jsonl").write_bytes(session.read_bytes() + b'{"order": 9, "ima')

@@ -48,10 +48,10 @@ def test_ls_tells_what_is_there_and_fits_a_narrow_terminal(store: Path, call: An
     assert ["tiny", "2", "1", "2", "2", "0", "0", "0"] in lines
     assert max(map(len, called.out.splitlines())) <= 80
     assert "left over" not in called.out
-    told = json.loads(call("store", "ls", "--json").out)
-    assert told["kinds"]["runs"]["count"] == 2
-    assert told["studies"] == [{"name": "tiny", "arms": 2, "seeds": 1, "runs": {"done": 2}}]
-    assert told["size"] > 1000
+    said = json.loads(call("store", "ls", "--json").out)
+    assert said["kinds"]["runs"]["count"] == 2
+    assert said["studies"] == [{"name": "tiny", "arms": 2, "seeds": 1, "runs": {"done": 2}}]
+    assert said["size"] > 1000
 
 
 def test_verify_names_what_is_damaged_and_a_run_mends_it(store: Path, call: Any) -> None:
@@ -152,7 +152,7 @@ def test_a_finished_study_is_reported_from_a_read_only_store(store: Path, here: 
     assert sorted(store.rglob("*")) == before
 
 
-def test_a_read_only_store_that_lacks_something_is_told_in_one_message(store: Path, call: Any) -> None:
+def test_a_read_only_store_that_lacks_something_is_named_in_one_message(store: Path, call: Any) -> None:
     shutil.rmtree(one(store / "runs"))
     with read_only(store):
         lacking = call(*RUN)

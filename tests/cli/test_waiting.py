@@ -102,8 +102,8 @@ def test_a_run_waits_for_a_person_and_the_same_command_resumes_when_she_has_answ
     session.write_text(text.replace('"cells":[6,7,10,11]', '"cells":[6,7,10,12]', 1))
     changed = call(*RUN)
     assert changed.code == 0, changed
-    told = "warning: person, seed 0: answered otherwise than in the results of before, which these replace: "
-    assert told + first["image_id"] + "\n" in changed.err
+    said = "warning: person, seed 0: answered otherwise than in the results of before, which these replace: "
+    assert said + first["image_id"] + "\n" in changed.err
     assert "warning: like-her" not in changed.err
     assert "answered otherwise" not in call(*RUN).err
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from imil_sim.engine.study_run import Progress, load_images_of
+from imil_sim.engine.study_run import load_images_of
+from imil_sim.progress import Progress
 from imil_sim.study.study import parse_study
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from imil_sim.engine.check import check_study
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.execute import Executor, LocalExecutor, carry_out
 from imil_sim.engine.results import RunResult, keep
-from imil_sim.engine.steps import StepRunner, Watch
+from imil_sim.engine.run import Executor, LocalExecutor, Observer, carry_out
+from imil_sim.engine.steps import StepRunner
 from imil_sim.engine.store import Store
+from imil_sim.engine.study_run import check_study
 from imil_sim.study.record import EpochRow
 from imil_sim.study.study import Study, parse_study
 
@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 
 
 @dataclass
-class Lab:
+class Lab(Observer):
     """Carries out studies in one store, and remembers what had to be trained for them."""
 
     store: Path
@@ -41,9 +41,9 @@ class Lab:
     epochs: int = 0
     """Epochs that were trained."""
     damaged: list[str] = field(default_factory=list)
-    on_epoch: Callable[[int], None] = lambda count: None
-    """StudyResults how many epochs have been trained so far."""
-    executor: Callable[[StepRunner], Executor] = LocalExecutor
+    epoch_trained: Callable[[int], None] = lambda count: None
+    """Called with how many epochs have been trained so far."""
+    executor: Callable[[StepRunner], Executor] = lambda step_runner: LocalExecutor(step_runner.carry_out)
     checkpoint_minutes: float = 10.0
     oracle_seconds: float = 60.0
 
@@ -59,17 +59,20 @@ class Lab:
         """Every run's result, by arm and seed."""
         library = ImageLibrary(study.beside, self.store)
         store = Store(self.store, self.damaged.append)
-        watch = Watch(lambda start, until: self.stages.append((start, until)), self._on_epoch)
         limits = self.checkpoint_minutes, self.oracle_seconds
-        step_runner = StepRunner(library, store, CPU, study.beside, watch, *limits)
+        step_runner = StepRunner(library, store, CPU, study.beside, self, *limits)
         names, runs = zip(*study.runs(), strict=True)
-        ended = carry_out(runs, step_runner.trunk, self.executor(step_runner), sharing=sharing)
-        kept = [keep(*told, library, store, CPU) for told in zip(names, runs, ended, strict=True)]
+        trunks = [step_runner.trunk(run) if sharing else step_runner.trunk(run).apart(run.arm) for run in runs]
+        ends = dict(carry_out(runs, trunks, self.executor(step_runner)))
+        kept = [keep(names[place], run, ends[place], library, store, CPU) for place, run in enumerate(runs)]
         return {(result.arm, result.seed): result for result in kept}
 
-    def _on_epoch(self, row: EpochRow) -> None:
+    def on_stage(self, start: int, until: int) -> None:
+        self.stages.append((start, until))
+
+    def on_epoch(self, row: EpochRow) -> None:
         self.epochs += 1
-        self.on_epoch(self.epochs)
+        self.epoch_trained(self.epochs)
 
 
 THREE = """

@@ -1,4 +1,4 @@
-"""What cannot work is told before anything runs."""
+"""What cannot work is named before anything runs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from imil_sim.engine import check
+from imil_sim.engine import study_run
 from imil_sim.errors import StudyError
 
 
-def told(lab: Any, arms: str) -> str:
+def message_of(lab: Any, arms: str) -> str:
     with pytest.raises(StudyError) as caught:
         lab.check(lab.study(arms))
     return str(caught.value)
@@ -21,19 +21,19 @@ def test_a_sound_study_passes_and_a_model_is_tried_once_whatever_the_number_of_a
     lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
-    real = check.build
+    real = study_run.build
 
     def build(spec: Any, **options: Any) -> Any:
         tried.append(spec.name)
         return real(spec, **options)
 
-    monkeypatch.setattr(check, "build", build)
+    monkeypatch.setattr(study_run, "build", build)
     lab.check(lab.study('[arms.a]\n[arms.b]\nfeedback.oracle = "lesions"\n[arms.c]\nmodel.name = "squeezenet1_1"'))
     assert tried == ["resnet10", "squeezenet1_1"]
 
 
-def test_all_problems_of_all_arms_are_told_at_once_and_equal_ones_once(lab: Any) -> None:
-    message = told(
+def test_all_problems_of_all_arms_are_named_at_once_and_equal_ones_once(lab: Any) -> None:
+    message = message_of(
         lab,
         """
         [arms.a]
@@ -57,22 +57,24 @@ def test_all_problems_of_all_arms_are_told_at_once_and_equal_ones_once(lab: Any)
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vit_b_16", "maxvit_t"])
-def test_a_model_that_cannot_take_images_of_that_size_is_told(lab: Any, name: str) -> None:
-    message = told(lab, f'[arms.a]\nmodel.name = "{name}"\nimages.size = 40\nfeedback.oracle = "lesions"')
+def test_a_model_that_cannot_take_images_of_that_size_is_named(lab: Any, name: str) -> None:
+    message = message_of(lab, f'[arms.a]\nmodel.name = "{name}"\nimages.size = 40\nfeedback.oracle = "lesions"')
     assert re.search(rf'"{name}".*40 x 40', message), message
 
 
-def test_weights_that_cannot_be_fetched_are_told(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_fetched_are_named(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(*arguments: Any, **options: Any) -> Any:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(check, "build", build)
-    message = told(lab, '[arms.a]\nmodel = { name = "resnet18", weights = "DEFAULT" }\nfeedback.oracle = "lesions"')
+    monkeypatch.setattr(study_run, "build", build)
+    message = message_of(
+        lab, '[arms.a]\nmodel = { name = "resnet18", weights = "DEFAULT" }\nfeedback.oracle = "lesions"'
+    )
     assert "no route to host; fetch them once with a network, or give a local weights file" in message
 
 
-def test_more_cells_than_the_grid_has_are_told_before_training_within_another_oracle_too(lab: Any) -> None:
-    message = told(
+def test_more_cells_than_the_grid_has_are_named_before_training_within_another_oracle_too(lab: Any) -> None:
+    message = message_of(
         lab,
         """
         [arms.a]

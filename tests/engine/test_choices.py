@@ -65,7 +65,7 @@ def test_each_choice_is_made_as_it_says_and_trains_a_branch_of_its_own(lab: Any)
         assert partners != [sample.image_id]
         assert images.labels[images.ids.index(partners[0])] == label
 
-    # Random images are not the mispredicted ones, and it is told how many were predicted right.
+    # Random images are not the mispredicted ones, and it is counted how many were predicted right.
     drawn = results["random-images"].record.consultations[0]
     assert sorted(asked(results["random-images"])) != sorted(asked(default))
     assert drawn.n_filled_up == sum(not answer.mispredicted for answer in drawn.answers)

@@ -19,14 +19,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from distributed import Client
+from distributed import Client, Scheduler
 from distributed.scheduler import KilledWorker
 
 from imil_sim.cli.app import main
 from imil_sim.engine import cluster as cluster_module
 from imil_sim.engine.cluster import CalledOff, DaskExecutor, WorkerConfig, unlike
-from imil_sim.engine.stages import Lineage
-from imil_sim.engine.steps import Done, Train
+from imil_sim.engine.stages import Lineage, StepResult, Train
 from imil_sim.errors import ClusterError, UsageError, WorkerLost
 from imil_sim.study.spec import RunSpec
 
@@ -48,14 +47,14 @@ feedback.oracle = "all-cells"
 
 ENDLESS = STUDY.replace("epochs = 4", "epochs = 4000").replace("imil_epoch = 2", "imil_epoch = 2000")
 
-PATIENCE = 180.0
+TIMEOUT = 180.0
 """Seconds after which a test that waits for something gives up; nothing is timed with it."""
 
 INTERRUPTED = "imil-sim: interrupted. What is stored is safe; run the same command to go on.\n"
 
 
 def wait_until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not holds():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
         time.sleep(0.01)
@@ -150,7 +149,7 @@ class SessionFolder:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[SessionFolder]:
+def folder(tmp_path: Path, undrawn: None) -> Iterator[SessionFolder]:
     folder = SessionFolder(tmp_path)
     yield folder
     folder.close()
@@ -211,7 +210,7 @@ class Cluster:
                 self._start("worker", self.address, "--nthreads", "1", "--no-nanny", *local, *self.worker_options)
             )
         with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(count, timeout=PATIENCE)
+            client.wait_for_workers(count, timeout=TIMEOUT)
 
     def worker(self, pid: int) -> subprocess.Popen[bytes]:
         (found,) = [worker for worker in self.workers if worker.pid == pid]
@@ -290,7 +289,7 @@ def test_fault_24_one_worker_gives_the_bytes_of_none_and_one_that_dies_of_a_step
     process = folder.start(
         "--workers", "1", PYTHONPATH=str(folder.folder), DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0"
     )
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1, err
     assert "Traceback" not in err
     assert re.search(
@@ -313,7 +312,7 @@ from imil_sim.engine import claims, cluster, store
 
 def dask_setup(worker):
     claims.PULSE, claims.PULSE_STOPPED = 0.1, 1.0
-    cluster.StepRunnerPlugin._go_on = lambda self: None  # trains on, although nobody waits
+    cluster.StepRunnerPlugin.on_batch = lambda self, done, total: None  # trains on, although nobody waits
     put = store.Store.put
 
     def logged(self, kind, key, *arguments, **options):
@@ -326,31 +325,27 @@ def dask_setup(worker):
 """
 
 
-@pytest.mark.skip(
-    reason="passes alone, but hung once in a whole run beside another cluster; the cause is not found yet"
-)
 @pytest.mark.slow
 def test_fault_18_a_worker_that_was_stopped_past_its_time_to_live_cannot_replace_what_another_has_done_since(
     folder: SessionFolder, reference: Reference
 ) -> None:
+    """The scheduler is made to give the worker up: a short time-to-live costs a busy machine its living worker too."""
     late = folder.write("late.py", LATE.format(folder=str(folder.folder)))
-    cluster = Cluster(folder.folder, ("--preload", str(late)), {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "3s"})
+    cluster = Cluster(folder.folder, ("--preload", str(late)))
     try:
         cluster.scale(2)
-        stopped: list[tuple[int, str]] = []
+        with Client(cluster.address, set_as_default=False) as client:
+            addresses = {pid: address for address, pid in client.run(os.getpid).items()}
+            process = folder.start("--scheduler", cluster.address)
+            pid, stage = stopped_at_a_stage(folder, cluster)
 
-        def stop() -> None:
-            wait_until(folder.claims, "a stage is under way")
-            pid, stage = next(iter(folder.claims().items()))
-            cluster.worker(pid).send_signal(signal.SIGSTOP)
-            stopped.append((pid, stage))
+            async def give_up(address: str, dask_scheduler: Scheduler) -> None:
+                await dask_scheduler.remove_worker(address, stimulus_id="time to live")
 
-        thread = meanwhile(stop)
-        code = folder.run("--scheduler", cluster.address)
-        thread.join()
-        assert code == 0
+            client.run_on_scheduler(give_up, addresses[pid])
+        _, err = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 0, err
         assert folder.contents() == reference.contents
-        ((pid, stage),) = stopped
         entry = folder.store / "stages" / stage
         before = {path.name: (path.stat().st_ino, path.read_bytes()) for path in entry.iterdir()}
         puts = folder.folder / "puts.txt"
@@ -364,6 +359,25 @@ def test_fault_18_a_worker_that_was_stopped_past_its_time_to_live_cannot_replace
         assert folder.unfinished() == []
     finally:
         cluster.close()
+
+
+def stopped_at_a_stage(folder: SessionFolder, cluster: Cluster) -> tuple[int, str]:
+    """A worker (process) that was stopped while it trained, and the stage, which it has not put into the store yet."""
+    found: list[tuple[int, str]] = []
+
+    def stop() -> bool:
+        for pid, stage in folder.claims().items():
+            worker = cluster.worker(pid)
+            worker.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+            if folder.claims().get(pid) == stage and stage not in folder.states():
+                found.append((pid, stage))
+                return True
+            worker.send_signal(signal.SIGCONT)  # it had just finished
+        return False
+
+    wait_until(stop, "a worker is stopped in the middle of a stage")
+    return found[0]
 
 
 # ------------------------------------------------------------------------- somebody stops, or is stopped, in the middle
@@ -386,7 +400,7 @@ def test_fault_17_ctrl_c_stops_two_local_workers_and_leaves_nothing_behind_but_w
     assert {address for address, _ in ports} == {"127.0.0.1"}
 
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: every process of the group
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130, err
     assert err.endswith(INTERRUPTED)
     assert "Traceback" not in err
@@ -404,7 +418,7 @@ def test_fault_17_sigterm_is_as_good_as_ctrl_c(folder: SessionFolder, reference:
     process = folder.start("--workers", "0")
     folder.wait_for_a_stage(process)
     process.terminate()
-    _, err = process.communicate(timeout=PATIENCE)
+    _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130, err
     assert err.endswith(INTERRUPTED)
     assert folder.unfinished() == []
@@ -422,7 +436,7 @@ def test_fault_19_the_scheduler_is_killed_and_no_record_is_lost_or_doubled(
         process = folder.start("--scheduler", cluster.address)
         wait_until(lambda: list((folder.store / "runs").glob("*")) or process.poll() is not None, "a run is on record")
         cluster.scheduler.kill()
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 2, err
         assert "Traceback" not in err
         assert re.search(
@@ -453,7 +467,7 @@ def test_fault_20_the_client_goes_and_the_workers_of_somebody_else_let_go_of_its
         folder.wait_for_a_stage(process)
         (pid,) = folder.claims()
         process.send_signal(sent)
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
         assert process.returncode == code, err
         wait_until(lambda: not folder.claims(), "the worker has let go of the stage")
         assert cluster.worker(pid).poll() is None
@@ -469,11 +483,11 @@ COUNTING = """
 import sys
 from imil_sim.cli.app import main
 from imil_sim.engine.steps import StepRunner
-told = StepRunner._on_epoch
+real = StepRunner._on_epoch
 def counted(self, row):
     with open({log!r}, "a") as log:
         log.write("epoch\\n")
-    told(self, row)
+    real(self, row)
 StepRunner._on_epoch = counted
 main(sys.argv[1:])
 """
@@ -489,7 +503,7 @@ def test_two_commands_that_run_one_study_in_one_store_at_once_share_the_work_and
         folder.start("--workers", "0", "--out", str(folder.folder / out), program=program) for out in ("a", "b")
     ]
     for process in processes:
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 0, err
     for out in ("a", "b"):
         (folder.folder / out).rename(folder.folder / "out")
@@ -546,8 +560,8 @@ class FakeFuture:
     def __init__(self, key: str, outcome: object) -> None:
         self.key, self._outcome = key, outcome
 
-    def add_done_callback(self, told: Callable[[FakeFuture], None]) -> None:
-        told(self)
+    def add_done_callback(self, call: Callable[[FakeFuture], None]) -> None:
+        call(self)
 
     def result(self) -> object:
         if isinstance(self._outcome, BaseException):
@@ -573,14 +587,14 @@ class FakeClient:
     def register_plugin(self, plugin: object) -> None:
         pass
 
-    def subscribe_topic(self, topic: str, told: object) -> None:
+    def subscribe_topic(self, topic: str, handler: object) -> None:
         pass
 
     def cancel(self, futures: list[FakeFuture]) -> None:
         self.cancelled += [future.key for future in futures]
 
 
-BENCH = WorkerConfig("store", "beside", "cpu", 10.0, 60.0, {"torch": "2"})
+CONFIG = WorkerConfig("store", "beside", "cpu", 10.0, 60.0, {"torch": "2"})
 STEP = Train(
     RunSpec.model_validate({"arm": {"images": {"source": "phantom"}, "training": {"epochs": 3}}, "seed": 0}),
     Lineage("trunk"),
@@ -590,14 +604,14 @@ STEP = Train(
 GUILTY = replace(STEP, until=2)
 
 
-def executor(client: FakeClient, config: WorkerConfig = BENCH) -> DaskExecutor:
+def executor(client: FakeClient, config: WorkerConfig = CONFIG) -> DaskExecutor:
     return DaskExecutor(client, config)  # type: ignore[arg-type]
 
 
 def test_a_step_that_cost_several_workers_their_lives_is_given_up_and_named() -> None:
     """Dask blames all that lay with the worker: what is innocent comes through when it is tried alone."""
     killed = KilledWorker("task", None, 3)  # type: ignore[arg-type]
-    done = Done(STEP.key, STEP.target)
+    done = StepResult(STEP.key, STEP.target)
     client = FakeClient(killed, killed, done, killed)
     at_work = executor(client)
     at_work.submit(STEP, 1)
@@ -612,7 +626,7 @@ def test_a_step_that_cost_several_workers_their_lives_is_given_up_and_named() ->
 
 
 def test_a_step_that_another_command_had_called_off_is_asked_for_again_and_not_for_ever() -> None:
-    done = Done(STEP.key, STEP.target)
+    done = StepResult(STEP.key, STEP.target)
     client = FakeClient(CalledOff(), done)
     at_work = executor(client)
     at_work.submit(STEP, 1)
@@ -627,7 +641,7 @@ def test_a_step_that_another_command_had_called_off_is_asked_for_again_and_not_f
 def test_studies_of_other_stores_and_environments_have_tasks_of_their_own() -> None:
     client = FakeClient(*[None] * 4)
     for config in (
-        BENCH,
+        CONFIG,
         WorkerConfig("another", "beside", "cpu", 10.0, 60.0, {"torch": "2"}),
         WorkerConfig("store", "beside", "cpu", 10.0, 60.0, {"torch": "3"}),
         WorkerConfig("store", "beside", "cpu", 10.0, 60.0, {"torch": "2"}),
@@ -646,7 +660,7 @@ def test_what_is_under_way_is_called_off_at_the_end() -> None:
     assert client.cancelled == client.keys
 
 
-def test_a_cluster_that_cannot_take_the_study_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_cannot_take_the_study_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: FakeClient, plugin: object) -> None:
         raise ModuleNotFoundError("No module named 'imil_sim'")
 
@@ -661,7 +675,7 @@ def test_fault_26_what_a_worker_has_otherwise_is_named() -> None:
     assert found == "numpy 2 instead of 1, torch 3 instead of 2"
 
 
-def test_an_address_at_which_nothing_answers_is_told(
+def test_an_address_at_which_nothing_answers_is_named(
     folder: SessionFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 0.5)

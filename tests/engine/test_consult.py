@@ -1,4 +1,4 @@
-"""A consultation, counted by hand: six images, a grid of 2 x 2, and oracles that answer what they were told to."""
+"""A consultation, counted by hand: six images, a grid of 2 x 2, and oracles with prepared answers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imil_sim.engine.consult import Filling, Outcome, ask_all, consult, questions
 from imil_sim.errors import DataError, OracleFailure
 from imil_sim.feedback import Feedback, Grid, Question
 from imil_sim.feedback.selection import select
 from imil_sim.images.image_set import ImageSet, MaskSet
+from imil_sim.loop import Filling, ask, conclude, questions
 from imil_sim.seeds import stream
+from imil_sim.study.record import Consultation
 from imil_sim.study.spec import FeedbackSpec
 from imil_sim.training.overlay import Overlay
 
@@ -43,8 +44,8 @@ def image_set(known_lungs: bool = True) -> ImageSet:
 
 
 @dataclass(frozen=True)
-class StudyResults:
-    """Answers what it was told to; None abstains."""
+class Prepared:
+    """Gives the answers it was made with; None abstains."""
 
     cells: Mapping[str, NDArray[np.bool_] | None]
     seen: list[Question] = field(default_factory=list)
@@ -55,26 +56,36 @@ class StudyResults:
         return Feedback.abstain(question, "cannot say") if cells is None else Feedback(question.image_id, cells)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What comes out of a consultation."""
+
+    consultation: Consultation
+    overlay: Overlay
+
+    @property
+    def answered(self) -> set[str]:
+        return {answer.image_id for answer in self.consultation.answers if answer.cells is not None}
+
+
 def go(
     cells: Mapping[str, NDArray[np.bool_] | None],
     before: Overlay | None = None,
     answered: Sequence[str] = (),
     **spec: Any,
-) -> tuple[Outcome, StudyResults]:
+) -> tuple[Outcome, Prepared]:
     """One consultation after epoch 7 about `image_set`, of two outliers unless ``spec`` says otherwise."""
-    feedback = FeedbackSpec.model_validate({"oracle": "told", "num_outliers": 2, "grid_size": 2, **spec})
+    feedback = FeedbackSpec.model_validate({"oracle": "prepared", "num_outliers": 2, "grid_size": 2, **spec})
     exclude = () if feedback.revisit else answered
     selection = select(
         "confident-mispredictions", LOGITS, LABELS, IDS, feedback.num_outliers, exclude, feedback.fill_up
     )
-    images, oracle = image_set(), StudyResults(cells)
+    images, oracle = image_set(), Prepared(cells)
     cams = np.linspace(0, 1, len(selection.indices) * 24, dtype=np.float32).reshape(-1, 4, 6)
     asked = questions(images, selection, cams, cams / 2, Grid(*feedback.grid_size))
-    answers = ask_all(oracle, asked, seed=3, number=1)
-    outcome = consult(
-        feedback, 7, selection, asked, answers, images, before or Overlay(), frozenset(answered), seed=3, number=1
-    )
-    return outcome, oracle
+    answers = ask(oracle, asked, seed=3, number=1)
+    outcome = conclude(feedback, 7, selection, asked, answers, images, before or Overlay(), seed=3, number=1)
+    return Outcome(*outcome), oracle
 
 
 # ------------------------------------------------------------------------------------------------------- the counts
@@ -133,7 +144,7 @@ def test_who_has_been_answered_about_is_not_asked_again_and_who_has_not_is() -> 
     assert [answer.image_id for answer in second.consultation.answers] == ["c", "a"]
     assert (second.consultation.n_excluded, second.consultation.n_mispredictions) == (1, 3)
     assert sorted(second.overlay.replaced) == [0, 1, 2]
-    assert second.answered == {"a", "b", "c"}
+    assert second.answered == {"a", "c"}
 
 
 def test_a_image_that_is_asked_about_again_is_blacked_out_from_the_original() -> None:
@@ -244,15 +255,15 @@ def test_each_answer_draws_from_the_stream_of_its_run_consultation_and_image() -
     selection = select("confident-mispredictions", LOGITS, LABELS, IDS, 4)
     cams = np.zeros((4, 4, 6), np.float32)
     asked = questions(image_set(), selection, cams, cams, Grid(2, 2))
-    notes = [feedback.note for feedback in ask_all(Drawing(), asked, seed=3, number=2)]
+    notes = [feedback.note for feedback in ask(Drawing(), asked, seed=3, number=2)]
     assert notes == [str(stream(3, "oracle", 2, name).integers(2**60)) for name in "bcad"]
-    backwards = [feedback.note for feedback in ask_all(Drawing(), asked[::-1], seed=3, number=2)]
+    backwards = [feedback.note for feedback in ask(Drawing(), asked[::-1], seed=3, number=2)]
     assert backwards == notes[::-1]
-    assert len({*notes, *(f.note for f in ask_all(Drawing(), asked, seed=3, number=1))}) == 8
+    assert len({*notes, *(f.note for f in ask(Drawing(), asked, seed=3, number=1))}) == 8
 
 
 def test_an_oracle_that_gives_no_answer_is_named_with_the_image() -> None:
-    with pytest.raises(OracleFailure, match='oracle StudyResults failed on image "c": KeyError'):
+    with pytest.raises(OracleFailure, match='oracle Prepared failed on image "c": KeyError'):
         go({"b": TOP_LEFT})
-    with pytest.raises(OracleFailure, match='oracle StudyResults gave no valid answer on image "b"'):
+    with pytest.raises(OracleFailure, match='oracle Prepared gave no valid answer on image "b"'):
         go({"b": np.ones((3, 3), np.bool_), "c": NONE})

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from imil_sim.engine.estimate import MOST_KINDS, estimate, extrapolated, time_steps
-from imil_sim.engine.plan import plan_runs, unseen_trunk
+from imil_sim.engine.plan import MOST_KINDS, estimate_time, extrapolated, plan_runs, time_steps, unseen_trunk
 from imil_sim.study.spec import ArmSpec, RunSpec
 
 
@@ -24,7 +23,7 @@ def spec(*imil_epoch: int, **arm: Any) -> RunSpec:
 def test_work_is_epochs_times_steps_and_the_longest_path_bounds_it() -> None:
     runs = [spec(), spec(4), spec(8)]
     plan = plan_runs(runs, unseen_trunk)
-    taking = estimate(plan, runs, lambda run: 40, lambda arm: 0.5)
+    taking = estimate_time(plan, runs, lambda run: 40, lambda arm: 0.5)
     assert taking is not None
     assert taking.work == pytest.approx((10 + 6 + 2) * 5 * 0.5)
     assert taking.longest == pytest.approx(10 * 5 * 0.5)
@@ -35,10 +34,10 @@ def test_what_the_store_holds_takes_no_time() -> None:
     runs = [spec(), spec(4)]
     plan = plan_runs(runs, unseen_trunk)
     trunk = next(stage.key for stage in plan.stages if stage.start == 0)
-    taking = estimate(replace(plan, in_store=frozenset({trunk})), runs, lambda run: 40, lambda arm: 0.5)
+    taking = estimate_time(replace(plan, in_store=frozenset({trunk})), runs, lambda run: 40, lambda arm: 0.5)
     assert taking is not None
     assert (taking.work, taking.longest) == pytest.approx(((6 + 6) * 2.5, 6 * 2.5))
-    nothing = estimate(replace(plan, in_store=frozenset(s.key for s in plan.stages)), runs, lambda run: 40, _never)
+    nothing = estimate_time(replace(plan, in_store=frozenset(s.key for s in plan.stages)), runs, lambda run: 40, _never)
     assert nothing is not None
     assert (nothing.work, nothing.on(2)) == (0.0, 0.0)
 
@@ -56,17 +55,17 @@ def test_each_different_model_is_timed_once() -> None:
         timed.append(arm.model.name)
         return 1.0 if arm.model.name == "resnet18" else 0.0
 
-    taking = estimate(plan_runs(runs, unseen_trunk), runs, lambda run: 8, time_of)
+    taking = estimate_time(plan_runs(runs, unseen_trunk), runs, lambda run: 8, time_of)
     assert sorted(timed) == ["resnet18", "resnet50"]
     assert taking is not None
     assert taking.work == pytest.approx(16)
 
 
-def test_there_is_no_telling_without_images_or_of_too_many_models() -> None:
+def test_nothing_is_timed_without_images_or_for_too_many_models() -> None:
     runs = [spec()]
-    assert estimate(plan_runs(runs, unseen_trunk), runs, lambda run: None, _never) is None
+    assert estimate_time(plan_runs(runs, unseen_trunk), runs, lambda run: None, _never) is None
     many = [spec(images={"source": "phantom", "size": 32 + i}) for i in range(MOST_KINDS + 1)]
-    assert estimate(plan_runs(many, unseen_trunk), many, lambda run: 8, _never) is None
+    assert estimate_time(plan_runs(many, unseen_trunk), many, lambda run: 8, _never) is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_a_batch_is_timed_whole_or_extrapolated(batch: int, cost: Callable[[int]
 
 
 def test_a_step_of_the_arm_is_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    from imil_sim.engine import estimate as module
+    from imil_sim.engine import plan as module
 
     sizes: list[tuple[int, ...]] = []
     step = module.step
@@ -109,5 +108,6 @@ def test_a_step_of_the_arm_is_really_taken(monkeypatch: pytest.MonkeyPatch) -> N
     ).arm  # fmt: skip
     before = torch.get_rng_state()
     assert time_steps(arm, torch.device("cpu")) > 0
-    assert sizes == [(2, 3, 32, 32)] * 2 + [(4, 3, 32, 32)] * 2
+    assert sizes[:2] == [(2, 3, 32, 32)] * 2
+    assert sizes[2:] in ([], [(4, 3, 32, 32)] * 2)  # a busy machine has no time for the second size
     assert torch.equal(torch.get_rng_state(), before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def test_a_fresh_store_gives_the_same_bytes_and_another_seed_others(warm: Any, l
     assert bits(lab.carry_out(warm.study)) == bits(warm.results)
     one, two = (warm.results[arm, 0].predictions().probabilities for arm in ("baseline", "lesions"))
     assert not np.array_equal(one, two)
-    other = lab.carry_out(replace(lab.study("[arms.baseline]", top=BARE), seeds=(1,)))
+    other = lab.carry_out(lab.study("[arms.baseline]", top=BARE).model_copy(update={"seeds": (1,)}))
     assert not np.array_equal(other["baseline", 1].predictions().probabilities, one)
 
 
@@ -89,11 +89,11 @@ def test_an_interrupted_study_goes_on_to_the_same_bytes(warm: Any, lab: Any, epo
         if count == epoch:
             raise KeyboardInterrupt
 
-    lab.on_epoch = interrupt
+    lab.epoch_trained = interrupt
     with pytest.raises(KeyboardInterrupt):
         lab.carry_out(warm.study)
     assert lab.epochs == epoch
-    lab.on_epoch = lambda count: None
+    lab.epoch_trained = lambda count: None
     assert bits(lab.carry_out(warm.study)) == bits(warm.results)
     assert lab.epochs <= warm.lab.epochs + 2  # at most the stage that was interrupted is trained again
 
@@ -130,10 +130,10 @@ def test_oracles_that_give_equal_answers_share_the_branch(warm: Any, oracles: di
 
 
 def test_a_question_says_which_consultation_of_its_run_it_belongs_to(warm: Any, oracles: dict[str, Oracle]) -> None:
-    oracles["told"] = Answers(lambda question: Feedback.abstain(question, str(question.consultation)))
+    oracles["counting"] = Answers(lambda question: Feedback.abstain(question, str(question.consultation)))
     lab = warm.again()
-    results = lab.carry_out(lab.study('[arms.told]\nfeedback = { oracle = "told", imil_epoch = [1, 2] }'))
-    consultations = results["told", 0].record.consultations
+    results = lab.carry_out(lab.study('[arms.counting]\nfeedback = { oracle = "counting", imil_epoch = [1, 2] }'))
+    consultations = results["counting", 0].record.consultations
     assert [{answer.reason for answer in one.answers} for one in consultations] == [{"1"}, {"2"}]
 
 
@@ -180,7 +180,7 @@ def test_a_record_tells_the_whole_run(lab: Any) -> None:
     assert shown.dtype == np.uint8
 
 
-def test_a_shortage_is_told_and_nothing_is_padded(warm: Any) -> None:
+def test_a_shortage_is_named_and_nothing_is_padded(warm: Any) -> None:
     lab = warm.again()
     results = lab.carry_out(lab.study('[arms.many]\nfeedback = { oracle = "all-cells", num_outliers = 16 }'))
     (consultation,) = results["many", 0].record.consultations

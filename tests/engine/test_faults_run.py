@@ -22,8 +22,8 @@ import torch
 from imil_sim.engine import steps
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
-from imil_sim.engine.stages import run_key, trunk_key
-from imil_sim.engine.steps import Done, Step, StepRunner
+from imil_sim.engine.stages import Step, StepResult, run_key, trunk_key
+from imil_sim.engine.steps import StepRunner
 from imil_sim.errors import DataError
 from imil_sim.feedback import Feedback, Oracle, Question, make_oracle
 from imil_sim.report.analysis import unlike_environments
@@ -107,7 +107,7 @@ def test_fault_22_a_run_that_is_interrupted_after_every_epoch_ends_with_the_byte
         if count == begun + 2:  # the first of the two is in a checkpoint, the second is lost
             raise KeyboardInterrupt
 
-    broken.on_epoch = interrupt
+    broken.epoch_trained = interrupt
     interruptions = 0
     while True:
         begun = broken.epochs
@@ -145,7 +145,7 @@ class Shuffled:
     def submit(self, step: Step, priority: int) -> None:
         self._waiting.append(step)
 
-    def completed(self) -> Done:
+    def completed(self) -> StepResult:
         return self._runner.carry_out(self._waiting.pop(int(self._rng.integers(len(self._waiting)))))
 
     def close(self) -> None:
@@ -309,7 +309,7 @@ def test_fault_28_an_image_file_that_is_altered_in_the_middle_of_a_study_stops_i
             image = images / "opaque" / "image11.png"
             image.unlink() if how == "gone" else draw(image, 99)
 
-    lab.on_epoch = alter
+    lab.epoch_trained = alter
     study = lab.study("", top=FOLDER)
     with pytest.raises(DataError, match=r"altered while the study was running: image11\.png\. The study stops"):
         lab.carry_out(study)
@@ -317,7 +317,7 @@ def test_fault_28_an_image_file_that_is_altered_in_the_middle_of_a_study_stops_i
 
 
 def test_fault_28_an_image_file_that_is_only_touched_stops_nothing(lab: Any, images: Path) -> None:
-    lab.on_epoch = lambda count: os.utime(images / "opaque" / "image11.png")
+    lab.epoch_trained = lambda count: os.utime(images / "opaque" / "image11.png")
     results = lab.carry_out(lab.study("", top=FOLDER))
     assert statuses(results) == {"baseline": "done"}
     assert lab.epochs == 4

@@ -31,8 +31,7 @@ import numpy as np
 from imil_sim import io as files
 from imil_sim.engine import claims, upkeep
 from imil_sim.engine import store as module
-from imil_sim.engine.arrays import read_arrays, write_arrays
-from imil_sim.engine.store import MANIFEST, Store
+from imil_sim.engine.store import MANIFEST, Store, read_arrays, write_arrays
 from imil_sim.errors import StoreError
 from imil_sim.io import sync
 from imil_sim.study.study import Study, parse_study
@@ -345,7 +344,7 @@ def test_fault_02_a_store_that_flushes_too_little_is_caught(
 def test_fault_03_04_05_a_disk_that_refuses_the_nth_call_of_a_put(
     store: Store, damaged: list[str], number: int, name: int
 ) -> None:
-    told = 0
+    refusals = 0
     for nth in itertools.count():
         refused: list[int] = []
 
@@ -362,13 +361,13 @@ def test_fault_03_04_05_a_disk_that_refuses_the_nth_call_of_a_put(
             message = str(error)
         finally:
             sys.setprofile(None)
-        told += bool(message)
+        refusals += bool(message)
         assert not message or (os.strerror(name) in message and "--store" in message)
         found = store.find("stages", key)
         assert found is None or is_whole(found)
         if not refused:
             break
-    assert told > 10
+    assert refusals > 10
     assert damaged == []
     assert upkeep.check(store).faults == {}
 
@@ -378,12 +377,12 @@ def test_fault_03_a_disk_that_is_full(tmp_path: Path) -> None:
     small = f'mount -t tmpfs -o size=400k none "{tmp_path}" && exec "$@"'
     if not shutil.which("unshare") or subprocess.run([*apart, "true"], check=False, capture_output=True).returncode:
         pytest.skip("needs the right to mount a small disk in a namespace of its own")
-    told = run_script("full", tmp_path / "store", *apart, "sh", "-c", small, "sh")
-    assert "No space left on device" in told
-    assert "what was stored before is safe" in told
+    message = run_script("full", tmp_path / "store", *apart, "sh", "-c", small, "sh")
+    assert "No space left on device" in message
+    assert "what was stored before is safe" in message
 
 
-def test_fault_04_what_cannot_be_read_is_told_and_not_taken_for_damage(
+def test_fault_04_what_cannot_be_read_is_named_and_not_taken_for_damage(
     store: Store, damaged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:
@@ -508,7 +507,7 @@ def waiting_study(store: Store, name: str) -> Study:
     study = parse_study(tomllib.loads(TINY.replace("tiny", name).replace("32", str(32 + len(name)))), beside=store.root)
     noted = []
     for arm, run in study.runs():
-        key, trunk = upkeep.asked(run), f"trunk of {name}"
+        key, trunk = upkeep.spec_key(run), f"trunk of {name}"
         noted.append((run, upkeep.NotedRun(arm, run.seed, key, trunk)))
         status = "waiting" if arm == "human" else "done"
         record = json.dumps({"status": status, "spec": run.model_dump(mode="json")})
@@ -587,7 +586,7 @@ def test_fault_13_what_dead_processes_left_goes_and_what_living_ones_have_begun_
     for name in (dead, living, strange):
         (store.root / "tmp" / f"{name}-stages-x").mkdir()
     assert store.tidy() == [f"tmp/{dead}-stages-x"]
-    assert store.leftovers() == [f"tmp/{strange}-stages-x"]
+    assert store.leftovers() == [store.root / "tmp" / f"{strange}-stages-x"]
     assert store.remove_rubbish() == 1
     assert sorted(path.name for path in (store.root / "tmp").iterdir()) == [f"{living}-stages-x"]
 

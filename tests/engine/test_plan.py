@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +192,7 @@ def test_a_record_that_cannot_be_read_leaves_the_answers_unknown(warm: Any, tmp_
 
 @pytest.mark.slow
 def test_the_phantom_sweeps_are_carried_out_as_planned(lab: Any) -> None:
-    study = replace(read_study(find_study("phantom-sweeps")), seeds=(0,))
+    study = read_study(find_study("phantom-sweeps")).model_copy(update={"seeds": (0,)})
     plan = plan_of(study, lab.store)
     assert (plan.runs, plan.epochs_straight) == (20, 120)
     results = lab.carry_out(study)
@@ -230,7 +229,7 @@ def test_ten_thousand_runs_are_planned_without_looking_at_any_twice() -> None:
         ),
         beside=Path(),
     )
-    runs = [run for _, run in replace(study, seeds=tuple(range(100))).runs()]
+    runs = [run for _, run in study.model_copy(update={"seeds": tuple(range(100))}).runs()]
     asked: list[int] = []
 
     def trunk(run: RunSpec) -> Any:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from imil_sim.engine.questions import put_questions
 from imil_sim.engine.stages import Lineage
+from imil_sim.engine.steps import put_questions
 from imil_sim.engine.store import Store
 from imil_sim.feedback import Grid, ImageIndex
 from imil_sim.study.spec import FeedbackSpec
@@ -41,12 +41,12 @@ def test_everything_that_is_asked_lies_there_whatever_the_ids(tmp_path: Path, as
     assert (about["state"], about["set"]) == (state.key, {"name": "set", "fingerprint": "cd" * 32})
     assert about["oracle"] == {"name": "human", "options": {"reader": "a", "folder": "b"}}
     assert len(about["questions"]) == len(asked)
-    for told, question in zip(about["questions"], asked, strict=True):
-        assert told["image_id"] == question.image_id  # type: ignore[attr-defined]
-        assert told["image_sha256"] == question.image_sha256  # type: ignore[attr-defined]
-        image = cv2.imread(str(folder / told["image"]), cv2.IMREAD_UNCHANGED)
+    for entry, question in zip(about["questions"], asked, strict=True):
+        assert entry["image_id"] == question.image_id  # type: ignore[attr-defined]
+        assert entry["image_sha256"] == question.image_sha256  # type: ignore[attr-defined]
+        image = cv2.imread(str(folder / entry["image"]), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(image, question.image)  # type: ignore[attr-defined]
-        cam = cv2.imread(str(folder / told["cam"]), cv2.IMREAD_UNCHANGED)
+        cam = cv2.imread(str(folder / entry["cam"]), cv2.IMREAD_UNCHANGED)
         assert np.abs(cam / 255 - question.cam).max() <= 0.5 / 255 + 1e-6  # type: ignore[attr-defined]
     assert store.find("questions", KEY) == folder
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from torch import device
 
-from imil_sim.engine import recompute as module
-from imil_sim.engine.arrays import read_arrays, write_arrays
+from imil_sim.engine import results as module
 from imil_sim.engine.data import ImageLibrary
-from imil_sim.engine.recompute import Recomputed, recompute
-from imil_sim.engine.store import Store
+from imil_sim.engine.results import Recomputed, recompute
+from imil_sim.engine.store import Store, read_arrays, write_arrays
 
 
 def done_over(lab: Any, number: int, seed: int = 0) -> list[Recomputed]:
@@ -33,7 +32,7 @@ def test_runs_come_out_with_the_bytes_they_had(warm: Any) -> None:
 
 
 def test_the_draw_follows_its_seed(warm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_over_again", lambda store, done, key, *others: Recomputed(key))
+    monkeypatch.setattr(module, "_done_over", lambda store, done, key, *others: Recomputed(key))
     draws = [[run.key for run in done_over(warm.lab, 1, seed)] for seed in range(9)]
     assert draws == [[run.key for run in done_over(warm.lab, 1, seed)] for seed in range(9)]
     assert all(len(draw) == 1 for draw in draws)
@@ -56,7 +55,7 @@ def test_a_number_that_moved_without_its_key_is_caught(warm: Any, lab: Any) -> N
     assert run.equal >= 2
 
 
-def test_what_was_made_with_other_images_is_passed_over_and_what_was_pruned_is_told(warm: Any, lab: Any) -> None:
+def test_what_was_made_with_other_images_is_passed_over_and_what_was_pruned_is_named(warm: Any, lab: Any) -> None:
     shutil.copytree(warm.lab.store, lab.store)
     store = Store(lab.store)
     keys = store.keys("runs")

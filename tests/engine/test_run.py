@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from imil_sim.engine.run import Halts, Performed, halts_of, perform, provenance
-from imil_sim.engine.stages import Lineage
-from imil_sim.engine.steps import Consult, Consulted, Evaluate, Step, Train
+from imil_sim.engine.results import provenance
+from imil_sim.engine.run import Halts, Performed, halts_of, perform
+from imil_sim.engine.stages import Consult, ConsultationResult, Evaluate, Lineage, Step, Train
 from imil_sim.study.record import Consultation
 from imil_sim.study.spec import RunSpec
 
@@ -23,15 +23,17 @@ def spec(epochs: int, *imil_epoch: int) -> RunSpec:
     return RunSpec.model_validate({"arm": arm, "seed": 0})
 
 
-def answer(overlay: str, *answered: str) -> Consulted:
+def answer(overlay: str, *answered: str) -> ConsultationResult:
     consultation = Consultation(
         epoch=1, grid=(4, 4), requested=2, n_mispredictions=0, n_excluded=0, n_filled_up=0, answers=()
     )
-    return Consulted(consultation, overlay, frozenset(answered), f"cams of {overlay}")
+    return ConsultationResult(consultation, overlay, frozenset(answered), f"cams of {overlay}")
 
 
-def told(run: RunSpec, others: Iterable[RunSpec], answers: Sequence[Consulted]) -> tuple[list[str], Performed]:
-    """The steps as text, and what the run gave, where training does as it is told and the oracle gives ``answers``.
+def steps_of(
+    run: RunSpec, others: Iterable[RunSpec], answers: Sequence[ConsultationResult]
+) -> tuple[list[str], Performed]:
+    """The steps as text, and what the run gave, where training succeeds and the oracle gives ``answers``.
 
     ``others`` are runs of the same trunk.
     """
@@ -44,7 +46,7 @@ def told(run: RunSpec, others: Iterable[RunSpec], answers: Sequence[Consulted]) 
             step: Step = steps.send(outcome)
             match step:
                 case Train():
-                    said.append(f"train {step.start.epoch}-{step.until} {step.overlay or '-'}")
+                    said.append(f"train {step.state.epoch}-{step.until} {step.overlay or '-'}")
                     outcome = step.target
                 case Consult():
                     known = "+".join(sorted(step.answered)) or "-"
@@ -59,14 +61,14 @@ def told(run: RunSpec, others: Iterable[RunSpec], answers: Sequence[Consulted]) 
 
 
 def test_a_baseline_trains_and_is_tested_once() -> None:
-    said, performed = told(spec(100), [], [])
+    said, performed = steps_of(spec(100), [], [])
     assert said == ["train 0-100 -", "evaluate 100"]
     assert performed == Performed((TRUNK.trained(100, ""),), (), {"main": "evaluation"})
 
 
 def test_one_consultation_parts_the_run_in_two() -> None:
     given = answer("o1", "x")
-    said, performed = told(spec(100, 70), [spec(100)], [given])
+    said, performed = steps_of(spec(100, 70), [spec(100)], [given])
     assert said == ["train 0-70 -", "consult 1 at 70 - -", "train 70-100 o1", "evaluate 100"]
     branch = TRUNK.trained(70, "").trained(100, "o1")
     assert performed.states == (TRUNK.trained(70, ""), branch)
@@ -74,7 +76,7 @@ def test_one_consultation_parts_the_run_in_two() -> None:
 
 
 def test_a_second_consultation_knows_of_the_first() -> None:
-    said, performed = told(spec(100, 70, 85), [], [answer("o1", "x", "y"), answer("o2", "x", "y", "z")])
+    said, performed = steps_of(spec(100, 70, 85), [], [answer("o1", "x", "y"), answer("o2", "x", "y", "z")])
     assert said == [
         "train 0-70 -", "consult 1 at 70 - -", "train 70-85 o1", "consult 2 at 85 o1 x+y", "train 85-100 o2",
         "evaluate 100",
@@ -85,7 +87,7 @@ def test_a_second_consultation_knows_of_the_first() -> None:
 
 
 def test_answers_that_change_nothing_leave_the_run_on_its_trunk() -> None:
-    _, performed = told(spec(100, 70), [], [answer("")])
+    _, performed = steps_of(spec(100, 70), [], [answer("")])
     assert performed.states[-1] == TRUNK.trained(100, "")
 
 
@@ -102,14 +104,14 @@ def test_answers_that_change_nothing_leave_the_run_on_its_trunk() -> None:
 def test_training_halts_where_runs_that_are_still_the_same_part_or_end(
     run: RunSpec, others: Sequence[RunSpec], trains: list[str]
 ) -> None:
-    said, performed = told(run, others, [answer("o1"), answer("o2")])
+    said, performed = steps_of(run, others, [answer("o1"), answer("o2")])
     assert [line.split()[1] for line in said if line.startswith("train")] == trains
-    straight = told(run, [], [answer("o1"), answer("o2")])[1]
+    straight = steps_of(run, [], [answer("o1"), answer("o2")])[1]
     assert performed.states[-1] == straight.states[-1]  # a halt on the way is not part of the state
 
 
 def test_a_run_whose_answers_changed_nothing_halts_where_its_trunk_does() -> None:
-    said, _ = told(spec(100, 70), [spec(100, 80)], [answer("")])
+    said, _ = steps_of(spec(100, 70), [spec(100, 80)], [answer("")])
     assert [line.split()[1] for line in said if line.startswith("train")] == ["0-70", "70-80", "80-100"]
 
 
@@ -122,18 +124,18 @@ def test_each_trunk_has_halts_of_its_own() -> None:
 def test_provenance_names_versions_and_survives_a_package_of_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from imil_sim.engine import run
+    from imil_sim.engine import results
 
     found = provenance(torch.device("cpu"))
     assert found["torch"] == torch.__version__
     assert found["device"] == "cpu"
 
     def missing(name: str) -> str:
-        raise run.PackageNotFoundError(name)
+        raise results.PackageNotFoundError(name)
 
-    monkeypatch.setattr(run, "version", missing)
-    run._version.cache_clear()
+    monkeypatch.setattr(results, "version", missing)
+    results._version.cache_clear()
     try:
         assert provenance(torch.device("cpu"))["opencv-python"] == "unknown"
     finally:
-        run._version.cache_clear()
+        results._version.cache_clear()

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imil_sim.engine import stages
-from imil_sim.engine.stages import Lineage, run_key, trunk_key
-from imil_sim.engine.steps import Evaluate
+from imil_sim.engine.stages import Evaluate, Lineage, run_key, trunk_key
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.study.spec import RunSpec
 
@@ -96,7 +95,7 @@ def test_revision_environment_and_the_content_of_a_weights_file_move_the_trunk(
 
 def test_what_training_cannot_see_moves_nothing() -> None:
     images = image_set()
-    unseen = replace(images, name="elsewhere", masks={}, attributes={"sex": ("f",) * 4}, notices=("told",))
+    unseen = replace(images, name="elsewhere", masks={}, attributes={"sex": ("f",) * 4}, notices=("converted",))
     assert key(images=unseen) == key()
     asked = {"oracle": "lesions", "imil_epoch": 5}
     assert key(run(training={"epochs": 20}, feedback=asked)) == key()

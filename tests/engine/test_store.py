@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from imil_sim.engine import store as module
-from imil_sim.engine.arrays import read_arrays, write_arrays
-from imil_sim.engine.store import MANIFEST, Kind, OtherFormat, Store
+from imil_sim.engine.store import MANIFEST, Kind, OtherFormat, Store, read_arrays, write_arrays
 from imil_sim.errors import StoreError
 
 KEY = "ab" * 32
@@ -53,7 +52,7 @@ def test_what_was_put_is_found_under_its_kind_and_key_only(kept: Store) -> None:
     assert not list((kept.root / "tmp").iterdir())
 
 
-def test_what_is_missing_when_it_is_needed_is_told(kept: Store) -> None:
+def test_what_is_missing_when_it_is_needed_is_named(kept: Store) -> None:
     assert kept.needed("stages", KEY, lambda place: (place / "a.txt").read_text()) == "hello a.txt"
     with pytest.raises(StoreError, match=r"runs/abababababababab has gone .* run the same command again"):
         kept.needed("runs", KEY, lambda place: place)
@@ -148,15 +147,7 @@ def test_a_damaged_entry_does_not_stand_in_the_way_of_a_new_one(kept: Store, dam
     assert damaged == [f"stages/{KEY}"]
 
 
-def test_a_good_entry_that_took_the_place_of_a_damaged_one_is_put_back(kept: Store, damaged: list[str]) -> None:
-    entry = kept.root / "stages" / KEY
-    assert kept._set_aside(entry, "stages", KEY) == entry  # as if another process had mended it a moment ago
-    assert kept.find("stages", KEY) == entry
-    assert damaged == []
-    assert not list((kept.root / "damaged").iterdir())
-
-
-def test_an_entry_of_another_format_is_told_apart_from_damage(kept: Store) -> None:
+def test_an_entry_of_another_format_is_named_apart_from_damage(kept: Store) -> None:
     edit(kept.root / "stages" / KEY / MANIFEST, format=0)
     with pytest.raises(OtherFormat, match="format 0, not 1"):
         kept.inspect("stages", KEY)
@@ -223,7 +214,7 @@ def test_a_record_may_differ_in_its_times(kept: Store) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE])
 @pytest.mark.parametrize("call", ["rename", "fsync"])
-def test_a_disk_that_fails_is_told_and_what_was_there_is_safe(
+def test_a_disk_that_fails_is_named_and_what_was_there_is_safe(
     kept: Store, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
     def fail(*arguments: object) -> None:
@@ -238,7 +229,7 @@ def test_a_disk_that_fails_is_told_and_what_was_there_is_safe(
     assert not list((kept.root / "tmp").iterdir())
 
 
-def test_a_store_that_cannot_be_made_or_written_is_told_before_anything_is_trained(
+def test_a_store_that_cannot_be_made_or_written_is_named_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -256,7 +247,7 @@ def test_a_store_that_cannot_be_made_or_written_is_told_before_anything_is_train
         kept.check_writable()
 
 
-def test_an_entry_that_cannot_be_set_aside_is_told(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_cannot_be_set_aside_is_named(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     flip(kept.root / "stages" / KEY / "a.txt")
 
     def fail(*arguments: object) -> None:
@@ -287,5 +278,5 @@ def test_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
         write_arrays(tmp_path / "x.npz", {"a": np.array([{}], dtype=object)})
     assert not list(tmp_path.iterdir())
     np.savez(tmp_path / "x.npz", a=np.array([{}], dtype=object))
-    with pytest.raises(StoreError, match="holds objects"):
+    with pytest.raises(StoreError, match="was not read"):
         read_arrays(tmp_path / "x.npz")

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from imil_sim.engine.plan import Plan, plan_runs, unseen_trunk
-from imil_sim.engine.tree import Alike, Line, Tree, grouped, trees_of
+from imil_sim.engine.plan import Branch, Plan, Tree, plan_runs, trees_of, unseen_trunk
 from imil_sim.study.spec import RunSpec
 
 
@@ -26,34 +25,33 @@ def drawn(arms: Mapping[str, RunSpec], seeds: Sequence[int] = (0,)) -> tuple[Pla
     return plan, trees_of(plan, list(arms) * len(seeds), runs)
 
 
-def lines(line: Line) -> list[tuple[int, int, list[str]]]:
-    return [(one.start, one.until, sorted(one.ending)) for one in line.lines()]
-
-
-def told(branches: Sequence[Alike]) -> list[tuple[int, int, int, tuple[str, ...]]]:
-    return [(one.count, one.start, one.until, one.arms) for one in branches]
+def branches(trunk: Branch) -> list[tuple[int, int, int, tuple[str, ...]]]:
+    return [(one.count, one.start, one.until, one.arms) for one in trunk.all()]
 
 
 def test_a_trunk_is_one_line_however_often_it_halts() -> None:
     arms = {"base": spec(), "at-70": spec(70), "at-30": spec(30), "at-50": spec(50)}
     _, (tree,) = drawn(arms)
-    assert lines(tree.trunk) == [
-        (0, 100, ["base"]), (30, 100, ["at-30"]), (50, 100, ["at-50"]), (70, 100, ["at-70"]),
+    assert branches(tree.trunk) == [
+        (1, 0, 100, tuple(arms)), (1, 30, 100, ("at-30",)), (1, 50, 100, ("at-50",)), (1, 70, 100, ("at-70",)),
     ]  # fmt: skip
+    assert tree.trunk.ending == ("base",)
     assert (tree.runs, tree.epochs_straight, tree.epochs_shared) == (4, 400, 100 + 70 + 50 + 30)
 
 
 def test_a_trunk_that_nobody_follows_to_the_end_ends_at_its_last_fork() -> None:
     _, (tree,) = drawn({"a": spec(70), "b": spec(70, num_outliers=5)})
-    assert lines(tree.trunk) == [(0, 70, []), (70, 100, ["a"]), (70, 100, ["b"])]
-    assert tree.trunk.arms == {"a", "b"}
+    assert branches(tree.trunk) == [(1, 0, 70, ("a", "b")), (2, 70, 100, ("a", "b"))]
+    assert tree.trunk.ending == ()
 
 
 def test_branches_fork_again() -> None:
     _, (tree,) = drawn({"base": spec(), "once": spec(70), "twice": spec(70, 80), "four": spec(70, num_outliers=5)})
-    assert lines(tree.trunk) == [
-        (0, 100, ["base"]), (70, 100, ["once"]), (80, 100, ["twice"]), (70, 100, ["four"]),
+    assert branches(tree.trunk) == [
+        (1, 0, 100, ("base", "once", "twice", "four")), (1, 70, 100, ("once", "twice")), (1, 80, 100, ("twice",)),
+        (1, 70, 100, ("four",)),
     ]  # fmt: skip
+    assert tree.epochs_shared == 100 + 30 + 20 + 30
 
 
 def test_seeds_that_are_alike_are_one_tree_and_recipes_are_not() -> None:
@@ -76,14 +74,15 @@ def test_a_seed_of_which_the_store_holds_something_is_a_tree_of_its_own() -> Non
     assert [(tree.seeds, tree.trunk.epochs_in_store) for tree in trees] == [((0,), 0), ((1,), 70)]
 
 
-def test_branches_that_are_alike_but_for_their_arms_are_told_together() -> None:
+def test_branches_that_are_alike_but_for_their_arms_are_named_together() -> None:
     arms = {
         "base": spec(), "a": spec(70), "b": spec(70, oracle="b"), "c": spec(80), "twice": spec(70, 90, num_outliers=5),
         "again": spec(70, 90, num_outliers=6), "a-too": spec(70),
     }  # fmt: skip
     _, (tree,) = drawn(arms)
-    found = grouped(tree.trunk.forks, list(arms))
-    assert told(found) == [
-        (2, 70, 100, ("a", "b", "a-too")), (2, 70, 90, ("twice", "again")), (1, 80, 100, ("c",)),
+    _, *found = branches(tree.trunk)
+    assert found == [
+        (2, 70, 100, ("a", "b", "a-too")), (2, 70, 90, ("twice", "again")), (2, 90, 100, ("twice", "again")),
+        (1, 80, 100, ("c",)),
     ]  # fmt: skip
-    assert told(found[1].forks) == [(2, 90, 100, ("twice", "again"))]
+    assert tree.trunk.ending == ("base",)

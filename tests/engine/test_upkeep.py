@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imil_sim.engine.store import MANIFEST, Store
-from imil_sim.engine.upkeep import NotedRun, asked, check, entries, note_study, notes, prune, survey, to_prune
+from imil_sim.engine.upkeep import NotedRun, check, entries, note_study, notes, prune, spec_key, survey, to_prune
 from imil_sim.errors import StoreError, UsageError
 from imil_sim.study.study import Study
 
@@ -28,7 +27,7 @@ def made_up(store: Store, study: Study, *, done: set[str], trunk: str) -> dict[s
     """The key of each arm's record, where entries of a study that was run were put that nobody has trained."""
     noted, keys = [], {}
     for arm, run in study.runs():
-        keys[arm] = asked(run)[::-1]
+        keys[arm] = spec_key(run)[::-1]
         noted.append((run, NotedRun(arm, run.seed, keys[arm], trunk)))
         if arm in done:
             record = json.dumps({"status": "done", "spec": run.model_dump(mode="json")})
@@ -51,31 +50,31 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def one(lab: Any) -> Study:
     study: Study = lab.study(ARMS)
-    return replace(study, name="one")
+    return study.model_copy(update={"name": "one"})
 
 
 @pytest.fixture
 def two(lab: Any) -> Study:
     study: Study = lab.study(ARMS + "training = { epochs = 9 }\nsplit = { seed = 1 }\n")
-    return replace(study, name="two", arms={"other": study.arms["lesions"]}, seeds=(7,))
+    return study.model_copy(update={"name": "two", "arms": {"other": study.arms["lesions"]}, "seeds": (7,)})
 
 
 def test_a_note_names_the_runs_whatever_they_were_made_with_and_is_written_once(store: Store, one: Study) -> None:
     for _ in range(2):
         keys = made_up(store, one, done=set(), trunk="t")
-    (note,) = notes(store)
+    ((key, note),) = notes(store).items()
     assert note.name == "one"
     assert {run.arm: run.run for run in note.runs.values()} == keys
-    assert note.runs.keys() == {asked(run) for _, run in one.runs()}
-    (store.root / "studies" / note.key / "study.json").write_text("[1")
-    assert notes(store) == []
+    assert note.runs.keys() == {spec_key(run) for _, run in one.runs()}
+    (store.root / "studies" / key / "study.json").write_text("[1")
+    assert notes(store) == {}
 
 
 def test_what_is_there_is_counted_and_named(store: Store, one: Study, two: Study) -> None:
     made_up(store, one, done={"baseline"}, trunk="t1")
-    made_up(store, replace(one, seeds=(0, 1)), done={"baseline", "lesions"}, trunk="t1")
+    made_up(store, one.model_copy(update={"seeds": (0, 1)}), done={"baseline", "lesions"}, trunk="t1")
     made_up(store, two, done={"other"}, trunk="t2")
-    store.discard("studies", next(note.key for note in notes(store) if note.name == "two"))
+    store.discard("studies", next(key for key, note in notes(store).items() if note.name == "two"))
     manifest = store.root / "stages" / "stages-t2" / MANIFEST
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 0}))
     (store.root / "overlays" / "overlays-t2" / MANIFEST).unlink()
@@ -144,7 +143,7 @@ def test_pruning_keeps_all_that_the_named_studies_need_and_only_that(store: Stor
 def test_a_trunk_that_two_studies_share_stays_for_either(store: Store, one: Study, two: Study) -> None:
     made_up(store, one, done={"baseline", "lesions"}, trunk="t")
     keys = made_up(store, two, done={"other"}, trunk="t")
-    (theirs,) = [note.key for note in notes(store) if note.name == "two"]
+    (theirs,) = [key for key, note in notes(store).items() if note.name == "two"]
     assert {entry.key for entry in to_prune(store, [one]).go} == {keys["other"], theirs}
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.feedback.blackout import blackout, filled
+from imil_sim.feedback.fill import blackout, filled
 from imil_sim.feedback.grid import Grid
 
 

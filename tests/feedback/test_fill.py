@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imil_sim.feedback.blackout import blackout
-from imil_sim.feedback.fill import Brightness, Surroundings, brightness, guided
+from imil_sim.feedback.fill import Brightness, Surroundings, blackout, brightness, guided
 from imil_sim.registry import names
 from imil_sim.study.spec import FeedbackSpec
 

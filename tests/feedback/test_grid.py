@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from imil_sim.errors import UsageError
-from imil_sim.feedback.grid import Cell, Grid, chosen, largest_region, strongest
+from imil_sim.feedback.grid import Grid, chosen, largest_region, strongest
 
 
 @dataclass(frozen=True)
@@ -173,44 +173,17 @@ def test_boxes_masks_and_polygons_agree_where_all_are_exact(
         mask[top:bottom, left:right] = True
     # Away from a coverage that equals the threshold, which rounding may put on either side.
     if (abs(grid.coverage(mask) - threshold) > 0.05).all():
-        polygons = [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes / 24]
         by_mask = grid.cells_from_mask(mask, threshold)
         if (by_mask == (grid.coverage(mask) >= threshold)).all():  # no tie for the best-covered cell
             assert (grid.cells_from_boxes(boxes / 24, threshold) == by_mask).all()
-            assert (grid.cells_from_polygons(polygons, threshold) == by_mask).all()
-
-
-def test_a_triangle_covers_half_of_its_box() -> None:
-    triangle = [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5)]
-    assert Grid(2, 2).cells_from_polygons([triangle, [(0.5, 0.5), (1, 0.5), (1, 1), (0.5, 1)]], 0.49)[0, 0]
-    assert not Grid(2, 2).cells_from_polygons([triangle, [(0.5, 0.5), (1, 0.5), (1, 1), (0.5, 1)]], 0.51)[0, 0]
-
-
-@pytest.mark.parametrize(
-    ("polygon", "cell"),
-    [([(0.9, 0.1)], (0, 3)), ([(0.6, 0.6), (0.6001, 0.6001)], (2, 2)), ([(1.0, 1.0)], (3, 3))],
-)
-def test_a_point_and_a_line_choose_the_cell_they_lie_in(
-    polygon: list[tuple[float, float]], cell: tuple[int, int]
-) -> None:
-    cells = Grid(4, 4).cells_from_polygons([polygon])
-    assert cells[cell]
-    assert cells.sum() == 1
 
 
 def test_nothing_drawn_chooses_nothing() -> None:
-    assert not Grid(4, 4).cells_from_polygons([]).any()
     assert not Grid(4, 4).cells_from_boxes([]).any()
 
 
 def test_cells_are_numbered_from_one_in_reading_order() -> None:
     grid = Grid(3, 5)
-    assert [grid.number(Cell(0, 0)), grid.number(Cell(0, 4)), grid.number(Cell(1, 0)), grid.number(Cell(2, 4))] == [
-        1,
-        5,
-        6,
-        15,
-    ]
     assert [grid.cell(number) for number in (1, 5, 6, 15)] == [(0, 0), (0, 4), (1, 0), (2, 4)]
     assert grid.numbers(cells_of(".#...", ".....", "#...#")) == (2, 11, 15)
 
@@ -256,14 +229,8 @@ def test_wrong_arguments_are_named() -> None:
         grid.cells_from_boxes([(10, 10, 20, 20)])
     with pytest.raises(ValueError, match="left < right"):
         grid.cells_from_boxes([(0.5, 0.5, 0.5, 0.8)])
-    with pytest.raises(ValueError, match=r"\(n, 2\)"):
-        grid.cells_from_polygons([[0.1, 0.2, 0.3]])
-    with pytest.raises(ValueError, match="fractions"):
-        grid.cells_from_polygons([[(float("nan"), 0.2), (0.1, 0.3)]])
     with pytest.raises(ValueError, match="cells 1 to 6, no 7"):
         grid.cells_from_numbers([7])
-    with pytest.raises(ValueError, match="no cell"):
-        grid.number(Cell(0, 3))
 
 
 def test_the_strongest_cells_are_those_of_the_highest_values_and_chance_decides_between_equals() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from imil_sim.errors import AwaitsAnswers, OracleFailure
 from imil_sim.feedback import Feedback, Question, ask
-from imil_sim.feedback.timeout import within
+from imil_sim.feedback.ask import within
 from imil_sim.testing import sample_questions
 
 QUESTION = sample_questions()[0]

@@ -39,7 +39,7 @@ def image() -> Callable[[int], NDArray[np.uint8]]:
 
 @pytest.fixture
 def save() -> Callable[[Path, NDArray[Any]], Path]:
-    """A function that writes pixels to a file, its format told by the extension, and makes the folders."""
+    """A function that writes pixels to a file, its format given by the extension, and makes the folders."""
     return _save
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imil_sim.errors import DataError
-from imil_sim.images.container import MAX_PIXELS, PNG_SIGNATURE, inspect
+from imil_sim.images.decode import MAX_PIXELS, PNG_SIGNATURE, inspect
 
 
 def encoded(extension: str, pixels: np.ndarray) -> bytes:
@@ -71,10 +71,10 @@ def test_a_picture_bomb_is_refused_by_its_header() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [(b"", "zero bytes"), (b"GIF89a...", "neither PNG nor JPEG"), (png(0, 5), "no pixels")],
     ids=["empty", "gif", "no-pixels"],
 )
-def test_what_holds_no_picture_is_refused_with_a_cure(data: bytes, told: str) -> None:
-    with pytest.raises(DataError, match=rf"{told}.*; \w+"):
+def test_what_holds_no_picture_is_refused_with_a_cure(data: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=rf"{message}.*; \w+"):
         inspect(data)

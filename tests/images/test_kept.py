@@ -123,11 +123,11 @@ def test_a_store_that_cannot_be_written_costs_time_only(read: Callable[[], Image
 
 
 def test_progress_counts_every_image_once_and_only_when_decoding(shenzhen: Path, tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
+    message: list[tuple[str, int, int]] = []
     source = ShenzhenSource(source="shenzhen", path=str(shenzhen), size=16)
     for _ in range(2):
-        ImageLibrary(tmp_path, tmp_path / "store", lambda *step: told.append(step)).source(source)
-    assert told == [("decoding shenzhen", done, 12) for done in range(1, 13)]
+        ImageLibrary(tmp_path, tmp_path / "store", lambda *step: message.append(step)).source(source)
+    assert message == [("decoding shenzhen", done, 12) for done in range(1, 13)]
 
 
 def test_what_was_converted_is_told_at_every_start(read: Callable[[], ImageSet], shenzhen: Path) -> None:

@@ -151,8 +151,8 @@ def test_small_image_is_the_large_one_seen_from_afar(size: int, index: int) -> N
     assert dice(small.lung, halved(large.lung.astype(np.uint8)) >= 0.5) > 0.95
     assert dice(small.lesion, halved(large.lesion.astype(np.uint8)) >= 0.5) > 0.75
     assert np.abs(small.pixels - halved(large.pixels)).mean() < 3
-    stranger = image(5, "train", index + 10, 2 * size, diseased=True, marker="R")
-    assert np.abs(small.pixels - halved(stranger.pixels)).mean() > 6
+    other = image(5, "train", index + 10, 2 * size, diseased=True, marker="R")
+    assert np.abs(small.pixels - halved(other.pixels)).mean() > 6
 
 
 def lung_fields(one: Image) -> list[NDArray[np.bool_]]:

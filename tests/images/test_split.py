@@ -155,7 +155,7 @@ def test_every_group_may_train_and_every_group_may_test() -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "spec", "told"),
+    ("images", "spec", "message"),
     [
         (image_set([0, 1] * 5), SplitSpec(test=10), "split.test = 10 makes 10 test images of 10"),
         (image_set([0, 1] * 5), SplitSpec(test=0.01), "split.test = 0.01 makes 0 test images of 10"),
@@ -170,8 +170,8 @@ def test_every_group_may_train_and_every_group_may_test() -> None:
         ),
     ],
 )
-def test_a_split_that_cannot_be_is_refused(images: ImageSet, spec: SplitSpec, told: str) -> None:
-    with pytest.raises(DataError, match=told):
+def test_a_split_that_cannot_be_is_refused(images: ImageSet, spec: SplitSpec, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         split_images(images, spec, seed=0)
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imil_sim.images.duplicates import Duplicate, duplicates
 from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
 from imil_sim.images.shenzhen import ShenzhenSource
 from imil_sim.images.split import Split
-from imil_sim.images.summary import AttributeCount, ClassCount, MaskCount, summarise
+from imil_sim.images.summary import Duplicate, duplicates, summarise
 
 SPLIT = Split(train=np.array([1, 2, 3, 4, 7, 8, 9, 10]), test=np.array([0, 5, 6, 11]))
 
@@ -39,24 +38,12 @@ def test_equal_pixels_are_found_wherever_they_stand(images: ImageSet) -> None:
     )
 
 
-def test_the_counts_are_those_of_the_set(images: ImageSet) -> None:
-    summary = summarise(images, SPLIT)
-    assert summary.images == 12
-    assert summary.size == (16, 16)
-    assert summary.classes == (ClassCount("normal", 6, 4, 2), ClassCount("TB", 6, 4, 2))
-    assert summary.masks == (MaskCount("lung", 11, 0, 1), MaskCount("lesion", 5, 6, 1))
-    assert summary.split == (8, 4)
-    assert summary.attributes[0] == AttributeCount("sex", {"Male": 6, "Female": 6}, 2, 0)
-    assert summary.warnings == ()
-
-
 def test_an_attribute_of_many_values_is_only_counted(images: ImageSet) -> None:
-    ages = tuple("" if n == 0 else str(n) for n in range(12))
-    few = summarise(replace(images, attributes={"age": ages}), None).attributes[0]
-    assert (few.different, few.unknown, len(few.values or {})) == (11, 1, 11)
+    ages = tuple("" if n == 0 else "34" for n in range(12))
+    assert ("age", "11 34, 1 unknown") in summarise(replace(images, attributes={"age": ages}), None).rows
     more = ImageSet("x", tuple("abcdefghijklm"), np.zeros((13, 16, 16), np.uint8), np.arange(13) % 2, ("a", "b"))
-    many = summarise(replace(more, attributes={"age": tuple(map(str, range(13)))}), None).attributes[0]
-    assert many == AttributeCount("age", None, 13, 0)
+    many = replace(more, attributes={"age": tuple(map(str, range(13)))})
+    assert ("age", "13 different values") in summarise(many, None).rows
 
 
 def test_what_may_spoil_a_result_is_warned_of_by_name(images: ImageSet) -> None:
@@ -68,7 +55,6 @@ def test_what_may_spoil_a_result_is_warned_of_by_name(images: ImageSet) -> None:
         "two images were converted",
         "split by group: ...",
     )
-    assert [duplicate.ids[0] for duplicate in summary.across] == ["CHNCXR_0001_0"]
 
 
 def test_the_rows_read_as_the_data_verb_prints_them(images: ImageSet) -> None:
@@ -89,5 +75,4 @@ def test_the_rows_read_as_the_data_verb_prints_them(images: ImageSet) -> None:
 
 def test_a_set_that_is_only_tested_has_no_split(images: ImageSet) -> None:
     summary = summarise(images, None)
-    assert summary.split is None
     assert not {"split", "training", "test"} & {what for what, _ in summary.rows}

@@ -127,7 +127,9 @@ def held(library: str) -> IMIL:
     return imil
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # of the libraries themselves
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)  # of the libraries themselves
 @pytest.mark.parametrize("library", ["lightning", "keras"])
 def test_equal_states_get_the_same_questions_and_the_same_images(library: str) -> None:
     plain, other = held("pytorch"), held(library)

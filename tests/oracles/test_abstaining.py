@@ -31,5 +31,5 @@ def test_so_many_of_the_doubtful_ones_are_skipped(image: Any, asked: Any) -> Non
 
 
 def test_a_confidence_is_at_most_one() -> None:
-    with pytest.raises(ValueError, match="unsure_above is a probability"):
+    with pytest.raises(ValueError, match="unsure_above\n"):
         Abstaining(LESIONS, unsure_above=90)

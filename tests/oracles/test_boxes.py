@@ -70,7 +70,7 @@ def test_other_columns_are_named(write: Write, image: Any, asked: Any, numbers: 
     file = write("a,0,0,0.25,0.25", header="image,l,t,r,b")
     named = Boxes(file, image_column="image", box_columns=("l", "t", "r", "b"))
     assert numbers(asked(named, image("a", None))) == [(1,)]
-    with pytest.raises(OracleError, match="lacks the columns image_id, x_min, y_min, x_max, y_max; it has image, l, t"):
+    with pytest.raises(OracleError, match=r'(?s)no column "image_id".*no column "y_max"'):
         Boxes(file)
 
 

@@ -35,5 +35,5 @@ def test_at_random_every_chosen_cell_is_as_likely_and_no_other(image: Any, asked
 
 
 def test_no_cells_are_no_budget() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
         Budget(LESIONS, cells=0)

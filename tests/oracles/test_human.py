@@ -18,8 +18,8 @@ from imil_sim.sessions import (
     Session,
     SessionAnswer,
 )
+from imil_sim.sessions.files import write_session
 from imil_sim.sessions.session import Header
-from imil_sim.sessions.write import write_session
 from imil_sim.testing import OracleCheckError, check_oracle, sample_questions
 from imil_sim_oracles.human import Human
 
@@ -29,7 +29,7 @@ OTHER_CAM = dataclasses.replace(QUESTION, cam=np.zeros_like(QUESTION.cam))
 
 
 def answered(order: int = 1, question: Question = QUESTION, **changed: Any) -> SessionAnswer:
-    told = {
+    message = {
         "order": order,
         "image_id": question.image_id,
         "image_sha256": question.image_sha256,
@@ -37,7 +37,7 @@ def answered(order: int = 1, question: Question = QUESTION, **changed: Any) -> S
         "cam_sha256": question.cam_sha256,
         "cells": (1, 6),
     }
-    return SessionAnswer.model_validate(told | changed)
+    return SessionAnswer.model_validate(message | changed)
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def test_cells_nothing_and_an_abstention_are_three_answers(human: Human) -> None
     given = human.answer(QUESTION, RNG)
     assert given.cells is not None
     assert not given.cells.any()
-    for said, told in (("rotated image", "rotated image"), ("", "the reader skipped the image")):
+    for said, message in (("rotated image", "rotated image"), ("", "the reader skipped the image")):
         write(human, answered(cells=None, abstained=True, reason=said))
-        assert human.answer(QUESTION, RNG) == Feedback(QUESTION.image_id, None, told)
+        assert human.answer(QUESTION, RNG) == Feedback(QUESTION.image_id, None, message)
 
 
 def test_it_waits_for_what_is_missing_and_each_grid_has_its_own_session(human: Human) -> None:
@@ -96,7 +96,7 @@ def test_of_several_answers_the_one_before_the_same_heat_map_holds_and_else_the_
 
 
 @pytest.mark.parametrize(
-    ("answer", "header", "told"),
+    ("answer", "header", "message"),
     [
         (answered(image_sha256="0" * 64), {}, "had other pixels when it was answered: SHA-256 0000000000000000"),
         (answered(image_sha256=None), {}, "was answered without the SHA-256"),
@@ -105,17 +105,17 @@ def test_of_several_answers_the_one_before_the_same_heat_map_holds_and_else_the_
     ],
 )
 def test_an_answer_to_another_question_is_named(
-    human: Human, answer: SessionAnswer, header: dict[str, Any], told: str
+    human: Human, answer: SessionAnswer, header: dict[str, Any], message: str
 ) -> None:
     write(human, answer, **header)
-    with pytest.raises(OracleError, match=rf'reader-1-4x4\.jsonl, line 2: image "{QUESTION.image_id}" {told}'):
+    with pytest.raises(OracleError, match=rf'reader-1-4x4\.jsonl, line 2: image "{QUESTION.image_id}" {message}'):
         human.answer(QUESTION, RNG)
 
 
 def test_a_file_that_is_no_session_of_that_grid_is_named(human: Human) -> None:
     path = Path(human.folder) / "reader-1-4x4.jsonl"
     path.write_text('{"image_id": "a", "cells": [1]}\n')
-    with pytest.raises(SessionError, match="line 1: is no header of a session"):
+    with pytest.raises(SessionError, match="line 1 is no header"):
         human.answer(QUESTION, RNG)
     write(human, answered(cells=(64,)), grid=(8, 8))
     path.with_name("reader-1-8x8.jsonl").rename(path)

@@ -72,7 +72,7 @@ def test_it_knows_neither_label_nor_model() -> None:
 
 
 def test_a_threshold_outside_its_range_is_refused() -> None:
-    with pytest.raises(ValueError, match="above 0 and up to 1"):
+    with pytest.raises(ValueError, match="threshold\n"):
         LungFields(threshold=0)
 
 
@@ -145,7 +145,7 @@ def test_a_margin_widens_and_narrows() -> None:
     assert (wide.any(axis=1).sum(), wide.any(axis=0).sum()) == (34, 14)  # two pixels more on every side
     assert not wide[2, 2]  # a corner lies further than two pixels away
     assert (narrow == box(slice(6, 32), slice(6, 12))).all()
-    with pytest.raises(ValueError, match=r"from -0\.25 to 0\.25, not 2"):
+    with pytest.raises(ValueError, match=r"margin\n.*less than or equal to 0.25"):
         LungFields(margin=2)
 
 

@@ -10,8 +10,8 @@ from imil_sim.errors import OracleFailure
 from imil_sim.feedback import Feedback, Grid, OracleError, OracleRecipe, Question, ask_together, make_oracle
 from imil_sim.seeds import stream
 from imil_sim.sessions.drawn import Drawn
+from imil_sim.sessions.files import write_session
 from imil_sim.sessions.session import Header, Session, SessionAnswer
-from imil_sim.sessions.write import write_session
 from imil_sim.testing import check_oracle, sample_questions
 from imil_sim_oracles.lung_fields import LungFields
 from imil_sim_oracles.replay import Replay
@@ -105,14 +105,14 @@ def test_strictly_pixels_label_and_grid_must_agree(path: Path) -> None:
     other = dataclasses.replace(ONE, image=image, label=1, grid=Grid(2, 2))
     with pytest.raises(OracleFailure) as caught:
         ask(strict, other, TWO)
-    for told in (
+    for message in (
         f'image "{ONE.image_id}": recorded on other pixels',
         f'image "{ONE.image_id}": recorded with label 0',
         f'image "{ONE.image_id}": recorded on a grid of 4 x 4',
         f'image "{TWO.image_id}": recorded without the SHA-256 of its pixels',
         f'image "{TWO.image_id}": recorded without its label',
     ):
-        assert told in str(caught.value)
+        assert message in str(caught.value)
     one, two = ask(lenient, other, TWO)
     assert numbers(one, Grid(2, 2)) == (1,)
     assert one.note == "recorded on other pixels; recorded with label 0; recorded on a grid of 4 x 4"
@@ -157,17 +157,17 @@ def test_a_session_that_is_none_is_told_before_anything_runs(path: Path) -> None
         make_oracle("replay", {"session": str(path)})
     path.write_text('{"format": "imil-sim session", "version": 1, "reader": "r", "grid": [2, 2]}\n{"order": 1}\n')
     with pytest.raises(
-        OracleError, match=r"(?s)cannot be used:.*line 2: image_id is missing.*line 2: cells is missing"
+        OracleError, match=r"(?s)cannot be used:.*line 2: image_id: is missing.*line 2: cells: is missing"
     ):
         make_oracle("replay", {"session": str(path)})
     write(path, answered(ONE, 1, (1,)))
-    for options, told in (
+    for options, message in (
         ({"missing": "fallback"}, "go together"),
         ({"fallback": "lung-fields"}, "go together"),
-        ({"threshold": 0.0}, "threshold is the share"),
+        ({"threshold": 0.0}, "threshold: must be greater than 0"),
         ({"missing": "guess"}, "'fail', 'skip', 'fallback' or 'restrict'"),
     ):
-        with pytest.raises(OracleError, match=told):
+        with pytest.raises(OracleError, match=message):
             make_oracle("replay", {"session": str(path), **options})
     with path.open("ab") as file:
         file.write(b'{"order": 2, "ima')

@@ -64,13 +64,6 @@ def test_half_bright_edges_of_a_resized_mask_count_from_the_middle(tmp_path: Pat
     assert chosen(tmp_path) == (1, 3)
 
 
-def test_a_colour_mask_is_marked_where_any_colour_is(tmp_path: Path) -> None:
-    pixels = np.zeros((12, 10, 3), dtype=np.uint8)
-    pixels[LEFT_HALF, 2] = 255
-    write(tmp_path / "image.png", pixels)
-    assert chosen(tmp_path) == (1, 3)
-
-
 def test_ids_with_folders_and_a_suffix_are_found(tmp_path: Path) -> None:
     write(tmp_path / "TB" / "image.v2_lesion.png", LEFT_HALF.astype(np.uint8))
     assert chosen(tmp_path, "TB/image.v2", suffix="_lesion") == (1, 3)
@@ -98,16 +91,15 @@ def broken(kind: str) -> bytes:
     ihdr = struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
     pixels: dict[str, NDArray[np.generic]] = {
         "transparent": np.dstack([np.full((8, 8, 3), 255), np.eye(8) * 255]).astype(np.uint8),
-        "16 bits": np.full((8, 8), 65535, dtype=np.uint16),
         "brightest value is 3": np.full((8, 8), 3, dtype=np.uint8),
     }
     if kind in pixels:
         return cv2.imencode(".png", pixels[kind])[1].tobytes()
     return {
-        "not a whole PNG, empty": b"",
-        "not a whole PNG, text": b"no picture" * 10,
-        "not a whole PNG, half": whole[: len(whole) // 2],
-        "not a whole PNG, headless": whole[:8] + whole[-12:],
+        "zero bytes": b"",
+        "neither PNG nor JPEG": b"no picture" * 10,
+        "truncated": whole[: len(whole) // 2],
+        "damaged PNG without a header": whole[:8] + whole[-12:],
         "damaged": whole[:45] + bytes([whole[45] ^ 0xFF]) + whole[46:],
         "claims 60000 x 60000": b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + chunk(b"IDAT", b"") + chunk(b"IEND", b""),
     }[kind]
@@ -116,27 +108,26 @@ def broken(kind: str) -> bytes:
 @pytest.mark.parametrize(
     "kind",
     [
-        "not a whole PNG, empty",
-        "not a whole PNG, text",
-        "not a whole PNG, half",
-        "not a whole PNG, headless",
+        "zero bytes",
+        "neither PNG nor JPEG",
+        "truncated",
+        "damaged PNG without a header",
         "damaged",
         "claims 60000 x 60000",
         "transparent",
-        "16 bits",
         "brightest value is 3",
     ],
 )
 def test_a_file_that_is_no_mask_is_named(tmp_path: Path, kind: str) -> None:
     (tmp_path / "image.png").write_bytes(broken(kind))
-    with pytest.raises(OracleError, match=kind.partition(",")[0].replace("not a", "is not a")) as caught:
+    with pytest.raises(OracleError, match=kind) as caught:
         answer(tmp_path)
     assert str(tmp_path / "image.png") in str(caught.value)
 
 
 def test_a_folder_in_the_place_of_a_mask_is_named(tmp_path: Path) -> None:
     (tmp_path / "image.png").mkdir()
-    with pytest.raises(OracleError, match=r"image\.png: cannot be read"):
+    with pytest.raises(OracleError, match=r"image\.png: is a folder"):
         answer(tmp_path)
 
 

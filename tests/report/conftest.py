@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from imil_sim.report.analysis import ReportedRun
-from imil_sim.report.figures import style
 from imil_sim.study.record import Answer, Consultation, EpochRow, Predictions, RunRecord, TrainingPredictions
 from imil_sim.study.spec import RunSpec, content_key
 from imil_sim.study.study import Study, parse_study
@@ -24,7 +22,6 @@ Floats = NDArray[np.float64]
 
 ENVIRONMENT = {"python": "3.11.9", "torch": "2.13.0", "device": "cpu"}
 AUROC, SEED_SD, CORRELATION = 0.80, 0.07, 0.7
-PNG = cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes()
 CAM = np.outer(np.sin(np.linspace(0, np.pi, 8)), np.sin(np.linspace(0, np.pi, 8)))
 """(height, width): a bump in the middle."""
 
@@ -137,11 +134,8 @@ class Synthetic:
 
 
 @pytest.fixture(autouse=True)
-def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made, but not drawn as pixels, which takes far longer than everything else a report is made of."""
-    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="72pt" viewBox="0 0 72 72"></svg>'
-    monkeypatch.setattr(style, "png_of", lambda figure, exact=True: PNG)
-    monkeypatch.setattr(style, "svg_of", lambda figure: svg)
+def _undrawn(undrawn: None) -> None:
+    """Figures are not drawn."""
 
 
 @pytest.fixture(scope="session")

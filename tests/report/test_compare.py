@@ -29,7 +29,7 @@ def parts(comparison: StudyComparison) -> dict[str, Table]:
     return {part.name: part for section in sections for part in section.parts if isinstance(part, Table)}
 
 
-def told(comparison: StudyComparison) -> str:
+def sentences(comparison: StudyComparison) -> str:
     return "\n".join(statement.text for statement in comparison.document.statements)
 
 
@@ -59,9 +59,9 @@ def test_a_study_beside_itself_shows_no_difference(synthetic: Any) -> None:
     assert (comparison.rows["n_equal"] == 5).all()
     assert list(comparison.rows["test_set"].unique()) == ["main", "other"]
     assert len(comparison.rows) == 3 * len(METRICS) * 2
-    assert "all of these made the very same predictions" in told(comparison)
-    assert "No significant" not in told(comparison)
-    assert parts(comparison)["specs"].rows == parts(comparison)["unmatched"].rows == ()
+    assert "all of these made the same predictions" in sentences(comparison)
+    assert "No significant" not in sentences(comparison)
+    assert parts(comparison)["specs"].rows == ()
 
 
 def test_only_what_both_have_is_compared_and_the_rest_is_named(synthetic: Any) -> None:
@@ -81,14 +81,12 @@ def test_only_what_both_have_is_compared_and_the_rest_is_named(synthetic: Any) -
     assert lesions["p_holm"] < 0.05
     assert lesions["p_superior"] == 1.0
     assert np.isnan(rows.loc["baseline", "low_a"])  # four seeds are too few
-    assert parts(comparison)["unmatched"].rows == (
-        ("arms", "mixup", "cutout"), ("seeds", "0", "9"), ("runs that are not done", None, "baseline 4 (missing)")
-    )  # fmt: skip
     good = [statement for statement in comparison.document.statements if statement.tone == "good"]
     assert [statement.text.split(":")[0] for statement in good] == ["lesions"]
-    assert "new seeds and new patients" in good[0].text
-    assert "arms mixup in the first, cutout in the second; seeds 0 in the first, 9 in the second" in told(comparison)
-    assert "The second study is partial: 17 of its 18 runs are done." in told(comparison)
+    assert "arms mixup in the first, cutout in the second; seeds 0 in the first, 9 in the second" in sentences(
+        comparison
+    )
+    assert "The second study is partial: 17 of its 18 runs are done." in sentences(comparison)
 
 
 def test_a_change_for_the_worse_is_a_bad_sign_in_either_direction_of_a_metric(synthetic: Any) -> None:
@@ -117,9 +115,7 @@ def test_the_images_may_come_in_another_order(synthetic: Any) -> None:
 def test_other_test_images_are_refused_with_what_differs(synthetic: Any) -> None:
     study, runs = synthetic(ARMS, seeds=2, images=40)
     first = analysed(study, runs)
-    with pytest.raises(
-        UsageError, match=r"main: 10 images only in the first \(main-0030, main-0031, main-0032, \.\.\.\)"
-    ):
+    with pytest.raises(UsageError, match=r"main: it was tested on other images .* \(baseline, mixup, lesions\)"):
         compare_studies(first, analysed(*synthetic(ARMS, seeds=2, images=30)))
 
     def relabelled(of: Predictions) -> Predictions:
@@ -127,7 +123,7 @@ def test_other_test_images_are_refused_with_what_differs(synthetic: Any) -> None
         labels[:2] = labels[:2][::-1]
         return dataclasses.replace(of, labels=labels)
 
-    with pytest.raises(UsageError, match=r"2 images with another label \(main-0000, main-0001\)"):
+    with pytest.raises(UsageError, match="main: it was tested on other images"):
         compare_studies(first, analysed(study, altered(runs, relabelled)))
 
 
@@ -153,7 +149,7 @@ def test_other_images_under_the_same_names_are_refused(
     study, runs = synthetic(ARMS, seeds=2, images=40, study=split)
     images = {**of_size(64)["images"], "conspicuity": conspicuity}
     other, unlike = synthetic(ARMS, seeds=2, images=40, study={"images": images, **split})
-    with pytest.raises(UsageError, match=r"test set main: .* fingerprints are not: other images \(baseline, mixup"):
+    with pytest.raises(UsageError, match=r"test set main: .* other images .* \(baseline, mixup"):
         compare_studies(analysed(study, runs), analysed(other, printed(unlike, main="other")))
 
 
@@ -164,23 +160,14 @@ def test_images_of_another_size_have_other_fingerprints_and_are_the_same_images(
     assert ("images.size", "64", "96", "baseline, mixup, lesions") in parts(comparison)["specs"].rows
 
 
-def test_sets_without_a_fingerprint_do_not_match(synthetic: Any) -> None:
-    study, runs = synthetic(ARMS, seeds=2, images=40)
-    bare = [dataclasses.replace(run, record=run.record.model_copy(update={"data": {}})) for run in runs if run.record]
-    with pytest.raises(UsageError, match="test set main: no fingerprint of its images was recorded"):
-        compare_studies(analysed(study, bare), analysed(study, bare))
-
-
 def test_other_training_images_are_told(synthetic: Any) -> None:
     study, runs = synthetic(ARMS, seeds=2, images=40)
     first = analysed(study, runs)
     changed = [run if run.arm == "mixup" else printed([run], train="noisy")[0] for run in runs]
     comparison = compare_studies(first, analysed(study, changed))
     cautions = [statement.text for statement in comparison.document.statements if statement.tone == "caution"]
-    assert cautions == [
-        "The training images of 4 matched runs have another fingerprint in the second (baseline, lesions): what "
-        "differs may be the images themselves."
-    ]
+    (caution,) = cautions
+    assert "4 matched runs have another fingerprint in the second (baseline and lesions)" in caution
     (note,) = parts(comparison)["specs"].notes
     assert "may be the images" in note
     assert parts(compare_studies(first, first))["specs"].notes == (
@@ -208,7 +195,7 @@ def test_in_what_specs_and_environments_differ(synthetic: Any) -> None:
     )  # fmt: skip
     comparison = compare_studies(first, analysed(*of))
     assert parts(comparison)["specs"].rows == (("feedback.num_outliers", "20", "5", "lesions"),)
-    assert "torch 2.13.0 (6 runs), 2.14.0 (6 runs)" in told(comparison)
+    assert "torch 2.13.0 (6 runs), 2.14.0 (6 runs)" in sentences(comparison)
 
 
 def test_studies_with_a_split_per_seed_are_compared_seed_by_seed(synthetic: Any) -> None:
@@ -217,10 +204,9 @@ def test_studies_with_a_split_per_seed_are_compared_seed_by_seed(synthetic: Any)
     row = compare_studies(first, second).rows.set_index(["arm", "metric"]).loc[("lesions", "auroc")]
     assert np.isnan(row["low_a"])
     assert row["low_b"] < row["difference"] < row["high_b"]
-    with pytest.raises(UsageError, match="one study has a split for all seeds"):
-        compare_studies(first, analysed(*synthetic(ARMS, seeds=5, images=60)))
-    with pytest.raises(UsageError, match="seed 0: 20 images only in the first"):
-        compare_studies(first, analysed(*synthetic(ARMS, seeds=5, images=40, study=PER_SEED)))
+    for other in (synthetic(ARMS, seeds=5, images=60), synthetic(ARMS, seeds=5, images=40, study=PER_SEED)):
+        with pytest.raises(UsageError, match="other images"):
+            compare_studies(first, analysed(*other))
 
 
 def test_runs_that_are_done_count_even_where_the_metric_is_undefined(synthetic: Any) -> None:
@@ -230,5 +216,5 @@ def test_runs_that_are_done_count_even_where_the_metric_is_undefined(synthetic: 
     study, runs = synthetic(ARMS, seeds=2, images=20)
     analysis = analysed(study, altered(runs, of_one_class))
     comparison = compare_studies(analysis, analysis)
-    assert "6 runs are done in both; all of these" in told(comparison)
+    assert "6 runs are done in both, and all of these" in sentences(comparison)
     assert comparison.rows["first"].isna().sum() == 3

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imil_sim.report.controls import placebo, random_cells, same_number
+from imil_sim.report.analysis import placebo, random_cells, same_number
 
 
 def like(other: Any) -> dict[str, Any]:

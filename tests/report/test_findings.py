@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imil_sim.report import assemble as words
 from imil_sim.report.analysis import Analysis, ReportedRun, analyse
 from imil_sim.report.findings import CAUTIONS, Caution, Finding, Findings, findings
-from imil_sim.report.page import words
 from imil_sim.study.record import Answer
 from imil_sim.study.study import Study
 
@@ -22,38 +22,38 @@ def found(study: Study, runs: list[ReportedRun], **options: Any) -> Findings:
     return findings(analyse(study, runs, **options))
 
 
-def of(told: Findings, arm: str, reference: str = "baseline") -> Finding:
-    (one,) = [one for one in told.conclusion.planned if (one.arm, one.reference) == (arm, reference)]
+def of(summary: Findings, arm: str, reference: str = "baseline") -> Finding:
+    (one,) = [one for one in summary.conclusion.planned if (one.arm, one.reference) == (arm, reference)]
     return one
 
 
-def caution(told: Findings, kind: str) -> Caution:
-    (one,) = [one for one in told.cautions if one.kind == kind]
+def caution(summary: Findings, kind: str) -> Caution:
+    (one,) = [one for one in summary.cautions if one.kind == kind]
     return one
 
 
-def kinds(told: Findings) -> list[str]:
-    return [one.kind for one in told.cautions]
+def kinds(summary: Findings) -> list[str]:
+    return [one.kind for one in summary.cautions]
 
 
 # ------------------------------------------------------------------------------------------------------------- claims
 
 
 def test_a_clear_effect_is_claimed_and_nothing_else_is(synthetic: Any) -> None:
-    told = found(*synthetic({**ARMS, "lesions": 0.12}, 10, 200))
-    (claim,) = told.conclusion.claimed
+    summary = found(*synthetic({**ARMS, "lesions": 0.12}, 10, 200))
+    (claim,) = summary.conclusion.claimed
     assert (claim.arm, claim.reference, claim.better, claim.planned) == ("lesions", "baseline", True, True)
-    assert told.conclusion.kind == "claims"
-    assert {one.outcome for one in told.conclusion.planned} == {"claimed", "not significant"}
-    assert words.conclusion(told).tone == "good"
+    assert summary.conclusion.kind == "claims"
+    assert {one.outcome for one in summary.conclusion.planned} == {"claimed", "not significant"}
+    assert words.conclusion(summary).tone == "good"
     worse = found(*synthetic({**ARMS, "lesions": -0.12}, 10, 200))
     assert [one.better for one in worse.conclusion.claimed] == [False]
     assert words.conclusion(worse).tone == "bad"
 
 
 def test_where_lower_is_better_a_lower_number_is_the_better_one(synthetic: Any) -> None:
-    told = found(*synthetic({**ARMS, "lesions": 0.12}, 10, 200), metrics=("brier", "auroc"))
-    (claim,) = told.conclusion.claimed
+    summary = found(*synthetic({**ARMS, "lesions": 0.12}, 10, 200), metrics=("brier", "auroc"))
+    (claim,) = summary.conclusion.claimed
     assert claim.metric == "brier"
     assert claim.estimate.value < 0
     assert claim.better
@@ -61,8 +61,8 @@ def test_where_lower_is_better_a_lower_number_is_the_better_one(synthetic: Any) 
 
 def test_an_interval_without_0_is_no_claim_when_holm_says_no(synthetic: Any) -> None:
     for rng_seed in range(40):
-        told = found(*synthetic({**ARMS, "cutmix": 0.0, "cutout": 0.0}, 10, 200, rng_seed))
-        clear = [one for one in told.conclusion.planned if one.estimate.p < 0.05 <= one.p_adjusted]
+        summary = found(*synthetic({**ARMS, "cutmix": 0.0, "cutout": 0.0}, 10, 200, rng_seed))
+        clear = [one for one in summary.conclusion.planned if one.estimate.p < 0.05 <= one.p_adjusted]
         assert all(one.outcome == "not significant" for one in clear)
         if clear:
             return
@@ -71,23 +71,23 @@ def test_an_interval_without_0_is_no_claim_when_holm_says_no(synthetic: Any) -> 
 
 def test_random_cells_in_the_same_number_are_planned_or_exploratory(synthetic: Any) -> None:
     arms = {**ARMS, "lesions": 0.12, "lung-fields": 0.0}
-    told = found(*synthetic(arms, 10, 200))
-    controls = {(one.arm, one.reference): one.control for one in told.exploratory}
+    summary = found(*synthetic(arms, 10, 200))
+    controls = {(one.arm, one.reference): one.control for one in summary.exploratory}
     assert controls["lesions", "random-cells"] == "random cells"
     # As many as the lesions chose, not as many as the lungs have cells.
     assert controls["lung-fields", "random-cells"] == "other random cells"
-    assert not any(one.planned for one in told.exploratory)
-    told = found(*synthetic(arms, 10, 200, study={"comparisons": [["lesions", "random-cells"]]}))
-    (claim,) = told.conclusion.claimed
+    assert not any(one.planned for one in summary.exploratory)
+    summary = found(*synthetic(arms, 10, 200, study={"comparisons": [["lesions", "random-cells"]]}))
+    (claim,) = summary.conclusion.claimed
     assert claim.control == "random cells"
-    assert {(one.arm, one.reference) for one in told.exploratory} >= {("lung-fields", "baseline")}
-    assert ("lesions", "random-cells") not in {(one.arm, one.reference) for one in told.exploratory}
+    assert {(one.arm, one.reference) for one in summary.exploratory} >= {("lung-fields", "baseline")}
+    assert ("lesions", "random-cells") not in {(one.arm, one.reference) for one in summary.exploratory}
 
 
 def test_a_split_per_seed_rests_on_inference_b(synthetic: Any) -> None:
-    told = found(*synthetic({**ARMS, "lesions": 0.15}, 10, 200, study={"split": {"method": "per-seed"}}))
-    assert of(told, "lesions").estimate.random_factors == "seeds and splits"
-    assert told.conclusion.detectable is None
+    summary = found(*synthetic({**ARMS, "lesions": 0.15}, 10, 200, study={"split": {"method": "per-seed"}}))
+    assert of(summary, "lesions").estimate.random_factors == "seeds and splits"
+    assert summary.conclusion.detectable is None
 
 
 # ------------------------------------------------------------------------------------------------- what is not claimed
@@ -95,80 +95,81 @@ def test_a_split_per_seed_rests_on_inference_b(synthetic: Any) -> None:
 
 @pytest.mark.parametrize("seeds", [1, 2, 4])
 def test_few_seeds_allow_no_claim(synthetic: Any, seeds: int) -> None:
-    told = found(*synthetic({**ARMS, "lesions": 0.19}, seeds, 200))
-    assert told.conclusion.kind == "few seeds"
-    assert not told.conclusion.claimed
-    assert told.n_seeds == seeds
+    summary = found(*synthetic({**ARMS, "lesions": 0.19}, seeds, 200))
+    assert summary.conclusion.kind == "few seeds"
+    assert not summary.conclusion.claimed
+    assert summary.n_seeds == seeds
 
 
 def test_while_runs_of_a_pair_are_to_come_it_claims_nothing(synthetic: Any) -> None:
     arms = {**ARMS, "lesions": 0.15}
-    told = found(*synthetic(arms, 10, 200, missing=[("lesions", 9)]))
-    assert of(told, "lesions").outcome == "runs to come"
-    assert of(told, "mixup").outcome == "not significant"
+    summary = found(*synthetic(arms, 10, 200, missing=[("lesions", 9)]))
+    assert of(summary, "lesions").outcome == "runs to come"
+    assert of(summary, "mixup").outcome == "not significant"
     # A run that failed will not come.
-    told = found(*synthetic(arms, 10, 200, failed={("lesions", 9): "no memory"}))
-    assert of(told, "lesions").outcome == "claimed"
-    assert of(told, "lesions").estimate.n_seeds == 9
-    told = found(*synthetic(arms, 10, 200, waiting={("baseline", 0): "answers"}))
-    assert told.conclusion.kind == "runs to come"
+    summary = found(*synthetic(arms, 10, 200, failed={("lesions", 9): "no memory"}))
+    assert of(summary, "lesions").outcome == "claimed"
+    assert of(summary, "lesions").estimate.n_seeds == 9
+    summary = found(*synthetic(arms, 10, 200, waiting={("baseline", 0): "answers"}))
+    assert summary.conclusion.kind == "runs to come"
 
 
 def test_an_arm_or_a_reference_without_runs_is_to_blame(synthetic: Any) -> None:
-    told = found(*synthetic(ARMS, 5, 40, failed={("mixup", seed): "no memory" for seed in range(5)}))
-    assert (of(told, "mixup").outcome, of(told, "mixup").blamed) == ("not compared", "mixup")
-    assert of(told, "lesions").blamed == ""
-    told = found(*synthetic(ARMS, 5, 40, failed={("baseline", seed): "no memory" for seed in range(5)}))
-    assert told.conclusion.kind == "not compared"
-    assert {one.blamed for one in told.conclusion.planned} == {"baseline"}
+    summary = found(*synthetic(ARMS, 5, 40, failed={("mixup", seed): "no memory" for seed in range(5)}))
+    assert (of(summary, "mixup").outcome, of(summary, "mixup").blamed) == ("not compared", "mixup")
+    assert of(summary, "lesions").blamed == ""
+    summary = found(*synthetic(ARMS, 5, 40, failed={("baseline", seed): "no memory" for seed in range(5)}))
+    assert summary.conclusion.kind == "not compared"
+    assert {one.blamed for one in summary.conclusion.planned} == {"baseline"}
 
 
 def test_a_study_without_any_run_or_any_plan(synthetic: Any) -> None:
     missing = [(arm, seed) for arm in ARMS for seed in range(2)]
-    told = found(*synthetic(ARMS, 2, 40, missing=missing))
-    assert told.conclusion.kind == "no runs"
-    assert dict(told.runs) == {"missing": 10}
+    summary = found(*synthetic(ARMS, 2, 40, missing=missing))
+    assert summary.conclusion.kind == "no runs"
+    assert dict(summary.runs) == {"missing": 10}
     assert found(*synthetic({"baseline": 0.0}, 5, 40)).conclusion.kind == "no plan"
 
 
 def test_a_further_test_set_claims_nothing(synthetic: Any) -> None:
-    told = found(*synthetic({**ARMS, "lesions": 0.15}, 6, 100, test_sets={"other": 100}))
-    assert {one.outcome for one in told.further["other"]} == {"exploratory"}
-    assert len(told.further["other"]) == len(told.conclusion.planned)
+    summary = found(*synthetic({**ARMS, "lesions": 0.15}, 6, 100, test_sets={"other": 100}))
+    assert {one.outcome for one in summary.further["other"]} == {"exploratory"}
+    assert len(summary.further["other"]) == len(summary.conclusion.planned)
 
 
 def test_a_sweep_says_its_strongest_factor_and_its_best_setting(synthetic: Any) -> None:
     sweeps = {"n": {"base": "lesions", "vary": {"feedback": {"num_outliers": [10, 20], "fill": ["mean", "black"]}}}}
     analysis = analyse(*synthetic({**ARMS, "lesions@num_outliers=10,fill=black": 0.1}, 5, 60, sweeps=sweeps))
-    told = findings(analysis)
-    (one,) = told.sweeps
+    summary = findings(analysis)
+    (one,) = summary.sweeps
     (result,) = [result for result in analysis.sets["main"].sweeps if result.metric == "auroc"]
-    assert (one.base, one.n_arms, one.n_seeds) == ("lesions", 4, 5)
-    assert [field for field, _ in one.factors] == [factor.field for factor in result.factors]
+    assert one is result
+    assert (one.base, len(one.arms), one.seeds) == ("lesions", 4, 5)
+    assert one.best is not None
     means = {arm: analysis.sets["main"].arms["auroc"][analysis.place(arm)].mean for arm in result.arms}
-    assert one.best == max(means, key=lambda arm: means[arm])
-    assert (one.against[0].reference, one.against[0].outcome) == ("baseline", "exploratory")
-    (sentence,) = words.sweeps(told)
-    assert one.best in sentence.text
+    assert one.best.arm == max(means, key=lambda arm: means[arm])
+    assert "baseline" in one.best.against
+    (sentence,) = words.sweeps(summary)
+    assert one.best.arm in sentence.text
 
 
 # ------------------------------------------------------------------------------------------------------------ cautions
 
 
 def test_the_gravest_caution_comes_first(synthetic: Any) -> None:
-    told = found(*synthetic(
+    summary = found(*synthetic(
         {**ARMS, "placebo": 0.15}, 10, 200, failed={("mixup", 0): "no memory"}, environments={"mixup": {"torch": "2.0"}}
     ))  # fmt: skip
-    assert kinds(told)[:3] == ["placebo differs", "runs", "environments"]
-    places = [CAUTIONS.index(kind) for kind in kinds(told)]
+    assert kinds(summary)[:3] == ["placebo differs", "runs", "environments"]
+    places = [CAUTIONS.index(kind) for kind in kinds(summary)]
     assert places == sorted(places)
 
 
 def test_failed_waiting_and_missing_runs_are_counted(synthetic: Any) -> None:
-    told = found(*synthetic(
+    summary = found(*synthetic(
         ARMS, 5, 40, failed={("mixup", 0): "no memory"}, waiting={("lesions", 1): "answers"}, missing=[("placebo", 2)]
     ))  # fmt: skip
-    one = caution(told, "runs")
+    one = caution(summary, "runs")
     assert one.arms == ("mixup", "placebo", "lesions")
     assert one.details["counts"] == {"failed": 1, "waiting": 1, "missing": 1}
     assert one.details["done"] == 22
@@ -186,17 +187,17 @@ def test_an_underpowered_study_says_how_many_seeds_it_would_take(synthetic: Any)
 
 
 def test_images_asked_for_and_not_replaced_are_a_caution_with_the_reason(synthetic: Any) -> None:
-    told = found(*synthetic(ARMS, 5, 40))  # 4 of 20 questions asked
-    one = next(one for one in told.cautions if one.kind == "few replaced" and "lesions" in one.arms)
+    summary = found(*synthetic(ARMS, 5, 40))  # 4 of 20 questions asked
+    one = next(one for one in summary.cautions if one.kind == "few replaced" and "lesions" in one.arms)
     assert (one.details["requested"], one.details["why"]) == ([20], "short")
     assert one.details["most"] <= 3
 
     study, runs = synthetic(ARMS, 5, 40)
     everything = tuple(range(1, 17))
-    told = found(study, [_answering(run, everything) if run.arm == "lesions" else run for run in runs])
-    one = next(one for one in told.cautions if one.kind == "few replaced" and one.arms == ("lesions",))
+    summary = found(study, [_answering(run, everything) if run.arm == "lesions" else run for run in runs])
+    one = next(one for one in summary.cautions if one.kind == "few replaced" and one.arms == ("lesions",))
     assert (one.details["most"], one.details["why"]) == (0, "everything")
-    assert [s.text for s in words.cautions(told) if "every cell" in s.text] == [
+    assert [s.text for s in words.cautions(summary) if "every cell" in s.text] == [
         "lesions changed no image: it selected every cell."
     ]
 
@@ -218,25 +219,25 @@ def test_what_was_asked_about_is_counted_by_class(synthetic: Any) -> None:
     (both,) = found(study, runs).asked
     assert both.arms == ("lesions", "random-cells")
     assert both.by_class == {"normal": 2.0, "TB": 2.0}
-    told = found(study, [_answering(run, (1,)) if run.arm == "lesions" else run for run in runs])
-    assert caution(told, "one class").arms == ("lesions",)
-    assert caution(told, "one class").details["by_class"] == {"normal": 20.0, "TB": 0.0}
-    assert "Asked a run: 20 normal, 0 TB (lesions)" in [badge.text for badge in words.badges(told)]
+    summary = found(study, [_answering(run, (1,)) if run.arm == "lesions" else run for run in runs])
+    assert caution(summary, "one class").arms == ("lesions",)
+    assert caution(summary, "one class").details["by_class"] == {"normal": 20.0, "TB": 0.0}
+    assert "Asked a run: 20 normal, 0 TB (lesions)" in [badge.text for badge in words.badges(summary)]
 
 
 def test_arms_that_predict_the_same_say_so_and_why(synthetic: Any) -> None:
-    told = found(*synthetic(ARMS, 5, 40, copies={"lesions": "baseline"}))
-    assert of(told, "lesions").outcome == "same predictions"
-    assert caution(told, "same predictions").arms == ("lesions", "baseline")
-    assert caution(told, "same predictions").details["unchanged"] == ()
+    summary = found(*synthetic(ARMS, 5, 40, copies={"lesions": "baseline"}))
+    assert of(summary, "lesions").outcome == "same predictions"
+    assert caution(summary, "same predictions").arms == ("lesions", "baseline")
+    assert caution(summary, "same predictions").details["unchanged"] == ()
     study, runs = synthetic(ARMS, 5, 40, copies={"lesions": "baseline"})
-    told = found(study, [_answering(run, ()) if run.arm == "lesions" else run for run in runs])
-    assert caution(told, "same predictions").details["unchanged"] == ("lesions",)
+    summary = found(study, [_answering(run, ()) if run.arm == "lesions" else run for run in runs])
+    assert caution(summary, "same predictions").details["unchanged"] == ("lesions",)
 
 
 def test_runs_without_a_spread_are_counted_with_their_arms(synthetic: Any) -> None:
-    told = found(*synthetic({"baseline": 0.0, "mixup": 0.0}, 5, 40, auroc=0.9999, seed_sd=0.0))
-    one = caution(told, "no spread")
+    summary = found(*synthetic({"baseline": 0.0, "mixup": 0.0}, 5, 40, auroc=0.9999, seed_sd=0.0))
+    one = caution(summary, "no spread")
     assert 0 < one.details["flat"] <= one.details["known"] == 10
 
 
@@ -272,8 +273,8 @@ def test_every_finding_and_caution_has_words(synthetic: Any) -> None:
     ]  # fmt: skip
     for options in given:
         for effect in (0.0, 0.15, -0.15):
-            told = found(*synthetic({**ARMS, "lesions": effect, "placebo": abs(effect)}, images=40, **options))
-            said = [words.conclusion(told), *words.cautions(told), *words.comparisons(told)]
+            summary = found(*synthetic({**ARMS, "lesions": effect, "placebo": abs(effect)}, images=40, **options))
+            said = [words.conclusion(summary), *words.cautions(summary), *words.comparisons(summary)]
             for sentence in said:
                 assert sentence.text.endswith("."), sentence.text
                 assert not {"nan", "None", " .", " ,", ".."} & {*sentence.text.split()}
@@ -284,15 +285,15 @@ def test_every_finding_and_caution_has_words(synthetic: Any) -> None:
 def test_the_words_of_a_study_without_a_difference(synthetic: Any) -> None:
     comparisons = [["mixup", "baseline"], ["lesions", "baseline"], ["lesions", "random-cells"]]
     analysis: Analysis = analyse(*synthetic(ARMS, 5, 200, study={"comparisons": comparisons}))
-    told = findings(analysis)
-    low, high = told.conclusion.detectable or (0, 0)
-    assert words.conclusion(told).text == (
+    summary = findings(analysis)
+    low, high = summary.conclusion.detectable or (0, 0)
+    assert words.conclusion(summary).text == (
         "No arm differed significantly from baseline or random-cells in AUROC (3 planned comparisons, 5 seeds). "
         f"The study could detect differences of {low:.3f} to {high:.3f} with 80% power."
     )
-    one = of(told, "lesions", "random-cells")
+    one = of(summary, "lesions", "random-cells")
     value, ends = one.estimate.value, (one.estimate.low, one.estimate.high)
-    assert words.comparisons(told)[2].text == (
+    assert words.comparisons(summary)[2].text == (
         f"The cells of lesions were no better than the same number of random cells (random-cells): AUROC {value:+.3f} "
         f"(95% CI {ends[0]:.3f} to {ends[1]:.3f}, Holm {words.p_value(one.p_adjusted)})."
     ).replace("-0.", "−0.")
@@ -304,11 +305,6 @@ def test_the_words_of_a_study_without_a_difference(synthetic: Any) -> None:
 )
 def test_a_p_near_the_bound_is_written_on_its_side(p: float, written: str) -> None:
     assert words.p_value(p) == written
-
-
-def test_a_reason_is_its_first_sentence_without_places_of_the_machine() -> None:
-    assert words.first_sentence("cannot read /home/a/b/x.png. Try again") == "cannot read x.png"
-    assert len(words.first_sentence("word " * 80)) <= words.MOST_CHARACTERS + 4
 
 
 FIRST_SCREEN = """\
@@ -329,10 +325,12 @@ and more test images in 2 of them."""
 def test_a_golden_first_screen(synthetic: Any) -> None:
     names = ["baseline", "mixup", "cutmix", "cutout", "lesions", "lung-fields", "random-cells", "inverted", "placebo"]
     planned = [[arm, "baseline"] for arm in names[1:6]] + [["lesions", "random-cells"]]
-    told = found(*synthetic(
+    summary = found(*synthetic(
         {**dict.fromkeys(names, 0.0), "lesions": 0.12}, 10, 200, study={"comparisons": planned}, groups=True,
         failed={("mixup", 0): "no memory at /a/b/c.py"},
     ))  # fmt: skip
-    said = [words.conclusion(told).text]
-    said += [f"* {badge.text}" for badge in words.badges(told)] + [f"! {one.text}" for one in words.cautions(told)]
+    said = [words.conclusion(summary).text]
+    said += [f"* {badge.text}" for badge in words.badges(summary)] + [
+        f"! {one.text}" for one in words.cautions(summary)
+    ]
     assert "\n".join(said) == FIRST_SCREEN

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imil_sim.report.power import MOST_SEEDS, floor, level_of, seeds_needed
+from imil_sim.report.findings import MOST_SEEDS, level_of, seeds_needed
 from imil_sim.stats import Spread, minimum_detectable_effect
 
 
@@ -24,10 +24,8 @@ def test_so_many_seeds_are_enough_and_one_fewer_is_not(seeds: float, shared: flo
 def test_with_no_end_of_seeds_the_images_are_the_floor() -> None:
     # Two-sided 5% and 80% power: 1.959964 + 0.841621 standard errors.
     spread = Spread(0.01, 0.001, 0.0001)
-    assert floor(spread) == pytest.approx(2.801585 * 0.01, rel=1e-6)
-    assert minimum_detectable_effect(spread, 10**7) == pytest.approx(floor(spread), rel=1e-3)
+    assert minimum_detectable_effect(spread, 10**7) == pytest.approx(2.801585 * 0.01, rel=1e-3)
     assert seeds_needed(spread, 0.028) == math.inf
-    assert floor(Spread(0.01, 0.001, -0.5)) == 0
 
 
 def test_what_is_seen_after_the_correction_is_larger() -> None:
@@ -35,7 +33,7 @@ def test_what_is_seen_after_the_correction_is_larger() -> None:
     spread, level = Spread(0.01, 0.001, 0.0001), level_of(5)
     assert level == pytest.approx(0.99)
     assert level_of(1) == 0.95
-    assert floor(spread, level) == pytest.approx(3.417450 * 0.01, rel=1e-6)
+    assert minimum_detectable_effect(spread, 10**7, level=level) == pytest.approx(3.417450 * 0.01, rel=1e-3)
     assert seeds_needed(spread, 0.05, level) > seeds_needed(spread, 0.05)
     needed = int(seeds_needed(spread, 0.05, level))
     assert minimum_detectable_effect(spread, needed, level=level) <= 0.05

@@ -31,8 +31,8 @@ def test_the_arms_have_the_auroc_and_the_accuracy_they_are_said_to_have(syntheti
 def test_equal_arguments_give_equal_studies_and_other_seeds_others(synthetic: Any) -> None:
     def shown(rng_seed: int) -> bytes:
         _, runs = synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=2, images=20, rng_seed=rng_seed)
-        told = "".join(run.record.model_dump_json() for run in runs)
-        return told.encode() + b"".join(run.predictions["main"].probabilities.tobytes() for run in runs)
+        records = "".join(run.record.model_dump_json() for run in runs)
+        return records.encode() + b"".join(run.predictions["main"].probabilities.tobytes() for run in runs)
 
     assert shown(1) == shown(1)
     assert shown(1) != shown(2)

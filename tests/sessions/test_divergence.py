@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imil_sim.sessions.divergence import divergence
+from imil_sim.sessions.recorded import divergence
 from imil_sim.sessions.session import Header, Session, SessionAnswer
 from imil_sim.study.record import Answer, Consultation
 

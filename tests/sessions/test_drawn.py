@@ -28,7 +28,7 @@ def test_runs_are_a_mask_and_a_mask_is_runs(mask: NDArray[np.bool_]) -> None:
 def test_a_mask_covers_the_cells_that_it_covers(
     mask: NDArray[np.bool_], rows: int, cols: int, threshold: float
 ) -> None:
-    drawn, grid = Drawn.of_mask(mask), Grid(rows, cols)
+    drawn, grid = Drawn(width=mask.shape[1], height=mask.shape[0], mask=runs_of(mask)), Grid(rows, cols)
     assert np.array_equal(drawn.to_mask(), mask)
     if rows > mask.shape[0] or cols > mask.shape[1]:
         with pytest.raises(UsageError, match="every cell needs a pixel"):

@@ -7,9 +7,8 @@ import pytest
 
 from imil_sim.feedback import registry
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import Feedback, Question, image_sha256
-from imil_sim.feedback.recipe import OracleRecipe
+from imil_sim.feedback.question import Feedback, ImageIndex, Question, image_sha256
+from imil_sim.feedback.registry import OracleRecipe
 from imil_sim.sessions.recorded import misfits, session_misfits, unanswerable, unnameable, warnings_of
 from imil_sim.sessions.session import Header, Session, SessionAnswer
 from imil_sim_oracles.all_cells import AllCells

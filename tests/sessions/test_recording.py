@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from imil_sim.errors import SessionError
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.sessions.recording import recorded_session
+from imil_sim.feedback.question import ImageIndex
+from imil_sim.sessions.recorded import recorded_session
 from imil_sim.sessions.session import MOST_REASON, Header, Session, SessionAnswer
 from imil_sim.study.record import Answer, Consultation, RunRecord
 from imil_sim.study.spec import RunSpec
@@ -49,16 +49,14 @@ def test_what_no_session_can_hold_is_named_with_its_image_and_the_cure() -> None
     wrong = record(answer("a\x7fb"), answer("good"), answer("c", cells=(2, 1)))
     with pytest.raises(SessionError) as caught:
         recorded_session(wrong, images("a\x7fb", "good", "c", class_names=("no\nrmal", "TB")), [None], (), "arm x")
-    assert str(caught.value).splitlines() == [
-        "no session can be made of arm x:",
-        "  - class_names.0: holds a line break or another character that cannot be printed; give it another name in "
-        "the study or its images",
-        "  - image 'a\\x7fb': image_id: holds a backslash or a character that cannot be printed; give the image "
-        "another "
-        "name, or set record = false",
-        "  - image 'c': cells must be ascending numbers, each once; mend what the oracle answers, or set record = "
-        "false",
-    ]
+    head, names, image, cells = str(caught.value).splitlines()
+    assert head == "no session can be made of arm x:"
+    assert names.startswith("  - class_names.0: holds a line break")
+    assert names.endswith("give it another name in the study or its images")
+    assert image.startswith(r"  - image 'a\x7fb': image_id: holds a backslash")
+    assert image.endswith("give the image another name, or set record = false")
+    assert cells.startswith("  - image 'c': cells must be ascending numbers, each once")
+    assert cells.endswith("mend what the oracle answers, or set record = false")
     assert caught.value.exit_code == 2
 
 

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from imil_sim.feedback.grid import Grid
 from imil_sim.sessions.drawn import Drawn
-from imil_sim.sessions.recut import cells_on, recut
-from imil_sim.sessions.session import SessionAnswer
+from imil_sim.sessions.session import SessionAnswer, cells_on
+
+
+def recut(cells: tuple[int, ...], recorded: Grid, grid: Grid, threshold: float) -> NDArray[np.bool_]:
+    found = cells_on(grid, recorded, SessionAnswer(order=1, image_id="a", cells=cells), threshold)
+    assert found is not None
+    return found
+
 
 grids = st.builds(Grid, st.integers(1, 9), st.integers(1, 9))
 

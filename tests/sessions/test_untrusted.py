@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from imil_sim.errors import SessionError
-from imil_sim.sessions.read import read_session
-from imil_sim.sessions.untrusted import open_untrusted, read_untrusted
+from imil_sim.sessions.files import read_session
+from imil_sim.sessions.untrusted import read_untrusted, read_untrusted_bytes
 
 
 class Bomb:
@@ -82,7 +82,7 @@ def test_what_is_no_ordinary_file_or_too_large_is_refused(tmp_path: Path) -> Non
         (tmp_path / "none", "No such"),
     ):
         with pytest.raises(SessionError, match=told):
-            open_untrusted(path)
+            read_untrusted_bytes(path)
     with (tmp_path / "sparse.jsonl").open("wb") as file:
         file.truncate(1 << 30)
     with pytest.raises(SessionError, match=r"has 1,073,741,824 bytes, more than 134,217,728: it was not read"):

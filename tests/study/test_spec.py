@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from imil_sim import registry
 from imil_sim.images.folder import FolderSource
 from imil_sim.images.manifest import ManifestSource
 from imil_sim.images.montgomery import MontgomerySource
@@ -119,7 +120,7 @@ def test_every_field_has_the_default_of_the_method(
 
 
 @pytest.mark.parametrize(
-    ("model", "given", "told"),
+    ("model", "given", "message"),
     [
         (TrainingSpec, {"optimizer": "adam", "momentum": 0.9}, 'momentum belongs to optimizer = "sgd"'),
         (TrainingSpec, {"learning_rate": float("nan")}, "finite"),
@@ -139,8 +140,8 @@ def test_every_field_has_the_default_of_the_method(
         (ArmSpec, {"images": PHANTOM, "test_sets": {"big": PHANTOM | {"size": 65}}}, "has size 65, .* 64"),
     ],
 )
-def test_fields_that_contradict_one_another_are_refused(model: type[Spec], given: Mapping[str, Any], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_fields_that_contradict_one_another_are_refused(model: type[Spec], given: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         model.model_validate(given)
 
 
@@ -241,3 +242,17 @@ def test_the_same_images_elsewhere_are_the_same_arm() -> None:
 def test_a_source_in_an_arm_leaves_its_defaults_out_where_the_arm_does() -> None:
     arm = ArmSpec(images=PhantomSource(source="phantom", train=60))
     assert arm.model_dump(mode="json", exclude_defaults=True) == {"images": {"source": "phantom", "train": 60}}
+
+
+def test_parts_of_guests_enter_a_question_with_their_version_and_built_in_ones_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feedback = FeedbackSpec(oracle="lesions", fill="black")
+    built_in = feedback.question
+    assert built_in == canonical(feedback.model_dump(mode="json", exclude={"imil_epoch"}))
+    keys = set()
+    for version in ("guest 1.0", "guest 1.0", "guest 2.0"):
+        installed = (registry.Part("fills", "black", version, "guest:black"),)
+        monkeypatch.setattr(registry, "parts", lambda kind, found=installed: found if kind == "fills" else ())
+        keys.add(FeedbackSpec(oracle="lesions", fill="black").question)
+    assert len(keys | {built_in}) == 3

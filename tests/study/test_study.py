@@ -1,10 +1,9 @@
-"""Study files: what they unfold into, and that everything wrong with one is told at once, each wrong once."""
+"""Study files: what they unfold into, and that everything wrong with one is named at once, each wrong once."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -242,25 +241,6 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert lines[-1] == 'reference: there is no arm "basline". Known: Mixup, baseline. Did you mean "baseline"?'
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        (
-            "[feedback]\nrecord = true\n[arms.a]\nfeedback.oracle = 'x'",
-            'feedback.record: there is no such field here: "record" stands at the top of the study',
-        ),
-        ("[arms.a]\nepochs = 3", 'arms.a.epochs: there is no such field here: "epochs" stands in [training]'),
-        (
-            "[model]\ntest = 3\n[arms.a]",
-            'model.test: there is no such field here: "test" stands in [images] with source "phantom" and in [split]',
-        ),
-        ("[split]\nsize = 3\n[arms.a]", 'split.size: there is no such field here: "size" stands in [images]'),
-    ],
-)
-def test_a_field_of_another_table_is_told_with_its_place(text: str, line: str) -> None:
-    assert problems(text) == [line]
-
-
 def test_epochs_that_do_not_ascend_are_told_beside_a_wrong_field() -> None:
     assert problems("[arms.a.feedback]\noracle = 'x'\nimil_epoch = [20, 10]\nnum_outliers = 0") == [
         "arms.a.feedback.num_outliers: must be greater than 0 (found 0)",
@@ -280,36 +260,11 @@ def test_what_is_nested_too_deep_is_told_with_its_place_before_a_parser_gives_up
     assert deep in line, line
 
 
-def told_of(text: str) -> list[str]:
-    """The problems of a study whose oracles are looked at by somebody to whom ``good`` alone is right."""
-
-    def problem(name: str, options: Mapping[str, Any]) -> str:
-        return "" if name == "good" else f'"{name}" with {dict(options)}\n  - is wrong'
-
-    with pytest.raises(StudyError) as caught:
-        parse_study(tomllib.loads(TOP + text), beside=Path(), oracle_problem=problem)
-    return str(caught.value).split("\n  - ")[1:]
-
-
-def test_what_is_wrong_with_oracles_is_told_beside_wrong_fields_of_their_tables() -> None:
-    arms = (
-        "[arms.a.feedback]\noracle = 'bad'\n[arms.b]\nfeedback.oracle = 'good'\n[arms.c]\n[arms.d]\nfeedback.oracle = 5"
-    )
-    sweep = "\n[sweeps.s]\nbase = 'b'\nvary.feedback.oracle = ['worse']"
-    assert told_of("[feedback]\nnum_outliers = 0\noptions.x = 1\n" + arms + sweep) == [
-        "feedback.num_outliers: must be greater than 0 (found 0)",
-        "arms.d.feedback.oracle: must be text (found 5)",
-        "arms.a: \"bad\" with {'x': 1}\n      - is wrong",
-        'arms."b@oracle=worse": "worse" with {\'x\': 1}\n      - is wrong',
-    ]
-    assert len(parse_study(tomllib.loads(TOP + arms.partition("[arms.d")[0]), beside=Path()).arms) == 3
-
-
 # --------------------------------------------------------------------------------------------------------- files
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"name = ", "Invalid value"),
         (b"name = 'a'\nname = 'b'", "overwrite"),
@@ -318,10 +273,10 @@ def test_what_is_wrong_with_oracles_is_told_beside_wrong_fields_of_their_tables(
         (b"a = " + b"1" * 10_000, "4300"),
     ],
 )
-def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
-    with pytest.raises(StudyError, match=rf"study broken\.toml cannot be read: .*{told}"):
+    with pytest.raises(StudyError, match=rf"study broken\.toml cannot be read: .*{message}"):
         read_study(path)
 
 

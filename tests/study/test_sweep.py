@@ -1,4 +1,4 @@
-"""Sweeps: which arms they make of which, what those are called, and that everything wrong is told where it stands."""
+"""Sweeps: which arms they make of which, what those are called, and that everything wrong is named where it stands."""
 
 from __future__ import annotations
 

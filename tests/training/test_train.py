@@ -233,7 +233,7 @@ def test_the_loop_takes_the_step_that_a_plain_loop_takes(recipe: Make, images: I
         torch.testing.assert_close(result.snapshot.tensors[f"model.{name}"], value, rtol=1e-3, atol=1e-4)
 
 
-# --------------------------------------------------------------------------------------------------- what is told
+# --------------------------------------------------------------------------------------------------- what is reported
 
 
 def test_observers_are_told_of_every_batch_and_epoch(recipe: Make, images: ImageSet) -> None:

@@ -9,7 +9,7 @@ const pen = canvas.getContext("2d");
 const RAMP = [[0, 0, 0], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]];
 const MOST_UNDO = 200;
 
-let state; // what the server told
+let state; // what the server sent
 let at = -1; // index of the image that is shown
 let draft; // {cells: Set of numbers, reason, seconds, base: the answer that it was begun on, undo: [{cells, reason}]}
 let pictures; // {image, cam}: the two pictures as arrays of grey values
@@ -58,7 +58,7 @@ async function start() {
     return notice(`The questions cannot be shown: ${error.message}`, true);
   }
   $("instructions").textContent = state.instructions;
-  $("told").open = !state.images.some((image) => image.answer); // before the first answer it is to be read
+  $("task").open = !state.images.some((image) => image.answer); // before the first answer it is to be read
   $("session").textContent = state.session;
   $("reason").maxLength = state.most_reason;
   const named = /^#([0-9]+)$/.exec(location.hash);
@@ -75,7 +75,7 @@ function unanswered(from) {
 }
 
 // What other windows answered meanwhile; the image that is shown is left alone while the reader is at it, and its draft
-// goes on replacing the answer that it was begun on: so the server still tells that there is another.
+// goes on replacing the answer that it was begun on: so the server still says that there is another.
 async function refresh() {
   if (busy || !draft) return;
   let fresh, before;
@@ -93,7 +93,7 @@ async function refresh() {
   state = fresh;
   hear();
   if (version(draft.base) !== version(state.images[at].answer) && !touched(draft.base)) restore();
-  tell();
+  describe();
   draw();
 }
 
@@ -112,7 +112,7 @@ async function open(number) {
   canvas.focus({ preventScroll: true }); // now, not with the pictures: the reader may be typing by then
   restore();
   cursor = Math.min(cursor, state.rows * state.cols);
-  tell();
+  describe();
   draw();
   try {
     const [image, cam] = await Promise.all([grey(`image/${number}.png`), grey(`cam/${number}.png`)]);
@@ -180,9 +180,9 @@ function keep() {
 }
 
 // What is not saved yet is kept by the server too: it outlives this window, and the server itself.
-const unkept = new Map(); // by index of the image, what the server has still to be told; the latest only
+const unkept = new Map(); // by index of the image, what the server does not have yet; the latest only
 const own = new Set(); // images whose draft this window sent or took over: it takes back no other window's
-let keeping; // a promise while it is being told
+let keeping; // a promise while it is being sent
 
 async function entrust() {
   let kept = false;
@@ -196,12 +196,12 @@ async function entrust() {
       kept = (await response.json()).kept;
       state.images[number].draft = kept && given.cells ? given : null;
       if (!state.images[number].draft && !unkept.has(number)) own.delete(number);
-    } catch { /* told below, and tried again with the next change, or once the server answers again */ }
+    } catch { /* said below, and tried again with the next change, or once the server answers again */ }
   }
   keeping = undefined;
   if (!draft || busy) return;
   hear();
-  if (kept) keep(); // what was taken back while it was being told
+  if (kept) keep(); // what was taken back while it was being sent
 }
 
 // Whether the server has what was chosen and written on this image, as far as this window knows.
@@ -229,7 +229,7 @@ function change(cells, remember = true) {
   asked = "";
   notice("");
   keep();
-  tell();
+  describe();
   draw();
 }
 
@@ -263,7 +263,7 @@ function skip() {
 function askBack(about, text) {
   asked = about;
   notice(text);
-  tell();
+  describe();
 }
 
 async function send(cells) {
@@ -273,7 +273,7 @@ async function send(cells) {
   const given = { cells, reason: draft.reason, seconds: Math.round(draft.seconds * 100) / 100, replaces: version(draft.base) };
   busy = true;
   sent += 1;
-  tell();
+  describe();
   unkept.delete(at);
   await keeping; // lest a draft overtakes the answer that it became
   try {
@@ -287,14 +287,14 @@ async function send(cells) {
       sessionStorage.removeItem(place(at));
       draft = undefined;
       busy = false;
-      $("told").open = false;
+      $("task").open = false;
       return await onwards();
     }
   } catch (error) {
     notice(`Not saved. ${lost || error.message}`, true);
   }
   busy = false;
-  if (draft) tell();
+  if (draft) describe();
 }
 
 // Another window was faster: what it saved is shown, and undo brings back what was chosen here.
@@ -328,21 +328,21 @@ function openHelp() {
   $("help-title").focus();
 }
 
-// ----------------------------------------------------------------------------------------------------------- telling
+// ----------------------------------------------------------------------------------------------------------- what is said
 
-let told = ""; // which notice stands there: "lost", another one, or none
+let noticed = ""; // which notice stands there: "lost", another one, or none
 
 function notice(text, bad = false) {
-  told = lost ? "lost" : text && "other";
+  noticed = lost ? "lost" : text && "other";
   put("notice", lost ? `${text.startsWith("Not saved") ? "Not saved. " : ""}${lost} ${whatIsKept()}` : text);
-  $("notice").hidden = !told;
-  $("notice").classList.toggle("bad", bad || told === "lost");
+  $("notice").hidden = !noticed;
+  $("notice").classList.toggle("bad", bad || noticed === "lost");
 }
 
 // That the server has gone, or that it is there again.
 function hear() {
   if (lost) return notice("");
-  if (told !== "lost") return;
+  if (noticed !== "lost") return;
   notice("The server answers again. What is not saved yet can be saved.");
   keep();
 }
@@ -362,7 +362,7 @@ function put(id, text) {
   if ($(id).textContent !== String(text)) $(id).textContent = text;
 }
 
-function tell() {
+function describe() {
   const image = state.images[at];
   const answered = state.images.filter((one) => one.answer).length;
   const cells = numbers();
@@ -398,7 +398,7 @@ function said(image, cells) {
   return chosen + (cells.length && cells.length < count ? list : "") + saved;
 }
 
-function tellCell() {
+function describeCell() {
   const row = Math.floor((cursor - 1) / state.cols), col = (cursor - 1) % state.cols;
   const looked = pictures ? `, heat ${Math.round(heatOf(row, col) * 100)}%` : "";
   put("cell", `cell ${cursor}, row ${row + 1}, column ${col + 1}${looked}${draft.cells.has(cursor) ? ", chosen" : ""}`);
@@ -565,7 +565,7 @@ function look(changed) {
   view.x = clamp(view.x, half, 1 - half);
   view.y = clamp(view.y, half, 1 - half);
   if ("window" in changed || "level" in changed) develop();
-  if (draft) tell();
+  if (draft) describe();
   draw();
 }
 
@@ -689,7 +689,7 @@ function arrow([down, right], moves) {
   const row = Math.floor((cursor - 1) / state.cols) + down, col = ((cursor - 1) % state.cols) + right;
   if (keyboard) cursor = clamp(row, 0, state.rows - 1) * state.cols + clamp(col, 0, state.cols - 1) + 1;
   keyboard = true; // the first arrow only shows where the keyboard is
-  tellCell();
+  describeCell();
   draw();
 }
 
@@ -703,7 +703,7 @@ document.addEventListener("keydown", (event) => {
   else if (typing) done = false;
   else if (event.ctrlKey) event.key === "z" ? undo() : (done = false);
   else if (event.key in ARROWS && !slides) arrow(ARROWS[event.key], event.shiftKey);
-  else if (event.key === " " && free) keyboard = true, toggle(cursor), tellCell();
+  else if (event.key === " " && free) keyboard = true, toggle(cursor), describeCell();
   else if (event.key === "Enter" && (free || slides)) event.repeat || save();
   else if (event.key === "Escape") canvas.focus();
   else if (Object.hasOwn(KEYS, event.key)) event.repeat && "snp".includes(event.key) || KEYS[event.key]();
@@ -731,7 +731,7 @@ $("zoom").addEventListener("input", () => look({ zoom: Number($("zoom").value) /
 $("reason").addEventListener("input", guarded(() => {
   draft.reason = $("reason").value;
   keep();
-  tell();
+  describe();
 }));
 window.addEventListener("focus", refresh);
 window.addEventListener("pagehide", () => {

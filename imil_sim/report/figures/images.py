@@ -1,4 +1,4 @@
-"""Images under names: a sheet of tiles, the augmentations side by side, and all figures of a report on one sheet."""
+"""Images under names: the augmentations side by side, heat maps of all arms, and the contact sheet of all figures."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from imil_sim.report.document import Picture
 from imil_sim.report.figures import style
 from imil_sim.report.parts import FigurePart, ReportData
 
-NAME = "augmentations"
-"""Of the part; its data are `SideBySide`, see `ReportData.shown`."""
+AUGMENTED, HEATED = "augmentations", "cams"
+"""Of the parts; their data are `SideBySide` and `HeatMaps`, see `ReportData.shown`."""
 CONTACT, COLUMNS, GAP, HEAD, TALLEST = 1400, 3, 20, 26, 620
 """The contact sheet in pixels: width; columns; between pictures, of a title, and of the highest picture."""
 
@@ -37,72 +37,111 @@ class SideBySide:
     """(images, columns, height, width)"""
 
 
-def _draw(data: ReportData) -> Iterator[Picture]:
-    for shown in data.shown.get(NAME, ()):
-        notes = [f"true: {name}" for name in shown.classes]
-        yield augmentations(shown.images, shown.columns, shown.ids, name="images", notes=notes)
+@dataclass(frozen=True, slots=True)
+class HeatMaps:
+    """The same test images under the map of each arm."""
+
+    ids: tuple[str, ...]
+    """(images,)"""
+    classes: tuple[str, ...]
+    """(images,): name of the true class."""
+    arms: tuple[str, ...]
+    images: NDArray[np.uint8]
+    """(images, height, width)"""
+    cams: NDArray[np.uint8]
+    """(images, arms, height, width), 0 to 255: the Grad-CAM of the predicted class."""
+    predicted: Sequence[Sequence[str]]
+    """(images, arms): name of the predicted class."""
+    confidence: NDArray[np.float64]
+    """(images, arms): the probability given to it, in [0, 1]."""
 
 
-PART = FigurePart("arms", _draw, place=80)
+def _draw_augmentations(data: ReportData) -> Iterator[Picture]:
+    yield from map(augmentations, data.shown.get(AUGMENTED, ()))
 
 
-def augmentations(
-    images: NDArray[np.uint8], arms: Sequence[str], ids: Sequence[str], *, name: str, notes: Sequence[str] = ()
-) -> Picture:
-    """One column an image: the original, then what each augmentation or clinician makes of it.
+def _draw_cams(data: ReportData) -> Iterator[Picture]:
+    yield from map(cam_panels, data.shown.get(HEATED, ()))
 
-    More than `style.MOST_ARMS` are not shown, and the caption says how many. As in figure 1 of Rao et al. (2024).
 
-    Args:
-        images: (images, arms, height, width), the original first.
-        arms: their names, the original's first.
-        ids: of the images.
-        name: of the picture, a-z, 0-9 and hyphens.
-        notes: one an image, such as its class; none: nothing is said.
+AUGMENTATIONS = FigurePart("arms", _draw_augmentations, place=80)
+CAMS = FigurePart("attention", _draw_cams)
 
-    Raises:
-        ValueError: the shapes do not go together.
+
+@style.own_settings()
+def augmentations(of: SideBySide) -> Picture:
+    """One column an image: the original, then what each arm makes of it, as in figure 1 of Rao et al. (2024).
+
+    More than `style.MOST_ARMS` are not shown, and the caption says how many.
     """
-    if images.ndim != 4 or images.shape[:2] != (len(ids), len(arms)) or (notes and len(notes) != len(ids)):
-        raise ValueError(f"images of shape {images.shape} are not of {len(ids)} ids and {len(arms)} arms")
-    shown = arms[: style.MOST_ARMS]
-    changed = (images[:, 1:] != images[:, :1]).mean(axis=(0, 2, 3))
+    shown = of.columns[: style.MOST_ARMS]
+    changed = (of.images[:, 1:] != of.images[:, :1]).mean(axis=(0, 2, 3))
     shares = [f"{arm} {style.percent(float(share))}" for arm, share in zip(shown[1:], changed, strict=False)]
-    with style.own_settings():
-        figure, tiles = sheet(shown, [f"{i}\n{n}" for i, n in zip(ids, notes or [""] * len(ids), strict=True)])
-        for column, of in enumerate(images):
-            for row, image in enumerate(of[: len(shown)]):
-                draw_image(tiles[row, column], image)
-        return style.picture_of(
-            figure, name=name, vector=False,
-            caption="The same training images as each arm sees them. Black cells are those the clinician did not "
-            f"choose.{left_out(shown, arms)}",
-            alt=f"{style.counted(len(ids), 'image')}; pixels that differ from {shown[0]}: {style.listed(shares, 8)}.",
-        )  # fmt: skip
+    figure, tiles = sheet(shown, _headings(of))
+    for column, images in enumerate(of.images):
+        for row in range(len(shown)):
+            draw_image(tiles[row, column], images[row])
+    return style.picture_of(
+        figure, "images",
+        caption="The same training images as each arm sees them. Black cells are those the clinician did not choose."
+        + _left_out(of.columns),
+        alt=f"{len(of.ids)} images; pixels that differ from {shown[0]}: {style.listed(shares, 8)}.",
+    )  # fmt: skip
 
 
-def left_out(shown: Sequence[str], arms: Sequence[str]) -> str:
-    """A sentence where not all arms are shown."""
-    return f" The first {len(shown)} of {len(arms)} are shown." if len(arms) > len(shown) else ""
+@style.own_settings()
+def cam_panels(of: HeatMaps) -> Picture:
+    """One column a test image: the image, then it under the map of each arm with the prediction below.
+
+    More than `style.MOST_ARMS` arms are not shown, and the caption says how many. As in figure 4 of Rao et al. (2024).
+    """
+    shown = of.arms[: style.MOST_ARMS]
+    right = [sum(said[place] == true for said, true in zip(of.predicted, of.classes, strict=True))
+             for place in range(len(shown))]  # fmt: skip
+    figure, tiles = sheet(["image", *shown], _headings(of), side=1.3)
+    for column, true in enumerate(of.classes):
+        draw_image(tiles[0, column], of.images[column])
+        for place, axes in enumerate(tiles[1:, column]):
+            said = of.predicted[column][place]
+            draw_image(axes, of.images[column])
+            axes.imshow(heated(of.cams[column, place] / 255), interpolation="auto")
+            axes.set_xlabel(f"{'' if said == true else '✗ '}{style.wrapped(said, 10, 1)} "
+                            f"{style.percent(of.confidence[column, place])}")  # fmt: skip
+    style.scale(figure, tiles, 0, 1, "Grad-CAM of the predicted class", location="bottom", ticks=(0, 0.5, 1))
+    counts = [f"{arm} {count} of {len(of.ids)}" for arm, count in zip(shown, right, strict=True)]
+    return style.picture_of(
+        figure, "cams",
+        caption="Where the model of each arm looked on the same test images, and what it predicted; ✗ marks an error."
+        + _left_out(of.arms),
+        alt=f"Heat maps over {len(of.ids)} test images; right: {style.listed(counts)}.",
+    )  # fmt: skip
+
+
+def _headings(of: SideBySide | HeatMaps) -> list[str]:
+    return [f"{one}\ntrue: {true}" for one, true in zip(of.ids, of.classes, strict=True)]
+
+
+def _left_out(arms: Sequence[str]) -> str:
+    return f" The first {style.MOST_ARMS} of {len(arms)} are shown." if len(arms) > style.MOST_ARMS else ""
 
 
 def sheet(rows: Sequence[str], columns: Sequence[str], *, side: float = 1.15) -> tuple[Figure, NDArray[np.object_]]:
-    """A figure with a tile (rows, columns) for every row under its arm's name and every column under its heading.
-
-    Raises:
-        ValueError: there is no row or no column.
-    """
-    if not rows or not columns:
-        raise ValueError("a sheet of images needs a row and a column at least")
-    figure = style.blank(side * len(rows) + 0.7)
-    tiles = figure.subplots(len(rows), len(columns), squeeze=False)
-    for axes in tiles.flat:
-        axes.set(xticks=(), yticks=())
-        axes.spines[:].set_visible(False)
+    """A figure with a tile (rows, columns) for every row under its arm's name and every column under its heading."""
+    figure, tiles = tiles_of(len(rows), len(columns), side * len(rows) + 0.7)
     for axes, label in zip(tiles[:, 0], style.arm_labels(rows, width=18, lines=3), strict=True):
         axes.set_ylabel(label, rotation=0, ha="right", va="center")
     for axes, heading in zip(tiles[0], columns, strict=True):
         axes.set_title("\n".join(style.wrapped(line, 18) for line in heading.split("\n")))
+    return figure, tiles
+
+
+def tiles_of(rows: int, columns: int, height: float, width: float = style.WIDTH) -> tuple[Figure, NDArray[np.object_]]:
+    """A figure of that size in inches with tiles (rows, columns) that have neither frame nor ticks."""
+    figure = style.blank(height, width)
+    tiles = figure.subplots(rows, columns, squeeze=False)
+    for axes in tiles.flat:
+        axes.set(xticks=(), yticks=())
+        axes.spines[:].set_visible(False)
     return figure, tiles
 
 
@@ -119,13 +158,7 @@ def heated(cam: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def contact_sheet(pictures: Sequence[Picture]) -> bytes:
-    """A PNG, 1,400 pixels wide, of all pictures under their names; each goes to the column that ends highest.
-
-    Raises:
-        ValueError: there is no picture.
-    """
-    if not pictures:
-        raise ValueError("a contact sheet needs at least one picture")
+    """A PNG, 1,400 pixels wide, of one picture or more under their names; each goes to the column that ends highest."""
     width = (CONTACT - (COLUMNS + 1) * GAP) // COLUMNS
     ends, placed = [GAP] * COLUMNS, []
     for picture in pictures:

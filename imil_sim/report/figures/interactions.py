@@ -1,4 +1,4 @@
-"""Interaction samples, as in figure 5 of Rao et al. (2024): question, heat map, grid, chosen cells, what is trained on.
+"""Questions to clinicians and their answers: the samples of an arm, and the gallery of all oracles.
 
 Image ids, class names and notes come from outside: they are drawn as plain text.
 """
@@ -17,10 +17,11 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
+from imil_sim.feedback import Feedback, Question
 from imil_sim.feedback.grid import Grid
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import style
-from imil_sim.report.figures.images import draw_image, heated
+from imil_sim.report.figures.images import draw_image, heated, tiles_of
 from imil_sim.report.parts import FigurePart, ReportData
 
 NAME = "interactions"
@@ -34,6 +35,8 @@ CHOSEN = (255, 176, 0)
 """Amber: stands out from gray images and from the heat map, and keeps its lightness for colour-blind readers."""
 FINEST = 10
 """Rows or columns of the finest grid whose cells are numbered; in a finer one there is no room."""
+TILE, SPACE = 104, 8
+"""Of the gallery, pixels: side of an image, and space between two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +61,6 @@ class Sample:
     note: str = ""
     """Why it abstained, or what it said of its answer."""
 
-    def __post_init__(self) -> None:
-        if not self.image.shape == self.cam.shape == self.result.shape or self.image.ndim != 2:
-            raise ValueError(
-                f"sample {self.image_id!r}: image {self.image.shape}, CAM {self.cam.shape} and result "
-                f"{self.result.shape} must be of one shape, (height, width)"
-            )
-        if not ((self.cam >= 0) & (self.cam <= 1)).all():
-            raise ValueError(f"sample {self.image_id!r}: the CAM must lie in [0, 1]")
-        if self.cells is not None:
-            self.grid.check(self.cells)
-
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -79,36 +71,45 @@ class Sheet:
 
 
 def _draw(data: ReportData) -> Iterator[Picture]:
-    for of in data.shown.get(NAME, ()):
-        yield interactions(of.samples, name=style.file_name(NAME, of.arm), arm=of.arm)
+    yield from map(interactions, data.shown.get(NAME, ()))
 
 
 PART = FigurePart("feedback", _draw, place=80)
 
 
-def interactions(samples: Sequence[Sample], *, name: str, arm: str) -> Picture:
-    """The sheet of an arm: up to `MOST` samples of all classes, a row each.
-
-    Args:
-        samples: one or more, in the order of asking.
-        name: of the picture, a-z, 0-9 and hyphens.
-        arm: its name.
-
-    Raises:
-        ValueError: there is no sample.
-        UsageError: a grid is finer than its image.
-    """
-    shown = varied(samples, MOST)
+@style.own_settings()
+def interactions(of: Sheet) -> Picture:
+    """The sheet of an arm, as in figure 5 of Rao et al. (2024): up to `MOST` samples of all classes, a row each."""
+    shown = varied(of.samples, MOST)
     shares = [float(sample.cells.mean()) for sample in shown if sample.cells is not None]
     chosen = f"{style.percent(float(np.mean(shares)))} of the cells chosen on average" if shares else "no cell chosen"
-    asked = Counter(sample.true_name for sample in samples)
-    classes = style.listed([f"{count} {of}" for of, count in sorted(asked.items())])
-    with style.own_settings():
-        return style.picture_of(
-            _sheet(shown), name=name, vector=False,
-            caption=f"Questions to {arm} and its answers: {len(shown)} of {len(samples)} ({classes}).",
-            alt=f"{style.counted(len(shown), 'question')}, {len(shown) - len(shares)} abstained; {chosen}.",
-        )  # fmt: skip
+    asked = Counter(sample.true_name for sample in of.samples)
+    classes = style.listed([f"{count} {name}" for name, count in sorted(asked.items())])
+    figure, tiles = tiles_of(len(shown), len(TITLES), PANEL * len(shown) + 0.8, WIDTH)
+    for axes, title in zip(tiles[0], TITLES, strict=True):
+        axes.set_title(title)
+    for (image, cam, grid, answer, result), sample in zip(tiles, shown, strict=True):
+        image.set_ylabel(_words(sample), rotation=0, ha="right", va="center", linespacing=1.3)
+        for axes in (image, cam, grid):
+            draw_image(axes, sample.image)
+        cam.imshow(heated(sample.cam), interpolation="auto")
+        _lines(grid, sample)
+        height, width = sample.image.shape
+        times = max(1, 256 // max(height, width))
+        answer.imshow(answered(sample.image, sample.grid, sample.cells, (height * times, width * times)))
+        if sample.cells is None or not sample.cells.any() or sample.cells.all():
+            _stamp(answer, "abstained" if sample.cells is None else f"{'all' if sample.cells.all() else 'no'} cells")
+        draw_image(result, sample.result)
+        if np.array_equal(sample.result, sample.image):
+            _stamp(result, "unchanged")
+    style.scale(
+        figure, tiles, 0, 1, "Grad-CAM of the predicted class", location="bottom", ticks=(0, 0.5, 1), shrink=0.3
+    )
+    return style.picture_of(
+        figure, style.file_name(NAME, of.arm),
+        caption=f"Questions to {of.arm} and its answers: {len(shown)} of {len(of.samples)} ({classes}).",
+        alt=f"Of {len(shown)} questions shown {len(shown) - len(shares)} had no answer; {chosen}.",
+    )  # fmt: skip
 
 
 def varied(samples: Sequence[Sample], most: int) -> list[Sample]:
@@ -122,12 +123,7 @@ def varied(samples: Sequence[Sample], most: int) -> list[Sample]:
 
 
 def answered(
-    image: NDArray[np.uint8],
-    grid: Grid,
-    cells: NDArray[np.bool_] | None,
-    shape: tuple[int, int],
-    *,
-    border: bool = True,
+    image: NDArray[np.uint8], grid: Grid, cells: NDArray[np.bool_] | None, shape: tuple[int, int]
 ) -> NDArray[np.uint8]:
     """The answer as colours (*shape, 3): chosen cells in full light, bordered; crossed out if it abstained."""
     gray = cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA)
@@ -140,40 +136,8 @@ def answered(
         return tile
     mask = grid.cells_to_mask(cells, shape)
     tile[~mask] //= 3
-    if border:
-        tile[find_boundaries(np.pad(mask, 1))[1:-1, 1:-1]] = CHOSEN
+    tile[find_boundaries(np.pad(mask, 1))[1:-1, 1:-1]] = CHOSEN
     return tile
-
-
-def _sheet(samples: Sequence[Sample]) -> Figure:
-    if not samples:
-        raise ValueError("a sheet of interactions needs a sample")
-    figure = style.blank(PANEL * len(samples) + 0.8, WIDTH)
-    tiles = figure.subplots(len(samples), len(TITLES), squeeze=False)
-    for axes, title in zip(tiles[0], TITLES, strict=True):
-        axes.set_title(title)
-    for row, sample in zip(tiles, samples, strict=True):
-        for axes in row:
-            axes.set(xticks=(), yticks=())
-            axes.spines[:].set_visible(False)
-        row[0].set_ylabel(_words(sample), rotation=0, ha="right", va="center", linespacing=1.3)
-        image, cam, grid, chosen, result = row
-        for axes in (image, cam, grid):
-            draw_image(axes, sample.image)
-        cam.imshow(heated(sample.cam), interpolation="auto")
-        _lines(grid, sample)
-        height, width = sample.image.shape
-        times = max(1, 256 // max(height, width))
-        chosen.imshow(answered(sample.image, sample.grid, sample.cells, (height * times, width * times)))
-        if sample.cells is None or not sample.cells.any() or sample.cells.all():
-            _stamp(chosen, "abstained" if sample.cells is None else f"{'all' if sample.cells.all() else 'no'} cells")
-        draw_image(result, sample.result)
-        if np.array_equal(sample.result, sample.image):
-            _stamp(result, "unchanged")
-    style.scale(
-        figure, tiles, 0, 1, "Grad-CAM of the predicted class", location="bottom", ticks=(0, 0.5, 1), shrink=0.3
-    )
-    return figure
 
 
 def _lines(axes: Axes, sample: Sample) -> None:
@@ -183,9 +147,7 @@ def _lines(axes: Axes, sample: Sample) -> None:
     axes.hlines(rows[1:-1], cols[0], cols[-1], colors="white", linewidths=0.5)
     axes.vlines(cols[1:-1], rows[0], rows[-1], colors="white", linewidths=0.5)
     finest = max(sample.grid.shape)
-    if finest > FINEST:
-        return
-    for number in range(1, sample.grid.rows * sample.grid.cols + 1):
+    for number in range(1, sample.grid.rows * sample.grid.cols + 1) if finest <= FINEST else ():
         cell = sample.grid.cell(number)
         text = axes.text(
             cols[cell.col : cell.col + 2].mean(), rows[cell.row : cell.row + 2].mean(), str(number), ha="center",
@@ -208,3 +170,61 @@ def _stamp(axes: Axes, text: str) -> None:
         0.5, 0.04, text, transform=axes.transAxes, ha="center", va="bottom", color="white",
         bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.75, "pad": 2.5},
     )  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------------------- gallery
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryRow:
+    """One oracle with its answers."""
+
+    name: str
+    options: str
+    """As a study writes them; empty where all are defaults."""
+    answers: tuple[Feedback, ...]
+    """One a question, in their order; none where it could not be asked."""
+    problem: str = ""
+    """Why it could not be asked."""
+
+
+@style.own_settings()
+def gallery(questions: Sequence[Question], rows: Sequence[GalleryRow], *, about: str) -> Figure:
+    """A picture with the images in the first line, the heat maps in the second, and one line an oracle below.
+
+    Chosen cells are in full light with a border, the others dimmed; where an oracle abstains the image is crossed out.
+
+    Every question has a column; ``about``, a line about the images, is written below.
+    """
+    drawn = [row for row in rows if not row.problem]
+    images = [cv2.resize(q.image, (TILE, TILE), interpolation=cv2.INTER_AREA) for q in questions]
+    lines = [
+        [np.repeat(np.asarray(image, np.uint8)[:, :, None], 3, axis=2) for image in images],
+        [_warmed(np.asarray(image), q.cam) for image, q in zip(images, questions, strict=True)],
+        *([answered(q.image, q.grid, a.cells, (TILE, TILE)) for q, a in zip(questions, row.answers, strict=True)]
+          for row in drawn),
+    ]  # fmt: skip
+    padded = [[np.pad(tile, ((0, SPACE), (0, SPACE), (0, 0)), constant_values=255) for tile in line] for line in lines]
+    mosaic = np.vstack([np.hstack(line) for line in padded])
+    labels = ["image", "heat map", *(style.wrapped(f"{row.name} {row.options}", 24, 3) for row in drawn)]
+    below = [about, *(f"{row.name}: not drawn, {row.problem}" for row in rows if row.problem)]
+    width = mosaic.shape[1] / 100 + 2.2
+    figure, ((axes,),) = tiles_of(1, 1, mosaic.shape[0] / 100 + 0.7 + 0.3 * len(below), width)
+    axes.imshow(mosaic, interpolation="none")
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    heads = [f"{style.wrapped(q.class_names[q.label], 12, 1)}\ncalled "
+             f"{style.wrapped(q.class_names[q.predicted], 8, 1)}" for q in questions]  # fmt: skip
+    step = TILE + SPACE
+    axes.set_xticks([column * step + TILE / 2 for column in range(len(questions))], heads)
+    axes.set_yticks([line * step + TILE / 2 for line in range(len(lines))], labels)
+    axes.set_xlabel("\n".join(style.wrapped(line, int(14 * width), 2) for line in below), loc="left")
+    return figure
+
+
+def _warmed(image: NDArray[np.uint8], cam: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The image (height, width) under its heat map."""
+    size = image.shape[::-1]
+    colours = heated(np.asarray(cv2.resize(cam, size, interpolation=cv2.INTER_LINEAR), np.float64).clip(0, 1))
+    cover = colours[..., 3:]
+    return np.rint((1 - cover) * image[:, :, None] + cover * 255 * colours[..., :3]).astype(np.uint8)

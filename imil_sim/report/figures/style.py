@@ -10,25 +10,27 @@ import io
 import math
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
-from numpy.typing import NDArray
 from PIL import Image
 
-from imil_sim.report.analysis import Analysis, SetAnalysis
-from imil_sim.report.document import Picture, Table
-from imil_sim.stats import Estimate, Metric, compare
+from imil_sim.errors import several
+from imil_sim.report.analysis import Analysis
+from imil_sim.report.document import Picture
+from imil_sim.report.tables.text import made_by_sweeps
+from imil_sim.stats import Estimate, Metric
 from imil_sim.text import joined, number
 
 FONT = "DejaVu Sans"
@@ -66,9 +68,6 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-# ------------------------------------------------------------------------------------------------ settings and bytes
-
-
 @contextmanager
 def own_settings() -> Iterator[None]:
     """Our settings over matplotlib's shipped ones (a user's usetex would run LaTeX on a name); undone afterwards."""
@@ -78,6 +77,7 @@ def own_settings() -> Iterator[None]:
         yield
 
 
+@own_settings()
 def png_of(figure: Figure, *, exact: bool = True) -> bytes:
     """The figure as PNG at its own resolution; equal figures give equal bytes, without date or program name.
 
@@ -85,30 +85,27 @@ def png_of(figure: Figure, *, exact: bool = True) -> bytes:
     """
     content = io.BytesIO()
     canvas: Any = FigureCanvasAgg(figure)
-    with own_settings():
-        canvas.draw()  # not savefig, which would lay everything out twice
+    canvas.draw()  # not savefig, which would lay everything out twice
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     shown = drawn if exact else drawn.quantize(256, method=Image.Quantize.MEDIANCUT)
     shown.save(content, format="png", optimize=True, dpi=(figure.dpi, figure.dpi))
     return content.getvalue()
 
 
+@own_settings()
 def svg_of(figure: Figure) -> bytes:
     """The figure as SVG, its letters as outlines; equal figures give equal bytes, without date or program name."""
     content = io.BytesIO()
     silent = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with own_settings():
-        figure.savefig(content, format="svg", dpi=2 * DPI, metadata=silent)
+    figure.savefig(content, format="svg", dpi=2 * DPI, metadata=silent)
     return content.getvalue()
 
 
-def picture_of(
-    figure: Figure, *, name: str, caption: str, alt: str, table: Table | None = None, vector: bool = True
-) -> Picture:
-    """The drawn figure as a `Picture`; ``vector``: as SVG too, which is right for anything but images."""
-    png = png_of(figure, exact=not vector)
+def picture_of(figure: Figure, name: str, *, caption: str, alt: str, data: pd.DataFrame | None = None) -> Picture:
+    """The drawn figure as a `Picture`; without data it is of images, which as SVG would only be larger."""
+    png = png_of(figure, exact=data is None)
     figure.set_layout_engine("none")  # everything has its place now
-    return Picture(name, caption, alt, png, svg_of(figure) if vector else None, table)
+    return Picture(name, caption, alt, png, None if data is None else svg_of(figure), data)
 
 
 # ------------------------------------------------------------------------------------------------------------ layout
@@ -119,9 +116,13 @@ def blank(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
 
 
-def panels(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """A figure with so many equal panels of that height with their titles, in inches, and the panels row by row."""
-    rows = math.ceil(count / columns)
+def panels(count: int, most: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
+    """A figure with so many equal panels of that height with their titles, in inches, and the panels row by row.
+
+    At most so many stand in a row, two at least have room there, and the rows are as alike as they can be.
+    """
+    rows = math.ceil(count / most)
+    columns = max(math.ceil(count / rows), min(most, 2))
     figure = blank(rows * height + 0.4)
     every = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
     for surplus in every[count:]:
@@ -129,6 +130,13 @@ def panels(count: int, columns: int, height: float, **shared: Any) -> tuple[Figu
     for place in range(max(0, count - columns), count):  # the lowest of its column shows the numbers of the axis
         every[place].tick_params(labelbottom=True)
     return figure, every[:count]
+
+
+def unit_square(axes: Axes) -> None:
+    """Both axes from 0 to 1, with a little room for what lies on their ends."""
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
+    axes.set_yticks((0, 0.5, 1), ("0", "0.5", "1"))
 
 
 def scale(figure: Figure, axes: Any, low: float, high: float, label: str, **more: Any) -> Colorbar:
@@ -142,23 +150,16 @@ def scale(figure: Figure, axes: Any, low: float, high: float, label: str, **more
 
 def sides(axes: Axes, of: Metric, reference: str) -> None:
     """Write above the axes which side of a difference is the better one."""
-    than = reference if len(reference) <= 16 else "the reference"
-    better, worse = f"better than {than}", "worse"
+    better, worse = f"better than {reference if len(reference) <= 16 else 'the reference'}", "worse"
     left, right = (worse, better) if of.higher_is_better else (better, worse)
     axes.set_title(f"← {left}", loc="left", color=MIDDLE)
     axes.set_title(f"{right} →", loc="right", color=MIDDLE)
 
 
-def room(axes: Axes, values: Iterable[float], axis: Literal["x", "y"] = "x") -> None:
-    """Set the limits of an axis so that all known values are inside."""
-    seen = np.array(list(values), np.float64)
-    known = seen[np.isfinite(seen)] if np.isfinite(seen).any() else np.zeros(1)
-    spare = 0.06 * float(np.ptp(known)) or 0.01
-    axes.set(**{f"{axis}lim": (known.min() - spare, known.max() + spare)})
-    axes.locator_params(axis=axis, nbins=5)
-
-
 # ------------------------------------------------------------------------------------------------------------- arms
+
+
+_FIELDS = {"num_outliers": "n=", "imil_epoch": "epoch ", "learning_rate": "lr ", "grid_size": "grid "}
 
 
 def arm_labels(names: Sequence[str], *, width: int = 24, lines: int = 2) -> list[str]:
@@ -177,15 +178,10 @@ def arm_labels(names: Sequence[str], *, width: int = 24, lines: int = 2) -> list
 
 def _short(name: str) -> str:
     base, _, moved = printable(name).partition("@")
-    return ", ".join([base, *(_setting(one) for one in moved.split(",") if one)])
-
-
-_FIELDS = {"num_outliers": "n=", "imil_epoch": "epoch ", "learning_rate": "lr ", "grid_size": "grid "}
-
-
-def _setting(of: str) -> str:
-    field, is_field, value = of.partition("=")
-    return _FIELDS.get(field, f"{field.replace('_', ' ')} ") + value if is_field else field
+    settings = [one.partition("=") for one in moved.split(",") if one]
+    return ", ".join(
+        [base, *(_FIELDS.get(f, f"{f.replace('_', ' ')} ") + value if equals else f for f, equals, value in settings)]
+    )
 
 
 def arms_shown(analysis: Analysis) -> tuple[str, ...]:
@@ -195,29 +191,10 @@ def arms_shown(analysis: Analysis) -> tuple[str, ...]:
     """
     if len(analysis.arms) <= MOST_ARMS:
         return analysis.arms
-    made = {level.arm for sweep in analysis.study.sweeps for level in sweep.levels if level.arm != level.base}
-    own = [arm for arm in analysis.arms if arm not in made and arm != analysis.study.reference]
-    kept = {analysis.study.reference, *own[: MOST_ARMS - 1]}
+    reference, made = analysis.study.reference, made_by_sweeps(analysis)
+    own = [arm for arm in analysis.arms if arm not in made and arm != reference]
+    kept = {reference, *own[: MOST_ARMS - 1]}
     return tuple(arm for arm in analysis.arms if arm in kept)
-
-
-def among(arms: Sequence[str], analysis: Analysis, of: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The part of an array (arms, ...) that belongs to these arms."""
-    return of[[analysis.place(arm) for arm in arms]]
-
-
-def placebo_of(analysis: Analysis, of: SetAnalysis, metric: str) -> Estimate | None:
-    """The placebo arm minus the reference: how far a fork alone moves a metric; None without its interval."""
-    if analysis.placebo is None or analysis.placebo == analysis.study.reference:
-        return None
-    pair = analysis.place(analysis.placebo), analysis.place(analysis.study.reference)
-    (found,) = compare(of.components[metric], [pair])
-    return None if math.isnan(found.primary.low) else found.primary
-
-
-def means_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean (arms,) over the seeds that are not NaN; NaN where there is none."""
-    return np.array([row[~np.isnan(row)].mean() if (~np.isnan(row)).any() else np.nan for row in values])
 
 
 # ------------------------------------------------------------------------------------------------------------- words
@@ -250,40 +227,22 @@ def file_name(*parts: str) -> str:
     return "-".join(part.replace("_", "--") for part in parts)
 
 
-def signed(value: float, digits: int = 3) -> str:
-    """With its sign, ``+0.042``; a dash where it is not known."""
-    if math.isnan(value):
-        return "–"
-    return number(value, signed=True, digits=digits)
-
-
-def plain(value: float, digits: int = 3) -> str:
-    """Such as ``0.812``; a dash where it is not known."""
-    return signed(value, digits).removeprefix("+")
+def plain(value: float, digits: int = 3, *, signed: bool = False) -> str:
+    """Such as ``0.812``, or ``+0.042`` with its sign; a dash where it is not known."""
+    return "–" if math.isnan(value) else number(value, signed=signed, digits=digits)
 
 
 def with_interval(of: Estimate, digits: int = 3) -> str:
     """Such as ``+0.042 [−0.011, +0.095]``; without an interval from how many seeds."""
     if math.isnan(of.value):
         return "no runs to compare"
-    if math.isnan(of.low):
-        return f"{signed(of.value, digits)}, no interval ({counted(of.n_seeds, 'seed')})"
-    return f"{signed(of.value, digits)} [{signed(of.low, digits)}, {signed(of.high, digits)}]"
-
-
-def p_value(p: float) -> str:
-    """Such as ``0.032`` or ``< 0.001``; a dash where nothing was tested."""
-    return "< 0.001" if p < 0.0005 else plain(p)
+    value, low, high = (plain(each, digits, signed=True) for each in (of.value, of.low, of.high))
+    return f"{value}, no interval ({several(of.n_seeds, 'seed')})" if of.why_absent else f"{value} [{low}, {high}]"
 
 
 def percent(share: float) -> str:
     """As a percentage; never rounded up to 100%, which no probability of a model should look like."""
     return "over 99.9%" if 0.999 < share < 1 else f"{100 * share:.1f}%"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 seed``, ``2 seeds``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

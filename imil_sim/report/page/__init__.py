@@ -3,8 +3,7 @@
 Documents in, text out; nothing here knows what a study is. Every text of a document is taken for untrusted.
 """
 
-from imil_sim.report.page.html import render_html
-from imil_sim.report.page.latex import render_latex
-from imil_sim.report.page.markdown import csv_tables, render_markdown
+from imil_sim.report.page.html import render_html, templates
+from imil_sim.report.page.markdown import csv_tables, markdown, render_latex, render_markdown
 
-__all__ = ["csv_tables", "render_html", "render_latex", "render_markdown"]
+__all__ = ["csv_tables", "markdown", "render_html", "render_latex", "render_markdown", "templates"]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jinja2
 from markupsafe import Markup
 
 from imil_sim.errors import several
-from imil_sim.report.document import MOST_CAUTIONS, Document, Picture, Section, Table
-from imil_sim.report.page.shown import TONES, key, labels, legend, legible, numeric_columns, told
+from imil_sim.report.document import MOST_CAUTIONS, TONES, Document, Picture, Section, Table, key, legible
 
 MANY_ROWS = 30
 """Of a longer table only so many are shown where it has a file; else it scrolls in its own frame."""
@@ -35,39 +35,32 @@ def render_html(document: Document, tables_folder: str = "") -> bytes:
         tables_folder: where the files of `csv_tables` lie, relative to the page: of a long table only the first rows
             are shown, and its file is named. Empty: there are no files, and every row is there.
     """
-    script = _asset("page.js")
-    page = _environment().get_template("page.html").render(
-        document=document,
-        labels=labels(document),
-        tables_folder=tables_folder,
-        style=Markup(_asset("page.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    pages = templates(legible)
+    script, style = (_asset(pages, name) for name in ("page.js", "page.css"))
+    page = pages.get_template("page.html").render(
+        document=document, labels=document.labels, tables_folder=tables_folder, style=Markup(style),
+        script=Markup(script), script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        MANY_ROWS=MANY_ROWS, MANY_COLUMNS=MANY_COLUMNS, MOST_CAUTIONS=MOST_CAUTIONS, TONES=TONES,
+        classes_of=_classes, key=key, source=_source, holds=_holds,
     )  # fmt: skip
     return page.encode()
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def templates(shown: Callable[[str], str], *, autoescape: bool = True) -> jinja2.Environment:
+    """The templates of this folder; whatever one of them shows passes ``shown`` first, so that none can forget it.
+
+    What ``shown`` gives is then escaped as HTML and XML want it, unless it is `Markup` already.
+    """
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("imil_sim.report.page"),
-        autoescape=True,
+        autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        # Whatever a template shows passes here first, so that none can forget it; autoescape comes after.
-        finalize=_legible,
+        finalize=lambda value: value if isinstance(value, Markup) else shown(str(value)),
     )
-    environment.globals |= {
-        "MANY_ROWS": MANY_ROWS, "MANY_COLUMNS": MANY_COLUMNS, "TONES": TONES, "told": told, "classes_of": _classes,
-        "legend": legend, "key": key, "source": _source, "holds": _holds, "MOST_CAUTIONS": MOST_CAUTIONS,
-    }  # fmt: skip
-    return environment
-
-
-def _legible(value: Any) -> Any:
-    return value if isinstance(value, Markup) else legible(str(value))
 
 
 class _Classes(NamedTuple):
@@ -79,12 +72,10 @@ class _Classes(NamedTuple):
 
 def _classes(table: Table) -> list[_Classes]:
     found = []
-    for index, (column, numeric) in enumerate(zip(table.columns, numeric_columns(table), strict=True)):
+    for index, (column, numeric) in enumerate(zip(table.columns, table.numeric, strict=True)):
         longest = max((len(cell) for row in table.rows if isinstance(cell := row[index], str)), default=0)
-        kind = ["n"] if numeric else []
-        heading = [*kind, "s"] if len(column.heading) <= SHORT_HEADING else kind
-        cells = [*kind, "s"] if longest <= SHORT_TEXT else kind
-        found.append(_Classes(" ".join(heading), " ".join(cells)))
+        short = {"heading": len(column.heading) <= SHORT_HEADING, "cell": longest <= SHORT_TEXT}
+        found.append(_Classes(**{of: " ".join(["n"] * numeric + ["s"] * is_short) for of, is_short in short.items()}))
     return found
 
 
@@ -95,11 +86,10 @@ def _holds(section: Section) -> str:
     return ", ".join(several(count, what) for what, count in counts.items() if count)
 
 
-def _asset(name: str) -> str:
+def _asset(pages: jinja2.Environment, name: str) -> str:
     """Style or script as it stands between its tags; a line ends in a line feed there, whatever the checkout made."""
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), name)[0].replace("\r\n", "\n")
+    assert pages.loader is not None
+    return pages.loader.get_source(pages, name)[0].replace("\r\n", "\n")
 
 
 def _source(picture: Picture) -> Markup:

@@ -1,16 +1,18 @@
-"""The report as GitHub-flavoured Markdown, its figures and long tables beside it."""
+"""The report as GitHub-flavoured Markdown, with its figures and long tables beside it; and a table as LaTeX or CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
-from imil_sim.report.document import Document, Picture, Statement, Table
-from imil_sim.report.page.shown import TONES, key, labels, legend, legible, numeric_columns, told
+import pandas as pd
+from markupsafe import Markup
+
+from imil_sim.report.document import TONES, Document, Picture, Table, key, legible
+from imil_sim.report.page.html import templates
 
 MOST_ROWS, MOST_COLUMNS = 12, 8
 """A larger table stands in a file beside the report."""
@@ -28,24 +30,56 @@ _CUT = "<!-- -->"
 def render_markdown(document: Document, figures_folder: str = "figures", tables_folder: str = "") -> str:
     """The report in Markdown; equal documents give equal text.
 
+    Every text of the document is inert: it makes no markup, link, image, mention or formula.
+
     Args:
         document: the report.
         figures_folder: where ``NAME.svg`` or ``NAME.png`` of every picture lies, relative to the Markdown file.
         tables_folder: where the files of `csv_tables` lie, relative to the Markdown file: tables with more than
             `MOST_ROWS` rows or `MOST_COLUMNS` columns, and the numbers of the figures, are named with their files and
             not shown. Empty: there are no files, and every table is shown.
-
-    Every text of the document is inert: it makes no markup, link, image, mention or formula.
     """
-    written = _Markdown(labels(document), figures_folder, tables_folder)
-    return "\n\n".join(written.document(document)) + "\n"
+    return markdown(
+        "markdown.j2", document=document, labels=document.labels, key=key, TONES=TONES, beside=_beside, alt=_alt,
+        figures=Markup(quote(figures_folder)), tables=Markup(quote(tables_folder)),
+    )  # fmt: skip
+
+
+def markdown(template: str, **given: Any) -> str:
+    """What a template makes of what it is given; every text that it shows is inert."""
+    written = templates(_inline).get_template(template).render(start=_start, **given)
+    return re.sub("\n{3,}", "\n\n", written).strip("\n") + "\n"
+
+
+def _beside(part: Table | Picture, tables: str) -> str:
+    """The file of a table too large for the report, or of a figure's numbers; empty where there is none."""
+    if isinstance(part, Picture):
+        return f"figure-{part.name}.csv" if tables and part.data is not None else ""
+    large = len(part.rows) > MOST_ROWS or len(part.columns) > MOST_COLUMNS
+    return f"{part.name}.csv" if tables and large else ""
+
+
+def _start(text: str) -> Markup:
+    """``text`` as the beginning of a block that shows it and does nothing."""
+    return Markup(_FIRST.sub(lambda of: f"\\{of[1]}" if of[1] else f"{of[2]}\\{of[3]}", _inline(text)))
+
+
+def _inline(text: str) -> Markup:
+    """The same inside a line."""
+    return Markup(_ADDRESSES.sub(_CUT, _alt(text)))
+
+
+def _alt(text: str) -> Markup:
+    """The same where it describes a picture."""
+    return Markup(_SPECIAL.sub(lambda of: _ENTITIES.get(of[0], f"\\{of[0]}"), legible(text)))
+
+
+# ----------------------------------------------------------------------------------------------------------------- CSV
 
 
 def csv_tables(document: Document) -> dict[str, bytes]:
-    """Every table of a document as CSV by its file's name, the numbers of its figures among them, unrounded."""
-    tables = {f"{table.name}.csv": table for table in document.tables}
-    tables |= {f"figure-{one.name}.csv": one.table for one in document.pictures if one.table is not None}
-    return {name: _csv(table) for name, table in tables.items()}
+    """Every table of a document as CSV by its file's name, unrounded."""
+    return {f"{table.name}.csv": _csv(table) for table in document.tables}
 
 
 def _csv(table: Table) -> bytes:
@@ -56,93 +90,45 @@ def _csv(table: Table) -> bytes:
     return written.getvalue().encode()
 
 
-@dataclass(frozen=True, slots=True)
-class _Markdown:
-    """Blocks of Markdown."""
+# --------------------------------------------------------------------------------------------------------------- LaTeX
 
-    labels: dict[str, str]
-    figures: str
-    tables: str
-
-    def document(self, document: Document) -> Iterator[str]:
-        answer, *others = document.statements or (None,)
-        yield f"# {_text(document.title)}"
-        yield f"Study **{_text(document.name)}**"
-        if answer:
-            yield _text(answer.text)
-        if document.badges:
-            yield _text(" · ".join(badge.text for badge in document.badges))
-        yield from self.parts(document.lead)
-        yield from _said(document.cautions)
-        yield from _said(others)
-        for section in document.sections:
-            yield f"## {_text(section.title)}"
-            yield from _said(section.statements)
-            yield from (_text(paragraph) for paragraph in section.paragraphs if legible(paragraph))
-            yield from self.parts(section.parts)
-
-    def parts(self, parts: Iterable[Table | Picture]) -> Iterator[str]:
-        """Short tables and pictures whole; the files of the other tables in a list at the end."""
-        beside = []
-        for part in parts:
-            label = self.labels[key(part)]
-            if isinstance(part, Picture):
-                yield from _picture(part, label, self.figures)
-                if part.table is not None and self.tables:
-                    beside.append((f"Numbers of {label.lower()}", "", f"figure-{part.name}"))
-                elif part.table is not None:
-                    yield from _table(part.table, f"Numbers of {label.lower()}")
-            elif self.tables and (len(part.rows) > MOST_ROWS or len(part.columns) > MOST_COLUMNS):
-                beside.append((label, part.caption, part.name))
-            else:
-                yield from _table(part, label)
-        if beside:
-            yield "\n".join(
-                f"- {label}{': ' if caption else ''}{_inline(caption)}: [{name}.csv]({quote(self.tables)}/{name}.csv)"
-                for label, caption, name in beside
-            )
+_WRITTEN = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", "'": r"\textquotesingle{}",
+    '"': r"\char34{}",  # \textquotedbl is unknown in the encoding LaTeX starts with
+    # at the beginning of a row these would be read as options of the \\ before
+    "[": "{[}", "]": "{]}", "*": "{*}",
+    "−": "$-$", "–": r"\textendash{}", "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "\u00a0": "~",
+}  # fmt: skip
+_OF_LATEX = re.compile("|".join([*map(re.escape, _WRITTEN), r"[{}$&#%_]|-(?=-)|,(?=,)"]))
 
 
-def _said(statements: Iterable[Statement]) -> Iterator[str]:
-    """As a list, if there are any."""
-    lines = [
-        f"- {_text(one.text)}" if one.tone == "plain" else f"- **{TONES[one.tone]}:** {_text(one.text)}"
-        for one in statements
-    ]
-    if lines:
-        yield "\n".join(lines)
+def render_latex(table: Table) -> str:
+    """A floating table in the style of booktabs: caption, label ``tab:NAME``, rules, notes below.
+
+    Every text of the table is inert: it starts no command, group, comment, column or row. Letters that LaTeX does not
+    know stay as they are: XeLaTeX and LuaLaTeX show them, if the font has them.
+    """
+    rows = [[_latex(cell) for cell in row] for row in table.written]
+    written = pd.DataFrame(rows, columns=[_latex(column.heading) for column in table.columns]).to_latex(
+        index=False,
+        column_format="".join("r" if right else "l" for right in table.numeric),
+        caption=_latex(table.caption),
+        label=f"tab:{table.name}",
+    )
+    notes = [f"{legible(column.heading)}: {legible(column.explained)}" for column in table.legend] + list(table.notes)
+    below = "".join(f"\\par\\smallskip{{\\footnotesize {_latex(note)}\\par}}\n" for note in notes if legible(note))
+    begin, end = "\\begin{table}\n", "\\end{table}\n"
+    inner = written.removeprefix(begin).removesuffix(end)
+    return f"% needs \\usepackage{{booktabs}}\n{begin}\\centering\n{inner}{below}{end}"
 
 
-def _table(table: Table, label: str) -> Iterator[str]:
-    yield f"**{label}.** {_text(table.caption)}"
-    rules = ["---:" if numeric else "---" for numeric in numeric_columns(table)]
-    rows = [[told(cell, column) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
-    lines = [_row([_inline(column.heading) for column in table.columns]), _row(rules)]
-    yield "\n".join(lines + [_row([_inline(cell) for cell in row]) for row in rows])
-    if explained := legend(table):
-        yield "\n".join(f"- **{_text(column.heading)}**: {_text(column.explained)}" for column in explained)
-    yield from (_text(note) for note in table.notes if legible(note))
+def _latex(text: str) -> str:
+    """``text`` as LaTeX that shows it and does nothing; doubled hyphens and commas are kept from becoming one sign."""
 
+    def inert(found: re.Match[str]) -> str:
+        sign = found[0]
+        return _WRITTEN.get(sign) or (f"{sign}{{}}" if sign in "-," else f"\\{sign}")
 
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _picture(picture: Picture, label: str, folder: str) -> Iterator[str]:
-    ending = "png" if picture.svg is None else "svg"
-    yield f"![{_escaped(legible(picture.alt))}]({quote(folder)}/{picture.name}.{ending})"
-    yield f"**{label}.** {_text(picture.caption)}"
-
-
-def _text(text: str) -> str:
-    """``text`` as a block of Markdown, or the beginning of one, that shows it and does nothing."""
-    return _FIRST.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\{found[3]}", _inline(text))
-
-
-def _inline(text: str) -> str:
-    """The same inside a line."""
-    return _ADDRESSES.sub(_CUT, _escaped(legible(text)))
-
-
-def _escaped(line: str) -> str:
-    return _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), line)
+    return _OF_LATEX.sub(inert, legible(text))

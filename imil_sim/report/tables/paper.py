@@ -11,7 +11,7 @@ from imil_sim.report.document import Cell, Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.feedback import Replayed
 from imil_sim.report.tables.study import fields_of
-from imil_sim.report.tables.text import frame_of, made_by_sweeps, mean_sd, table_of
+from imil_sim.report.tables.text import made_by_sweeps, mean_sd, table_of
 from imil_sim.stats import metric_named
 from imil_sim.study.spec import ArmSpec
 from imil_sim.text import capital, joined
@@ -84,32 +84,21 @@ def table_1(analysis: Analysis, replayed: Sequence[Replayed] = ()) -> Table:
     """
     named = {name: analysis.study.arms[name] for name in analysis.arms if name not in made_by_sweeps(analysis)}
     ours = f"Ours: mean over {several(len(analysis.seeds), 'seed')} (standard deviation)."
-    labels = [metric_named(metric).label for metric in OURS]
     if not of_the_papers_set(analysis):
-        columns = (Column("Arm"), *(Column(capital(label)) for label in labels))
-        rows = [(name, *_ours(analysis, name)) for name in named]
-        return table_of("paper", "The arms", columns, frame_of(rows, columns), [ours], DASH)
-    columns = (
-        Column("Method"),
-        Column("Paper: accuracy", 3),
-        Column("Paper: AUROC", 3),
-        Column("Paper: ECE", 3, explained="15 bins, convention unknown"),
-        Column("Our arm"),
-        *(Column(f"Ours: {label}") for label in labels),
-    )
-    rows, left = [], []
+        return table_of("paper", "The arms", {Column("Arm"): named, **_ours(analysis, [*named])}, [ours], DASH)
+    rows: list[tuple[Cell, ...]] = []
+    left = []
     for of in TABLE_1:
         same = [n for n, arm in named.items() if not arm.feedback and arm.augmentation.name == of.augmentation]
         first = analysis.study.reference if analysis.study.reference in same else next(iter(same), None)
         left += [name for name in same if name != first]
-        rows.append((of.method, of.accuracy, of.auroc, of.ece, first, *_ours(analysis, first)))
+        rows.append((of.method, of.accuracy, of.auroc, of.ece, first))
     for name, arm in named.items():
         if arm.feedback and arm.augmentation.name == "none":
             readers = list(dict.fromkeys(run.reader for run in replayed if run.arm == name))
             session = f", session{'s' if readers[1:] else ''} of {joined(readers)}" if readers else ""
             asked = f"IMIL, oracle {arm.feedback.oracle}{session}"
-            method = "Placebo, nothing replaced" if name == analysis.placebo else asked
-            rows.append((method, None, None, None, name, *_ours(analysis, name)))
+            rows.append(("Placebo, nothing replaced" if name == analysis.placebo else asked, None, None, None, name))
         elif arm.feedback:
             left.append(name)
     notes = [ours]
@@ -117,17 +106,33 @@ def table_1(analysis: Analysis, replayed: Sequence[Replayed] = ()) -> Table:
         notes.append(f"Not comparable number by number, since ours differs in: {'; '.join(unlike)}.")
     if left:
         notes.append(f"Without a place in the paper's table: {', '.join(left)}.")
-    return table_of(
-        "paper", "Table 1 of Rao et al. (2024) beside ours", columns, frame_of(rows, columns), (*notes, *FLAGS), DASH
+    columns = (
+        Column("Method"),
+        Column("Paper: accuracy", 3),
+        Column("Paper: AUROC", 3),
+        Column("Paper: ECE", 3, explained="15 bins, convention unknown"),
+        Column("Our arm"),
     )
+    shown = {
+        **dict(zip(columns, zip(*rows, strict=True), strict=True)),
+        **_ours(analysis, [r[-1] for r in rows], "Ours: "),
+    }
+    return table_of("paper", "Table 1 of Rao et al. (2024) beside ours", shown, (*notes, *FLAGS), DASH)
 
 
-def _ours(analysis: Analysis, arm: str | None) -> tuple[Cell, ...]:
+def _ours(analysis: Analysis, arms: Sequence[Cell], before: str = "") -> dict[Column, list[Cell]]:
+    """Our numbers of these arms, by column; none of None."""
     main = analysis.sets.get("main")
-    if arm is None or main is None:
-        return (None,) * len(OURS)
-    place = analysis.place(arm)
-    return tuple(mean_sd(main.components[m].values[place]) if m in main.components else None for m in OURS)
+    columns = {}
+    for name in OURS:
+        known = (
+            dict(zip(analysis.arms, main.components[name].values, strict=True))
+            if main and name in main.components
+            else {}
+        )
+        label = f"{before}{metric_named(name).label}"
+        columns[Column(capital(label))] = [mean_sd(known.get(str(arm), ())) for arm in arms]
+    return columns
 
 
 def _unlike(analysis: Analysis, arms: Mapping[str, ArmSpec]) -> Iterator[str]:

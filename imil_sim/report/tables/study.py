@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from imil_sim.errors import several
-from imil_sim.report.analysis import Analysis, ReportedRun, Status
+from imil_sim.report.analysis import MAIN, Analysis, ReportedRun, Status
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
-from imil_sim.report.tables.text import frame_of, table_of
+from imil_sim.report.tables.text import table_of
 from imil_sim.study.spec import ArmSpec
 from imil_sim.text import MINUS, capital, ranges
 
@@ -61,12 +61,11 @@ def _study(analysis: Analysis, fields: pd.DataFrame) -> Table:
         "Environment": _values(record.environment for record in records),
         "Data fingerprints": _values({k: v[:SHOWN_DIGITS] for k, v in record.data.items()} for record in records),
     }
-    columns = (Column("What"), Column("Value"))
+    said = {capital(key.replace("_", " ")): value for key, value in what.items() if value}
     note = f"The runs were made in different environments, which may move numbers: {analysis.environments}."
     return table_of(
-        "study", "The study and where its numbers come from", columns,
-        frame_of([(capital(key.replace("_", " ")), value) for key, value in what.items() if value], columns),
-        [note] if analysis.environments else [],
+        "study", "The study and where its numbers come from",
+        {Column("What"): list(said), Column("Value"): list(said.values())}, [note] if analysis.environments else [],
     )  # fmt: skip
 
 
@@ -77,11 +76,15 @@ def _runs(analysis: Analysis) -> Iterator[Table]:
         for reason in _reasons(analysis, run):
             found.setdefault((arm, run.status, reason), []).append(seed)
     order = sorted(found, key=lambda key: STATUSES.index(key[1]) or len(STATUSES))  # the unusable ones last
-    columns = (Column("Arm"), Column("Status"), Column("Seeds"), Column("Runs"), Column("Reason"))
-    rows = [(arm, status, ranges(of := found[arm, status, why]), len(of), why) for arm, status, why in order]
-    if rows:
-        caption = "Runs that failed, wait, are missing, or cannot be used"
-        yield table_of("runs", caption, columns, frame_of(rows, columns))
+    columns: dict[Column, list[Any]] = {
+        Column("Arm"): [arm for arm, _, _ in order],
+        Column("Status"): [status for _, status, _ in order],
+        Column("Seeds"): [ranges(found[key]) for key in order],
+        Column("Runs"): [len(found[key]) for key in order],
+        Column("Reason"): [why for *_, why in order],
+    }
+    if order:
+        yield table_of("runs", "Runs that failed, wait, are missing, or cannot be used", columns)
 
 
 def _reasons(analysis: Analysis, run: ReportedRun) -> Iterator[str]:
@@ -90,7 +93,7 @@ def _reasons(analysis: Analysis, run: ReportedRun) -> Iterator[str]:
         yield "no record: not run, or not to its end"
     elif run.status != "done":
         yield run.record.reason or "no reason on record"
-    for name, of in (run.predictions or {}).items():
+    for name, of in run.predictions.items():
         where = "" if name == "main" else f"on the test set {name} "
         broken = int((~np.isfinite(of.probabilities).all(axis=1)).sum())
         found = analysis.sets.get(name)
@@ -114,10 +117,13 @@ def _arms(analysis: Analysis, fields: pd.DataFrame) -> Table:
     for sweep in study.sweeps:
         for arm in dict.fromkeys(level.arm for level in sweep.levels if level.arm != level.base):
             roles[arm].append(f"sweep {sweep.name}")
-    columns = (Column("Arm"), *(Column(str(name)) for name in fields), Column("Part in the study"))
-    shown = fields.assign(role=pd.Series({arm: "; ".join(of) for arm, of in roles.items() if of})).reset_index()
     return table_of(
-        "arm-definitions", "The arms: fields of the study file in which they differ", columns, shown,
+        "arm-definitions", "The arms: fields of the study file in which they differ",
+        {
+            Column("Arm"): analysis.arms,
+            **{Column(str(name)): fields[name] for name in fields},
+            Column("Part in the study"): ["; ".join(of) or None for of in roles.values()],
+        },
         dash="the arm has no such field, or no part of its own",
     )  # fmt: skip
 
@@ -170,4 +176,32 @@ def _values(rows: Iterable[Mapping[str, object]]) -> str:
     return "; ".join(shown)
 
 
+# ------------------------------------------------------------------------------------------------------------- CLAIM
+
+
+def claim(data: ReportData) -> Iterator[Table]:
+    """A map from the CLAIM checklist to this report: where it speaks of each item, and what only the author can say.
+
+    Source: Mongan, Moy and Kahn (2020), Checklist for Artificial Intelligence in Medical Imaging (CLAIM), Radiol.
+    Artif. Intell. 2(2), e200029: 42 items, in claim.csv in our own words. Its update (Tejani et al. 2024, Radiol.
+    Artif. Intell. 6(4), e240300) says reference standard for ground truth and testing for validation; the numbers are
+    those of 2020.
+    """
+    items = pd.read_csv(Path(__file__).with_name("claim.csv"))
+    external = ", ".join(name for name in data.analysis.sets if name != MAIN) or "none"
+    yield table_of(
+        "claim", "The CLAIM checklist and this report",
+        {
+            Column("Item"): range(1, len(items) + 1),
+            Column("Asks for"): items["asks"],
+            Column("In this report"): items["here"].str.replace("{external}", external, regex=False),
+            Column("Only the author can say"): items["author"],
+        },
+        ("CLAIM: Mongan, Moy and Kahn (2020), Radiology: Artificial Intelligence 2(2), e200029, in our words; the "
+         "update of 2024 renames and splits some items. A help in filling it in, no claim to meet it.",),
+        "nothing to say",
+    )  # fmt: skip
+
+
 PART = TablePart("provenance", build, place=10)
+CLAIM = TablePart("provenance", claim, place=90)

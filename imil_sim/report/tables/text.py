@@ -1,24 +1,31 @@
-"""What the tables have in common: from a frame to a `Table`, columns, notes, and the format of numbers."""
+"""What the tables have in common: from columns to a `Table`, notes, and the format of numbers."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from imil_sim.report.analysis import Analysis, SetAnalysis
+from imil_sim.report.analysis import MAIN, Analysis, SetAnalysis
 from imil_sim.report.document import Cell, Column, Table
 from imil_sim.stats import ArmSummary, Comparison, Estimate, Inferences, metric_named
 from imil_sim.text import DIGITS, capital, joined, number
 
-P_DIGITS = 4
-
 MOST_NAMED = 6
 """So many rows are named in a note; of more, it says how many."""
+
+METRIC = Column("Metric", explained="↑ higher is better, ↓ lower is better")
+
+Columns = Mapping[Column, Iterable[Any]]
+"""Every column with its cells from the top; NaN and None are shown as a dash."""
+
+HasIntervals = Comparison | ArmSummary | Inferences
 
 
 def metric_label(metric: str) -> str:
@@ -26,50 +33,20 @@ def metric_label(metric: str) -> str:
     return f"{capital(metric_named(metric).label)} {'↑' if metric_named(metric).higher_is_better else '↓'}"
 
 
-METRIC = Column("Metric", explained="↑ higher is better, ↓ lower is better")
-
-
-def table_of(
-    name: str, caption: str, columns: Sequence[Column], frame: pd.DataFrame, notes: Iterable[str] = (), dash: str = ""
-) -> Table:
-    """A frame as a table of the report.
+def table_of(name: str, caption: str, columns: Columns, notes: Iterable[str] = (), dash: str = "") -> Table:
+    """A table of the report.
 
     Args:
         name: of its anchor and file.
         caption: what it shows.
-        columns: one for each column of the frame, in its order.
-        frame: the rows; NaN and None are shown as a dash.
+        columns: all as long as one another.
         notes: what changes the reading.
         dash: why a cell may be missing; said where one is.
     """
-    rows = tuple(tuple(_cell(value) for value in row) for row in frame.itertuples(index=False, name=None))
+    rows = tuple(zip(*(map(_cell, values) for values in columns.values()), strict=True))
     if dash and any(cell is None for row in rows for cell in row):
         notes = (*notes, f"A dash: {dash}.")
     return Table(name, caption, tuple(columns), rows, tuple(notes))
-
-
-def frame_of(rows: Iterable[Sequence[Cell]], columns: Sequence[Column]) -> pd.DataFrame:
-    """Rows written one by one as a frame, whole numbers left whole."""
-    return pd.DataFrame(list(rows), columns=[column.heading for column in columns], dtype=object)
-
-
-def over_seeds(
-    frame: pd.DataFrame, arms: Sequence[str], shown: Mapping[str, int], signed: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Mean and standard deviation over seeds, ``0.812 (0.032)``: a row an arm, its name first.
-
-    Args:
-        frame: a row a run, with the arm's name in ``arm``.
-        arms: the rows.
-        shown: which of its columns, and with how many digits.
-        signed: those whose positive means show their plus.
-    """
-    of_arm = {arm: frame[frame["arm"] == arm] for arm in arms}
-    means = {
-        column: [mean_sd(of_arm[arm][column], signed=column in signed, digits=digits) for arm in arms]
-        for column, digits in shown.items()
-    }
-    return pd.DataFrame({"arm": list(arms), **means}, dtype=object)
 
 
 def _cell(value: Any) -> Cell:
@@ -77,7 +54,36 @@ def _cell(value: Any) -> Cell:
     return None if plain is None or plain != plain else plain
 
 
-def inference_columns(of: SetAnalysis, signed: bool) -> tuple[Column, ...]:
+def over_seeds(frame: pd.DataFrame, arms: Sequence[str], columns: Mapping[str, Column]) -> dict[Column, list[Cell]]:
+    """A row an arm, its name first: means and standard deviations over its seeds, ``0.812 (0.032)``.
+
+    Of counts (``n_...``) it is one number, or from fewest to most where runs have different ones. ``frame`` has a row a
+    run, with the arm's name in ``arm``; ``columns`` says which of its columns are shown, and as what.
+    """
+    runs = {arm: frame[frame["arm"] == arm] for arm in arms}
+    found: dict[Column, list[Cell]] = {Column("Arm"): [*arms]}
+    for name, shown in columns.items():
+        cell = _count if name.startswith("n_") else partial(mean_sd, of=shown)
+        found[shown] = [cell(of_arm[name]) for of_arm in runs.values()]
+    return found
+
+
+def attributes(rows: Sequence[object], columns: Mapping[str, Column]) -> dict[Column, list[Any]]:
+    """A column for each of these attributes of the rows, ``primary.value`` say."""
+    return {column: [attrgetter(name)(row) for row in rows] for name, column in columns.items()}
+
+
+def _count(of: pd.Series[Any]) -> Cell:
+    known = of.dropna()
+    if not len(known):
+        return None
+    few, most = int(known.min()), int(known.max())
+    return few if few == most else f"{few} to {most}"
+
+
+def inference_columns(
+    of: SetAnalysis, found: Sequence[HasIntervals], *, signed: bool = False, digits: int = DIGITS
+) -> dict[Column, list[Cell]]:
     """The columns of the three intervals, each saying what is random in it."""
     split = any(components.resplit for components in of.components.values())
     explained = {
@@ -88,11 +94,12 @@ def inference_columns(of: SetAnalysis, signed: bool) -> tuple[Column, ...]:
         "C": "new patients, these models: Obuchowski-Rockette with fixed seeds; of one seed DeLong, McNemar or Wilson",
     }
     explained["B" if split else "A"] += "; the primary one"
-    return tuple(Column(f"{letter}: 95% CI", signed=signed, explained=what) for letter, what in explained.items())
-
-
-_Three = Comparison | ArmSummary | Inferences
-"""What has the three inferences."""
+    return {
+        Column(f"{letter}: 95% CI", signed=signed, explained=what): [
+            interval(getattr(one, letter.lower()), signed=signed, digits=digits) for one in found
+        ]
+        for letter, what in explained.items()
+    }
 
 
 def interval(of: Estimate, *, signed: bool = False, digits: int = DIGITS) -> Cell:
@@ -101,28 +108,25 @@ def interval(of: Estimate, *, signed: bool = False, digits: int = DIGITS) -> Cel
     return None if of.why_absent else f"{low} to {high}"
 
 
-def intervals(of: _Three, *, signed: bool = False, digits: int = DIGITS) -> tuple[Cell, ...]:
-    """The three intervals as cells."""
-    return tuple(interval(estimate, signed=signed, digits=digits) for estimate in (of.a, of.b, of.c))
-
-
 def p_column(heading: str, explained: str) -> Column:
     """A column of p values."""
-    return Column(heading, P_DIGITS, explained=explained, never_zero=True)
+    return Column(heading, 4, explained=explained, never_zero=True)
 
 
-def mean_sd(values: ArrayLike, *, signed: bool = False, digits: int = DIGITS) -> Cell:
+def mean_sd(values: ArrayLike, of: Column = METRIC) -> Cell:
     """``0.812 (0.032)``: mean and standard deviation (n - 1) of what is not NaN; without the sd of one, None of none.
 
     >>> mean_sd([0.5, 0.75, float("nan")])
     '0.625 (0.177)'
+
+    The column says how many digits, `DIGITS` unless it does, and whether a plus is shown.
     """
-    numbers = np.asarray(values, np.float64)
-    known = numbers[~np.isnan(numbers)]
+    known = pd.Series(np.asarray(values, np.float64)).dropna()
     if not len(known):
         return None
-    spread = f" ({number(float(known.std(ddof=1)), digits=digits)})" if len(known) > 1 else ""
-    return number(float(known.mean()), signed=signed, digits=digits) + spread
+    digits = of.digits or DIGITS
+    spread = f" ({number(float(known.std()), digits=digits)})" if len(known) > 1 else ""
+    return number(float(known.mean()), signed=of.signed, digits=digits) + spread
 
 
 def named(names: Sequence[str], total: int) -> str:
@@ -139,9 +143,7 @@ def grouped(notes: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
     >>> grouped([("mixup", "No p: one seed"), ("cutmix", "No p: one seed")], total=7)
     ('No p: one seed (mixup; cutmix).',)
 
-    Args:
-        notes: (row, text), in the order of the rows.
-        total: rows of the table.
+    Notes are (row, text), in the order of the rows; ``total`` is the number of rows of the table.
     """
     rows: dict[str, dict[str, None]] = {}
     for row, text in notes:
@@ -149,11 +151,10 @@ def grouped(notes: Iterable[tuple[str, str]], total: int) -> tuple[str, ...]:
     return tuple(f"{text} ({named(list(of), total)})." for text, of in rows.items())
 
 
-def interval_notes(rows: Sequence[tuple[str, str, _Three]]) -> tuple[str, ...]:
+def interval_notes(rows: Sequence[tuple[str, str, HasIntervals]]) -> tuple[str, ...]:
     """What to know of the intervals of these rows: what spoils those of a metric, and why some are absent.
 
-    Args:
-        rows: what each is called, its metric, and its intervals.
+    Of every row: what it is called, its metric, and its intervals.
     """
     known = dict.fromkeys(metric for _, metric, of in rows if not of.c.why_absent)
     notes: list[tuple[str, str]] = []
@@ -172,7 +173,7 @@ def interval_notes(rows: Sequence[tuple[str, str, _Three]]) -> tuple[str, ...]:
 
 def anchor(base: str, test_set: str) -> str:
     """The name of a table or section about a test set: a-z, 0-9 and hyphens, another one for every set."""
-    if test_set == "main":
+    if test_set == MAIN:
         return base
     plain = test_set.replace("_", "-")
     own = "" if plain == test_set else f"-{hashlib.sha256(test_set.encode()).hexdigest()[:6]}"
@@ -181,7 +182,7 @@ def anchor(base: str, test_set: str) -> str:
 
 def on_set(test_set: str) -> str:
     """The end of a caption."""
-    return "" if test_set == "main" else f", on the test set {test_set}"
+    return "" if test_set == MAIN else f", on the test set {test_set}"
 
 
 def of_images(of: SetAnalysis) -> str:

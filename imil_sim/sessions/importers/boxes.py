@@ -10,16 +10,12 @@ they are fractions of width and height.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 from imil_sim.errors import SessionError
-from imil_sim.images.table import read_table
+from imil_sim.images.listing import read_table
 from imil_sim.sessions.drawn import Box
-from imil_sim.sessions.importers.format_hints import told_of_table
-from imil_sim.sessions.importers.outlines import Names, Outlines, first_of, is_wanted, refused
-from imil_sim.sessions.untrusted import open_untrusted
+from imil_sim.sessions.importers import Importer, ImportSource, Outlines, refused
 
 IMAGE_COLUMNS = ("image_id", "image", "filename", "file_name", "image index", "path", "film")
 COLUMNS = {
@@ -39,24 +35,12 @@ WIDTH_COLUMNS = ("width", "orig_width", "image_width", "dim1")
 HEIGHT_COLUMNS = ("height", "orig_height", "image_height", "dim0")
 
 
-@dataclass(slots=True)
-class _Image:
-    """What one reader's lines about one image say."""
-
-    where: str
-    boxes: list[Box] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    categories: set[Names] = field(default_factory=set)
-    unwanted: int = 0
+def _recognises(source: ImportSource) -> bool:
+    return source.path.suffix.lower() == ".csv" and source.document is None
 
 
-def read_boxes(path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
-    """What each reader marked on each image, in the order in which they come first in the table.
-
-    Raises:
-        SessionError: it is no such table, or a line has no box; every problem is told with its line.
-    """
-    open_untrusted(path).close()
+def _read(source: ImportSource) -> Sequence[Outlines]:
+    path = source.path
     table = read_table(path, ())
     if not table.rows:
         raise SessionError(f"{path} is a table without lines; there is nothing to import")
@@ -65,58 +49,44 @@ def read_boxes(path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
     sides = {side: first_of(columns, names) for side, names in COLUMNS.items()}
     missing = [f"no column for {side}: {', '.join(COLUMNS[side])}" for side, name in sides.items() if not name]
     missing += [] if image else [f"no column for the image: {', '.join(IMAGE_COLUMNS)}"]
-    if missing and (told := told_of_table(columns)):
-        raise SessionError(f"{path} {told}")
     if missing:
         raise refused(path, "is no table of boxes", missing)
     problems: list[str] = []
-    found: dict[tuple[str, str], _Image] = {}
+    found: dict[tuple[str, str], Outlines] = {}
     sizes: dict[str, tuple[int, int]] = {}
     highest = 0.0
     for row, line in zip(table.rows, table.lines, strict=True):
-        one = found.setdefault((row[reader] if reader else "", row[image]), _Image(f"line {line}"))
+        by, name = row[reader] if reader else "", row[image]
+        one = found.setdefault((by, name), Outlines(name, f"line {line}", by))
+        finding = row[kind] if kind else ""
         try:
             size = size_of(row)
             if size is not None and sizes.setdefault(row[image], size) != size:
                 raise ValueError(f'the image "{row[image][:60]}" had another size before')
             box = _box(row, sides) if any(row[name] for name in sides.values()) else None
-            if box is not None and kind and row[kind].lower() in NO_FINDING:
-                raise ValueError(f'the class is "{row[kind]}", and yet there is a box')
+            if box is not None and finding.lower() in NO_FINDING:
+                raise ValueError(f'the class is "{finding}", and yet there is a box')
         except ValueError as error:
             problems.append(f"line {line}: {error}")
+            continue
+        highest = max((highest, *(box or ())))  # of all boxes: whether they are fractions is the table's
+        if (box is None and finding.lower() in NO_CLASS) or not one.wants([(finding,)] if finding else [], source.only):
+            continue
+        if box is None:
+            one.left_out += (WITHOUT_BOX,)
         else:
-            highest = max(highest, *box) if box else highest  # of all boxes: whether they are fractions is the table's
-            _add(one, box, row[kind] if kind else "", only)
+            one.boxes += (box,)
     if problems:
         raise refused(path, "cannot be imported", problems)
-    return [
-        Outlines(
-            image=name,
-            where=one.where,
-            reader=by,
-            size=sizes.get(name),
-            boxes=tuple(one.boxes),
-            fractions=highest <= 1,
-            left_out=tuple(one.left_out),
-            categories=frozenset(one.categories),
-            unwanted=one.unwanted,
-        )
-        for (by, name), one in found.items()
-    ]
+    for one in found.values():
+        one.size, one.fractions = sizes.get(one.image), highest <= 1
+    return list(found.values())
 
 
-def _add(image: _Image, box: Box | None, kind: str, only: Set[str]) -> None:
-    """One more line about an image: a box, a finding without one, or neither."""
-    if box is None and kind.lower() in NO_CLASS:
-        return
-    names = frozenset({(kind,)}) if kind else frozenset[Names]()
-    image.categories |= names
-    if not is_wanted(names, only):
-        image.unwanted += 1
-    elif box is None:
-        image.left_out.append(WITHOUT_BOX)
-    else:
-        image.boxes.append(box)
+def first_of(row: Mapping[str, str], names: Iterable[str]) -> str:
+    """The first of the columns ``names`` that a table has; empty where it has none. Case does not matter."""
+    known = {name.lower(): name for name in row}
+    return next((known[name] for name in names if name in known), "")
 
 
 def size_of(row: Mapping[str, str]) -> tuple[int, int] | None:
@@ -150,3 +120,18 @@ def _box(row: Mapping[str, str], sides: Mapping[str, str]) -> Box:
     if left >= right or top >= bottom:
         raise ValueError(f"the box has no area: {left:g}, {top:g} to {right:g}, {bottom:g}")
     return left, top, right, bottom
+
+
+def _hint(source: ImportSource) -> str:
+    return "is a table with tabs; save it as CSV, with commas" if source.path.suffix.lower() == ".tsv" else ""
+
+
+IMPORTER = Importer(
+    "CSV table of boxes",
+    "CSV with a box a line: VinDr-CXR's `image_id, rad_id, class_name, x_min, y_min, x_max, y_max`, and alike; a line "
+    'without coordinates says that nothing was found ("No finding"), or that what was found has no box; all between 0 '
+    "and 1 are fractions. Sizes: columns `width`, `height`, or `--sizes`. Readers: column `rad_id` or `reader`.",
+    _recognises,
+    _read,
+    _hint,
+)

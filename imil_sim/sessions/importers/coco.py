@@ -1,12 +1,9 @@
 """COCO object detection (Lin et al. 2014): ``images`` and ``annotations``, with polygons, boxes and both forms of RLE.
 
 ``segmentation`` is a list of polygons ``[x0, y0, x1, y1, ...]`` in original pixels, or run lengths of a mask column by
-column, ``{"size": [height, width], "counts": ...}``: a list of numbers (pixels outside, inside, outside, ...), or the
-same numbers packed into text. Packed, each number is written in groups of 5 bits, lowest first, one character a group
-(48 is added); bit 6 says that another group follows, bit 5 of the last group is the sign; and from the fourth number
-on each is the difference from the number two before. Where there is no segmentation the ``bbox`` (left, top, width,
-height) counts. An annotation's category is the name that ``categories`` has for its ``category_id``; a file without
-names, or with others than the format has, is read all the same.
+column, ``{"size": [height, width], "counts": ...}``, as a list of numbers or packed into text. Where there is none the
+``bbox`` (left, top, width, height) counts. An annotation's category is the name that ``categories`` has for its
+``category_id``; a file without names, or with others than the format has, is read all the same.
 
 Every image of the data set is listed: one without annotations may have been looked at, or not annotated yet. The file
 does not say.
@@ -14,37 +11,41 @@ does not say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pycocotools import mask as run_lengths
 from pydantic import Field, TypeAdapter
 
 from imil_sim.errors import DataError
-from imil_sim.sessions.drawn import MAX_PIXELS, Box, mask_of, runs_of
-from imil_sim.sessions.importers.outlines import Loose, Outlines, Points, checked, is_wanted, refused, text_of
-
-NAME = "COCO file"
+from imil_sim.sessions.importers import (
+    Id,
+    Importer,
+    ImportSource,
+    Loose,
+    Outlines,
+    check_pixels,
+    checked,
+    part_of,
+    refused,
+    text_of,
+)
 
 
 class _Image(Loose):
-    id: int | str
+    id: Id
     file_name: str
     height: int = Field(ge=1, le=100_000)
     width: int = Field(ge=1, le=100_000)
 
 
-class _Runs(Loose):
-    counts: str | tuple[int, ...]
-    size: tuple[int, int]
-
-
 class _Annotation(Loose):
-    image_id: int | str
+    image_id: Id
     category_id: Any = None
-    segmentation: _Runs | tuple[tuple[float, ...], ...] | None = None
+    segmentation: Any = None
     bbox: tuple[float, float, float, float] | None = None
 
 
@@ -55,126 +56,98 @@ class _File(Loose):
 
 
 _FILE: TypeAdapter[_File] = TypeAdapter(_File)
+_POLYGONS: TypeAdapter[tuple[tuple[float, ...], ...]] = TypeAdapter(tuple[tuple[float, ...], ...])
+_PACKED = re.compile(r"(?:[P-o]{0,5}[0-O])+")
+"""Numbers of up to 30 bits, each whole: of other text pycocotools reads beyond the end."""
 
 
-def is_coco(document: Any) -> bool:
-    """Whether a JSON document looks like one of COCO."""
-    return isinstance(document, dict) and "images" in document and "annotations" in document
+def _recognises(source: ImportSource) -> bool:
+    return isinstance(source.document, dict) and {"images", "annotations"} <= source.document.keys()
 
 
-def read_coco(document: Any, path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
-    """What was marked on each image, those without any mark included, in the order of the file.
-
-    Raises:
-        SessionError: it is no such file, an annotation is of no image, or a mask is damaged; every problem is told.
-    """
-    file = checked(_FILE, document, path, NAME)
+def _read(source: ImportSource) -> Sequence[Outlines]:
+    file = checked(_FILE, source, "COCO file")
+    categories = file.categories if isinstance(file.categories, list) else []
+    known = {text_of(one.get("id")): text_of(one.get("name")) for one in categories if isinstance(one, dict)}
     problems: list[str] = []
-    of_image: dict[int | str, list[tuple[int, _Annotation]]] = {}
-    images: list[_Image] = []
+    images: dict[str, Outlines] = {}
     for image in file.images:
-        if image.id in of_image:
+        try:
+            check_pixels(image.height, image.width)
+        except DataError as error:
+            raise refused(source.path, "cannot be imported", [f"image {image.id}: {error}"]) from None
+        if image.id in images:
             problems.append(f"two images have the id {image.id}")
-        elif image.height * image.width > MAX_PIXELS:
-            problems.append(f"image {image.id}: claims {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
-        else:
-            images.append(image)
-        of_image.setdefault(image.id, [])
+        size = image.height, image.width
+        images[image.id] = Outlines(image.file_name, f'image "{image.file_name}"', size=size, looked_at=False)
     for number, annotation in enumerate(file.annotations, 1):
-        if annotation.image_id in of_image:
-            of_image[annotation.image_id].append((number, annotation))
-        else:
-            problems.append(f"annotation {number}: there is no image with the id {str(annotation.image_id)[:60]}")
-    names = _names(file.categories)
-    outlines = [_outlines(image, of_image[image.id], names, only, problems) for image in images]
-    if problems:
-        raise refused(path, "cannot be imported", problems)
-    return outlines
-
-
-def _names(categories: Any) -> dict[str, str]:
-    """The name of each category by its id, where there is one."""
-    known = [one for one in categories if isinstance(one, dict)] if isinstance(categories, list) else []
-    return {text_of(one.get("id")): name for one in known if (name := text_of(one.get("name")))}
-
-
-def _outlines(
-    image: _Image,
-    annotations: Sequence[tuple[int, _Annotation]],
-    names: Mapping[str, str],
-    only: Set[str],
-    problems: list[str],
-) -> Outlines:
-    boxes: list[Box] = []
-    polygons: list[Points] = []
-    mask: NDArray[np.bool_] | None = None
-    shape = image.height, image.width
-    ids = {number: text_of(one.category_id) for number, one in annotations}
-    categories = {number: (names.get(by, by),) for number, by in ids.items() if by}
-    wanted = [one for one in annotations if is_wanted([categories.get(one[0], ())], only)]
-    for number, annotation in wanted:
-        area = annotation.segmentation
-        if isinstance(area, _Runs):
+        if annotation.image_id not in images:
+            problems.append(f"annotation {number}: there is no image with the id {annotation.image_id[:60]}")
+            continue
+        one, by = images[annotation.image_id], text_of(annotation.category_id)
+        one.looked_at = True
+        if one.wants([(known.get(by) or by,)] if by else [], source.only):
             try:
-                found = _mask(area, shape)
+                _take(annotation, one)
             except DataError as error:
                 problems.append(f"annotation {number}: {error}")
-            else:
-                mask = found if mask is None else mask | found
-        elif area:
-            if any(len(flat) % 2 or not flat for flat in area):
-                problems.append(f"annotation {number}: a polygon has an odd number of coordinates, or none")
-            polygons += [tuple(zip(flat[::2], flat[1::2], strict=False)) for flat in area]
-        elif annotation.bbox is not None:
-            left, top, width, height = annotation.bbox
-            boxes.append((left, top, left + width, top + height))
-        else:
-            problems.append(f"annotation {number}: has neither segmentation nor bbox")
-    return Outlines(
-        image=image.file_name,
-        where=f'image "{image.file_name}"',
-        size=shape,
-        boxes=tuple(boxes),
-        polygons=tuple(polygons),
-        mask=None if mask is None else runs_of(mask),
-        looked_at=bool(annotations),
-        categories=frozenset(categories.values()),
-        unwanted=len(annotations) - len(wanted),
+    if problems:
+        raise refused(source.path, "cannot be imported", problems)
+    return list(images.values())
+
+
+def _take(annotation: _Annotation, one: Outlines) -> None:
+    """Add the area of an annotation; raises `DataError` where it has none."""
+    area = annotation.segmentation
+    if isinstance(area, dict):
+        one.add_mask(_mask(area, one.size or (0, 0)))
+    elif area:
+        polygons = part_of(_POLYGONS.validate_python, area)
+        if any(len(flat) % 2 or not flat for flat in polygons):
+            raise DataError("a polygon has an odd number of coordinates, or none")
+        one.polygons += tuple(tuple(zip(flat[::2], flat[1::2], strict=True)) for flat in polygons)
+    elif annotation.bbox is not None:
+        left, top, width, height = annotation.bbox
+        one.boxes += ((left, top, left + width, top + height),)
+    else:
+        raise DataError("has neither segmentation nor bbox")
+
+
+def _mask(runs: dict[str, Any], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """(height, width); raises `DataError` where the runs are no mask of that shape."""
+    counts, size = runs.get("counts"), [*shape]
+    if runs.get("size") != size:
+        raise DataError(f"its mask has the size {str(runs.get('size'))[:60]}, its image {size}")
+    if isinstance(counts, str):
+        if not _PACKED.fullmatch(counts):
+            raise DataError("its packed runs are damaged")
+        packed: Any = {"size": size, "counts": counts.encode()}
+    else:
+        if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
+            raise DataError("its counts must be text or a list of pixels")
+        if sum(counts) != shape[0] * shape[1]:
+            raise DataError(f"the runs of its mask add up to {sum(counts)} pixels, the image has {shape[0] * shape[1]}")
+        packed = run_lengths.frPyObjects({"size": size, "counts": counts}, *shape)
+    try:
+        return np.asarray(run_lengths.decode(packed), dtype=np.bool_)
+    except ValueError:
+        raise DataError("its packed runs are damaged") from None
+
+
+def _hint(source: ImportSource) -> str:
+    parts = source.document
+    if not (isinstance(parts, list) and parts and all(isinstance(part, dict) and "image_id" in part for part in parts)):
+        return ""
+    areas = all("bbox" in part or "segmentation" in part for part in parts)
+    return (
+        "is a list of COCO results, which names no images; import the whole COCO file, with its images" if areas else ""
     )
 
 
-def _mask(runs: _Runs, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    if runs.size != shape:
-        raise DataError(f"its mask is {runs.size[1]} x {runs.size[0]} pixels, its image {shape[1]} x {shape[0]}")
-    counts = unpacked(runs.counts) if isinstance(runs.counts, str) else runs.counts
-    if any(count < 0 for count in counts) or sum(counts) != shape[0] * shape[1]:
-        raise DataError(f"the runs of its mask add up to {sum(counts)} pixels, the image has {shape[0] * shape[1]}")
-    return mask_of(counts, (shape[1], shape[0])).T
-
-
-def unpacked(text: str) -> tuple[int, ...]:
-    """The run lengths in the packed text of a COCO mask.
-
-    >>> unpacked("16`0")
-    (1, 6, 16)
-
-    Raises:
-        DataError: a character is none of the code, or the text ends within a number.
-    """
-    counts: list[int] = []
-    number = bits = 0
-    for character in text:
-        group = ord(character) - 48
-        if not 0 <= group < 64 or bits > 60:
-            raise DataError("its packed runs are damaged")
-        number |= (group & 31) << bits
-        bits += 5
-        if group & 32:
-            continue
-        if group & 16:
-            number -= 1 << bits
-        counts.append(number + (counts[-2] if len(counts) > 2 else 0))
-        number = bits = 0
-    if bits:
-        raise DataError("its packed runs end within a number")
-    return tuple(counts)
+IMPORTER = Importer(
+    "COCO JSON",
+    "COCO JSON: polygons, both forms of RLE, `bbox` where there is no segmentation. Reader: `--reader`.",
+    _recognises,
+    _read,
+    _hint,
+)

@@ -11,32 +11,29 @@ from __future__ import annotations
 
 import binascii
 import math
-from collections.abc import Set
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
-from imil_sim.errors import DataError
-from imil_sim.images.container import JPEG_SIGNATURE
-from imil_sim.images.decode import mask_of_bytes
-from imil_sim.sessions.drawn import MAX_PIXELS, Box, runs_of
-from imil_sim.sessions.importers.outlines import (
+from imil_sim.errors import DataError, SessionError
+from imil_sim.images.decode import JPEG_SIGNATURE, decode_mask
+from imil_sim.sessions.drawn import Box
+from imil_sim.sessions.importers import (
+    Importer,
+    ImportSource,
     Loose,
-    Names,
     Outlines,
     Points,
-    box_around,
+    check_pixels,
     checked,
     ellipse,
-    is_wanted,
     refused,
     text_of,
 )
 
-NAME = "LabelMe file"
 WITHOUT_AREA = frozenset({"line", "linestrip", "point", "points"})
 
 
@@ -45,10 +42,6 @@ class _Shape(Loose):
     shape_type: str = "polygon"
     points: tuple[tuple[float, float], ...]
     mask: str | None = None
-
-    @property
-    def categories(self) -> frozenset[Names]:
-        return frozenset({(label,)}) if (label := text_of(self.label)) else frozenset()
 
 
 class _File(Loose):
@@ -61,62 +54,72 @@ class _File(Loose):
 _FILE: TypeAdapter[_File] = TypeAdapter(_File)
 
 
-def is_labelme(document: Any) -> bool:
-    """Whether a JSON document looks like one of LabelMe."""
-    return isinstance(document, dict) and "shapes" in document and "imagePath" in document
+def _json_files(source: ImportSource) -> list[ImportSource]:
+    return [ImportSource(path, only=source.only) for path in source.files if path.suffix.lower() == ".json"]
 
 
-def read_labelme(document: Any, path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
-    """What was marked on the image of the file.
+def _recognises(source: ImportSource) -> bool:
+    if source.path.is_dir():
+        return bool(_json_files(source))
+    return isinstance(source.document, dict) and {"shapes", "imagePath"} <= source.document.keys()
 
-    Raises:
-        SessionError: it is no such file, or a shape is incomplete; every problem is told.
-    """
-    file = checked(_FILE, document, path, NAME)
-    size = (file.height, file.width) if file.height and file.width else None
-    if size is not None and size[0] * size[1] > MAX_PIXELS:
-        raise refused(path, "cannot be imported", [f"an image of {file.width} x {file.height} pixels is too large"])
-    boxes: list[Box] = []
-    polygons: list[Points] = []
-    left_out: list[str] = []
-    masks: list[NDArray[np.bool_]] = []
-    problems: list[str] = []
-    wanted = [is_wanted(shape.categories, only) for shape in file.shapes]
-    for number, shape in enumerate(file.shapes, 1):
-        if not wanted[number - 1]:
-            continue
-        kind, points = shape.shape_type, shape.points
-        if kind in WITHOUT_AREA:
-            left_out.append(kind)
-        elif kind in ("polygon", "oriented_rectangle") and points:
-            polygons.append(points)
-        elif kind == "rectangle" and len(points) >= 2:
-            boxes.append(box_around(points))
-        elif kind == "circle" and len(points) == 2:
-            radius = math.dist(*points)
-            polygons.append(ellipse(*points[0], radius, radius))
-        elif kind == "mask" and len(points) == 2 and shape.mask is not None:
-            try:
-                masks.append(_laid(shape.mask, box_around(points), size))
-            except DataError as error:
-                problems.append(f"shape {number}: the mask {error}")
-        else:
-            problems.append(f'shape {number}: is no whole shape ("{kind[:40]}" of {len(points)} points)')
+
+def _read(source: ImportSource) -> Sequence[Outlines]:
+    if not source.path.is_dir():
+        return [_outlines(source)]
+    outlines, problems = [], []
+    for file in _json_files(source):
+        try:
+            outlines.append(_outlines(file))
+        except SessionError as error:
+            problems.append(str(error).replace("\n", "\n    "))
     if problems:
-        raise refused(path, "cannot be imported", problems)
-    return [
-        Outlines(
-            image=file.image_path,
-            where=path.name,
-            size=size,
-            boxes=tuple(boxes),
-            polygons=tuple(polygons),
-            mask=runs_of(np.logical_or.reduce(masks)) if masks else None,
-            left_out=tuple(left_out),
-            categories=frozenset().union(*(shape.categories for shape in file.shapes)),
-            unwanted=wanted.count(False),
-        )
-    ]
+        raise refused(source.path, "cannot be imported", problems)
+    return outlines
+
+
+def _outlines(source: ImportSource) -> Outlines:
+    """What is marked on the image of a file; raises `SessionError`: it is none of LabelMe, or a shape is incomplete."""
+    file = checked(_FILE, source, "LabelMe file")
+    size = (file.height, file.width) if file.height and file.width else None
+    one, problems = Outlines(file.image_path, source.path.name, size=size), list[str]()
+    try:
+        check_pixels(*size or (1, 1))
+    except DataError as error:
+        raise refused(source.path, "cannot be imported", [str(error)]) from None
+    for number, shape in enumerate(file.shapes, 1):
+        label = text_of(shape.label)
+        if one.wants([(label,)] if label else [], source.only):
+            try:
+                _take(shape, one)
+            except DataError as error:
+                problems.append(f"shape {number}: {error}")
+    if problems:
+        raise refused(source.path, "cannot be imported", problems)
+    return one
+
+
+def _take(shape: _Shape, one: Outlines) -> None:
+    """Add a shape; raises `DataError` where it is incomplete."""
+    kind, points = shape.shape_type, shape.points
+    if kind in WITHOUT_AREA:
+        one.left_out += (kind,)
+    elif kind in ("polygon", "oriented_rectangle") and points:
+        one.polygons += (points,)
+    elif kind == "rectangle" and len(points) >= 2:
+        one.boxes += (_box_around(points),)
+    elif kind == "circle" and len(points) == 2:
+        radius = math.dist(*points)
+        one.polygons += (ellipse(*points[0], radius, radius),)
+    elif kind == "mask" and len(points) == 2 and shape.mask is not None:
+        one.add_mask(_laid(shape.mask, _box_around(points), one.size))
+    else:
+        raise DataError(f'is no whole shape ("{kind[:40]}" of {len(points)} points)')
+
+
+def _box_around(points: Points) -> Box:
+    x, y = zip(*points, strict=True)
+    return min(x), min(y), max(x), max(y)
 
 
 def _laid(text: str, box: Box, shape: tuple[int, int] | None) -> NDArray[np.bool_]:
@@ -126,17 +129,25 @@ def _laid(text: str, box: Box, shape: tuple[int, int] | None) -> NDArray[np.bool
         DataError: it is no mask, or does not fit into an image of ``shape``; a JPEG, in which ones may have been lost.
     """
     if shape is None:
-        raise DataError("has no image to lie on: imageHeight and imageWidth are null")
+        raise DataError("the mask has no image to lie on: imageHeight and imageWidth are null")
     try:
         picture = binascii.a2b_base64(text)
     except binascii.Error:
-        raise DataError("is not base64; save the file again with LabelMe") from None
+        raise DataError("the mask is not base64; save the file again with LabelMe") from None
     if picture.startswith(JPEG_SIGNATURE):
-        raise DataError("is a JPEG, LabelMe writes PNG; save the file again with LabelMe")
-    mask = mask_of_bytes(picture)
+        raise DataError("the mask is a JPEG, LabelMe writes PNG; save the file again with LabelMe")
+    mask = decode_mask(picture)
     top, left = round(box[1]), round(box[0])
     if top < 0 or left < 0 or top + mask.shape[0] > shape[0] or left + mask.shape[1] > shape[1]:
-        raise DataError(f"of {mask.shape[1]} x {mask.shape[0]} pixels reaches beyond the image")
+        raise DataError(f"the mask of {mask.shape[1]} x {mask.shape[0]} pixels reaches beyond the image")
     whole = np.zeros(shape, dtype=np.bool_)
     whole[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
     return whole
+
+
+IMPORTER = Importer(
+    "LabelMe JSON",
+    "One file of LabelMe, or a folder of them: polygons, rectangles, circles, masks. Reader: `--reader`.",
+    _recognises,
+    _read,
+)

@@ -8,58 +8,55 @@ that is black throughout says nothing: its image is merely listed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imil_sim.errors import DataError, SessionError, several
-from imil_sim.images.container import JPEG_SIGNATURE
-from imil_sim.images.decode import decode_gray, decode_mask
+from imil_sim.errors import DataError, SessionError, UsageError, several
+from imil_sim.images.decode import JPEG_SIGNATURE, decode_gray, decode_mask
 from imil_sim.sessions.drawn import runs_of
-from imil_sim.sessions.importers.outlines import READ_ENDINGS, Outlines, files_in, id_from_name, refused
+from imil_sim.sessions.importers import READ_ENDINGS, Importer, ImportSource, Outlines, refused
 
 
-def read_masks(folder: Path, suffix: str = "") -> tuple[list[Outlines], tuple[str, ...]]:
-    """The masks of a folder and of the folders in it, by name, and what the user should be told.
-
-    Args:
-        folder: holds PNG or JPEG files, whatever the case of their endings; other files are passed over, and said.
-        suffix: stands between an image's id and the ending.
-
-    Raises:
-        SessionError: there are none, a file is no mask, or two are of one image; every one is named.
-    """
+def _read(source: ImportSource) -> Sequence[Outlines]:
+    folder, suffix = source.path, source.suffix
+    if not folder.is_dir():
+        raise SessionError(f"{folder} is a file; masks are imported from a folder")
+    if source.only:
+        raise UsageError("--only: masks have no categories; leave it out, or import the outlines they were made of")
     problems: list[str] = []
     outlines: list[Outlines] = []
-    files = files_in(folder)
-    masks = [path for path in files if path.suffix.lower() in READ_ENDINGS]
-    told = _passed_over([path.relative_to(folder) for path in files if path.suffix.lower() not in READ_ENDINGS])
+    others = [path.relative_to(folder) for path in source.files if path.suffix.lower() not in READ_ENDINGS]
+    if others:
+        what = several(len(others), "file that is", "files that are")
+        source.warnings.append(f"passed over {what} neither PNG nor JPEG, the first {others[0].as_posix()}")
     of_image: dict[str, str] = {}
-    for path in masks:
+    for path in (path for path in source.files if path.suffix.lower() in READ_ENDINGS):
         name = path.relative_to(folder).as_posix()
         stem = name.removesuffix(path.suffix)
+        image = stem.removesuffix(suffix)
         if not stem.endswith(suffix):
             problems.append(f'{name}: does not end in "{suffix}{path.suffix}"; move it away')
-            continue
-        image = stem.removesuffix(suffix) if suffix else stem
-        if (other := of_image.setdefault(image, name)) != name:
+        elif (other := of_image.setdefault(image, name)) != name:
             problems.append(f'{other} and {name}: are two masks of one image, "{image}"; move one of them away')
-            continue
-        try:
-            outlines.append(_outlines(path, f"{image}.png", name))
-        except DataError as error:
-            problems.append(f"{name}: {error}")
+        else:
+            try:
+                outlines.append(_outlines(path, f"{image}.png", name))
+            except DataError as error:
+                problems.append(f"{name}: {error}")
     if problems:
         raise refused(folder, "cannot be imported", problems)
     if not outlines:
-        more = f" ({told})" if told else ""
+        more = "".join(f" ({warning})" for warning in source.warnings)
         raise SessionError(
             f"{folder} holds neither masks (PNG or JPEG) nor files of LabelMe (JSON): nothing to import{more}"
         )
-    return outlines, (told,) if told else ()
+    if ending := "" if suffix else shared_ending(of_image):
+        source.warnings.append(
+            f'the names of all masks end in "{ending}"; if those of the images do not, give --suffix {ending}'
+        )
+    return outlines
 
 
 def shared_ending(images: Iterable[str]) -> str:
@@ -68,26 +65,34 @@ def shared_ending(images: Iterable[str]) -> str:
     Two images or more must have it. It begins with a sign that is neither letter nor digit and holds no digit: those
     are what tells images, and their classes, apart.
 
-    >>> shared_ending(["train-0001_lung_mask.png", "train-0011_lung_mask.png"])
+    >>> shared_ending(["train-0001_lung_mask", "train-0011_lung_mask"])
     '_lung_mask'
-    >>> shared_ending(["a_0.png", "b_0.png"]) + shared_ending(["a_mask.png"]) + shared_ending(["a.png", "b_mask.png"])
+    >>> shared_ending(["a_0", "b_0"]) + shared_ending(["a_mask"]) + shared_ending(["a", "b_mask"])
     ''
     """
-    stems = sorted({id_from_name(image, whole_path=True)[::-1] for image in images})
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(stems[0], stems[-1], strict=False)) if stems[1:] else ()
-    shared = "".join(letter for letter, _ in alike)[::-1]  # of sorted texts the first and the last differ most
+    names = list(images)
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*(name[::-1] for name in names), strict=False))
+    shared = "".join(letters[0] for letters in alike)[::-1] if names[1:] else ""
     found = re.search(r"(?:[^\w/]|_)[^\d/]*[^\W\d_][^\d/]*$", shared)
     return found[0] if found else ""
 
 
 def _outlines(path: Path, image: str, where: str) -> Outlines:
-    """What the mask in a file says.
-
-    Raises:
-        DataError: it is none.
-    """
-    lossy = _is_jpeg(path)
-    mask = _of_jpeg(path) if lossy else decode_mask(path, None)
+    """What the mask in a file says; raises `DataError`: it is none."""
+    lossy = False
+    if path.is_file():  # and no pipe, which would keep us waiting
+        with suppress(OSError), path.open("rb") as file:  # what cannot be read is said by the decoder
+            lossy = file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE
+    if lossy:
+        pixels = decode_gray(path).pixels
+        if 0 < (top := int(pixels.max())) < 128:
+            raise DataError(
+                f"is a JPEG whose brightest value is {top}: JPEG loses values as low as 1, here and there or "
+                "everywhere; write PNG, or 255 inside"
+            )
+        mask = pixels > 127
+    else:
+        mask = decode_mask(path, None)
     return Outlines(
         image=image,
         where=where,
@@ -97,35 +102,10 @@ def _outlines(path: Path, image: str, where: str) -> Outlines:
     )
 
 
-def _is_jpeg(path: Path) -> bool:
-    """Whether a file is one, whatever its name says; what cannot be read is none."""
-    try:
-        if path.is_file():  # and no pipe, which would keep us waiting
-            with path.open("rb") as file:
-                return file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE
-    except OSError:
-        pass
-    return False
-
-
-def _of_jpeg(path: Path) -> NDArray[np.bool_]:
-    """(height, width): the mask in a JPEG, True where it is brighter than half.
-
-    Raises:
-        DataError: it is no picture, or not black and yet nowhere brighter than half.
-    """
-    pixels = decode_gray(path).pixels
-    top = int(pixels.max())
-    if 0 < top < 128:
-        raise DataError(
-            f"is a JPEG whose brightest value is {top}: JPEG loses values as low as 1, here and there or everywhere; "
-            "write PNG, or 255 inside"
-        )
-    return pixels > 127
-
-
-def _passed_over(names: list[Path]) -> str:
-    if not names:
-        return ""
-    what = several(len(names), "file that is", "files that are")
-    return f"passed over {what} neither PNG nor JPEG, the first {names[0].as_posix()}"
+IMPORTER = Importer(
+    "folder of masks",
+    "A folder of PNG or JPEG, one an image (`--suffix` stands between the id and the ending); 0 outside, 255 or 1 "
+    "inside, of JPEG 255. Reader: `--reader`.",
+    lambda source: source.path.is_dir(),
+    _read,
+)

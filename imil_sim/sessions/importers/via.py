@@ -16,45 +16,26 @@ loaded into the program is listed, opened or not: one without a region has not b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, FiniteFloat, TypeAdapter
 
-from imil_sim.sessions.drawn import Box
-from imil_sim.sessions.importers.messages import faults
-from imil_sim.sessions.importers.outlines import Loose, Names, Outlines, Points, checked, ellipse, is_wanted, refused
+from imil_sim.errors import DataError
+from imil_sim.sessions.importers import (
+    Importer,
+    ImportSource,
+    Loose,
+    Names,
+    Outlines,
+    checked,
+    ellipse,
+    part_of,
+    refused,
+)
 
-NAME = "VIA annotation file (JSON)"
 PROJECT = "_via_img_metadata"
 WITHOUT_AREA = frozenset({"point", "polyline"})
-
-
-class _Rect(Loose):
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-class _Circle(Loose):
-    cx: float
-    cy: float
-    r: float
-
-
-class _Ellipse(Loose):
-    cx: float
-    cy: float
-    rx: float
-    ry: float
-    theta: float = 0.0
-
-
-class _Polygon(Loose):
-    all_points_x: Annotated[tuple[float, ...], Field(min_length=1)]
-    all_points_y: Annotated[tuple[float, ...], Field(min_length=1)]
 
 
 class _Region(Loose):
@@ -63,70 +44,48 @@ class _Region(Loose):
     region_attributes: Any = None
 
 
+def _listed(regions: Any) -> Any:
+    return list(regions.values()) if isinstance(regions, dict) else regions
+
+
 class _Image(Loose):
     filename: str
-    regions: tuple[_Region, ...] | dict[str, _Region] = ()
+    regions: Annotated[tuple[_Region, ...], BeforeValidator(_listed)] = ()
 
 
 _FILE: TypeAdapter[dict[str, _Image]] = TypeAdapter(dict[str, _Image])
+_NUMBERS: TypeAdapter[dict[str, float]] = TypeAdapter(dict[str, FiniteFloat])
+_CORNERS: TypeAdapter[tuple[float, ...]] = TypeAdapter(Annotated[tuple[FiniteFloat, ...], Field(min_length=1)])
 
 
-def is_via(document: Any) -> bool:
-    """Whether a JSON document looks like one of VIA."""
+def _recognises(source: ImportSource) -> bool:
+    document = source.document
     if not isinstance(document, dict) or not document:
         return False
     first = next(iter(document.values()))
-    return PROJECT in document or (isinstance(first, dict) and "filename" in first and "regions" in first)
+    return PROJECT in document or (isinstance(first, dict) and {"filename", "regions"} <= first.keys())
 
 
-def read_via(document: Any, path: Path, only: Set[str] = frozenset()) -> list[Outlines]:
-    """What was marked on each image, those without any mark included, in the order of the file.
-
-    Raises:
-        SessionError: it is no such file, or a shape is incomplete; every problem is told.
-    """
-    if isinstance(document, dict) and PROJECT in document:
-        document = document[PROJECT]
+def _read(source: ImportSource) -> Sequence[Outlines]:
+    document = source.document
+    if isinstance(document, dict):
+        document = document.get(PROJECT, document)
     problems: list[str] = []
-    outlines = [_outlines(image, only, problems) for image in checked(_FILE, document, path, NAME).values()]
+    outlines: list[Outlines] = []
+    for image in checked(_FILE, source, "VIA annotation file (JSON)", document).values():
+        where = f'image "{image.filename}"'
+        one = Outlines(image.filename, where, looked_at=bool(image.regions))
+        for number, region in enumerate(image.regions, 1):
+            if one.wants(_categories(region.region_attributes), source.only):
+                try:
+                    _take(region.shape_attributes, one)
+                except DataError as error:
+                    name = str(region.shape_attributes.get("name"))[:40]
+                    problems.append(f'{where}, region {number} ("{name}"): {error}')
+        outlines.append(one)
     if problems:
-        raise refused(path, "cannot be imported", problems)
+        raise refused(source.path, "cannot be imported", problems)
     return outlines
-
-
-def _outlines(image: _Image, only: Set[str], problems: list[str]) -> Outlines:
-    regions = image.regions.values() if isinstance(image.regions, dict) else image.regions
-    boxes: list[Box] = []
-    polygons: list[Points] = []
-    left_out: list[str] = []
-    categories = [frozenset(_categories(region.region_attributes)) for region in regions]
-    wanted = [is_wanted(names, only) for names in categories]
-    for number, region in enumerate(regions, 1):
-        if not wanted[number - 1]:
-            continue
-        shape = region.shape_attributes
-        name = str(shape.get("name"))
-        try:
-            if name in WITHOUT_AREA:
-                left_out.append(name)
-            elif name == "rect":
-                rect = _Rect.model_validate(shape)
-                boxes.append((rect.x, rect.y, rect.x + rect.width, rect.y + rect.height))
-            else:
-                polygons.append(_polygon(name, shape))
-        except ValueError as error:  # pydantic's is one
-            what = "; ".join(faults(error, shape)) if isinstance(error, ValidationError) else str(error)
-            problems.append(f'image "{image.filename}", region {number} ("{name[:40]}"): {what}')
-    return Outlines(
-        image=image.filename,
-        where=f'image "{image.filename}"',
-        boxes=tuple(boxes),
-        polygons=tuple(polygons),
-        left_out=tuple(left_out),
-        looked_at=bool(regions),
-        categories=frozenset().union(*categories),
-        unwanted=wanted.count(False),
-    )
 
 
 def _categories(attributes: Any) -> Iterator[Names]:
@@ -138,22 +97,49 @@ def _categories(attributes: Any) -> Iterator[Names]:
                 yield f"{name}={one}", str(one), str(name)
 
 
-def _polygon(name: str, shape: dict[str, Any]) -> Points:
-    """The corners of a polygon, or of what stands for a round shape.
-
-    Raises:
-        ValueError: it is incomplete, or no shape that is known.
-    """
-    if name == "polygon":
-        polygon = _Polygon.model_validate(shape)
-        across, down = polygon.all_points_x, polygon.all_points_y
+def _take(shape: dict[str, Any], one: Outlines) -> None:
+    """Add a shape; raises `DataError` where it is incomplete, or none that is known."""
+    name = str(shape.get("name"))
+    if name in WITHOUT_AREA:
+        one.left_out += (name,)
+    elif name == "rect":
+        x, y, width, height = _numbers(shape, "x", "y", "width", "height")
+        one.boxes += ((x, y, x + width, y + height),)
+    elif name == "polygon":
+        across, down = (part_of(_CORNERS.validate_python, shape.get(key)) for key in ("all_points_x", "all_points_y"))
         if len(across) != len(down):
-            raise ValueError(f"has {len(across)} numbers in all_points_x, and {len(down)} in all_points_y")
-        return tuple(zip(across, down, strict=True))
-    if name == "circle":
-        circle = _Circle.model_validate(shape)
-        return ellipse(circle.cx, circle.cy, circle.r, circle.r)
-    if name == "ellipse":
-        oval = _Ellipse.model_validate(shape)
-        return ellipse(oval.cx, oval.cy, oval.rx, oval.ry, oval.theta)
-    raise ValueError("is no shape of VIA")
+            raise DataError(f"has {len(across)} numbers in all_points_x, and {len(down)} in all_points_y")
+        one.polygons += (tuple(zip(across, down, strict=True)),)
+    elif name == "circle":
+        x, y, radius = _numbers(shape, "cx", "cy", "r")
+        one.polygons += (ellipse(x, y, radius, radius),)
+    elif name == "ellipse":
+        one.polygons += (ellipse(*_numbers({"theta": 0.0} | shape, "cx", "cy", "rx", "ry", "theta")),)
+    else:
+        raise DataError("is no shape of VIA")
+
+
+def _numbers(shape: dict[str, Any], *names: str) -> list[float]:
+    return list(part_of(_NUMBERS.validate_python, {name: shape.get(name) for name in names}).values())
+
+
+def _hint(source: ImportSource) -> str:
+    if isinstance(source.document, dict) and {"project", "file", "view", "metadata"} <= source.document.keys():
+        # Its COCO export writes -1 for the width and height of every image, and polygons that are not lists.
+        return (
+            "is a project of VIA 3, which is not read, and its exports do not give the sizes of the images; mark them "
+            "in VIA 2, or make a CSV table of boxes"
+        )
+    if "region_shape_attributes" in source.columns:
+        return "is VIA's CSV export; export the annotations as JSON, or save the project, and import that"
+    return ""
+
+
+IMPORTER = Importer(
+    "VIA JSON",
+    "Annotations or project of VIA 1 and 2: polygons, rectangles, circles, ellipses. Sizes: `--sizes`. Reader: "
+    "`--reader`.",
+    _recognises,
+    _read,
+    _hint,
+)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -15,15 +17,13 @@ from matplotlib.transforms import Bbox
 from imil_sim.feedback.grid import Grid
 from imil_sim.report.document import Picture
 from imil_sim.report.figures import style
-from imil_sim.report.figures.attention import CamRow, attention, cam_panels
-from imil_sim.report.figures.disagreement import disagreement, hits_of
 from imil_sim.report.figures.forest import forest
-from imil_sim.report.figures.images import augmentations
-from imil_sim.report.figures.interactions import Sample, interactions
+from imil_sim.report.figures.images import HeatMaps, SideBySide, augmentations, cam_panels
+from imil_sim.report.figures.interactions import Sample, Sheet, interactions
 from imil_sim.report.figures.overlap import overlap
-from imil_sim.report.figures.reliability import reliability
-from imil_sim.report.figures.roc import roc
-from imil_sim.report.figures.seeds import seeds
+from imil_sim.report.figures.predictions import disagreement, hits_of, reliability, roc
+from imil_sim.report.figures.strips import attention, seeds
+from imil_sim.report.readers import ReaderAgreement
 from imil_sim.stats import compare, components_of
 
 Draw = Callable[[str, Sequence[str]], Picture]
@@ -94,33 +94,34 @@ def _draw(name: str, arms: Sequence[str]) -> Picture:
     comparisons = compare(components, [(arm, 0) for arm in range(1, n)])
     hits = hits_of(labels, probabilities)
     image = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (48, 1))
-    cams = [
-        CamRow(i, "TB", image, np.tile(image.T, (n, 1, 1)), ("TB",) * (n - 1) + ("normal",), (0.9995,) * n)
-        for i in ("image-1", arms[-1])
-    ]
     samples = [
         Sample(i, image, image / np.float32(255), Grid(4, 4), np.eye(4, dtype=bool), image // 2, i, i, 0.93, i, i)
         for i in arms[:3]
     ]
     dice = np.clip(np.eye(n) + 0.25, 0, 1)
     dice[0, 1] = dice[1, 0] = np.nan
+    two = ("image-1", arms[-1])
+    looks = pd.DataFrame(itertools.product(arms, range(SEEDS)), columns=["arm", "seed"])
+    looks["attention_ratio"], looks["pointing"] = 1 + rng.random(len(looks)), 0.5
+    looks.loc[::5, "pointing"] = np.nan
+    values = pd.DataFrame(components.values, pd.Index(arms), pd.Index(range(SEEDS)))
     made: dict[str, Callable[[], Picture]] = {
-        "forest": lambda: forest(comparisons, arms, name=name, placebo=comparisons[-1].a, margin=0.02),
-        "seeds": lambda: seeds(components.values, arms, "auroc", name=name, reference=0, numbers=range(SEEDS)),
-        "roc": lambda: roc(labels, positive, arms, name=name, reference=0),
-        "reliability": lambda: reliability(labels, probabilities, arms, name=name),
-        "disagreement": lambda: disagreement(
-            hits[1:], hits[0], arms[1:], name=name, reference_name=arms[0], ids=[f"{i}" for i in range(IMAGES)],
-            seeds=range(SEEDS),
+        "forest-auroc": lambda: forest(comparisons, arms, placebo=comparisons[-1].a, margin=0.02),
+        "seeds-auroc": lambda: seeds(values, "auroc", arms[0]),
+        "roc": lambda: roc(labels == 1, positive, arms, 0),
+        "reliability-top-label": lambda: reliability(labels, probabilities, arms, "top-label"),
+        "disagreement": lambda: disagreement(hits, arms, 0, [f"{i}" for i in range(IMAGES)]),
+        "images": lambda: augmentations(
+            SideBySide(two, ("TB", ""), tuple(arms), np.stack([np.tile(image // 2, (n, 1, 1))] * 2))
         ),
-        "augmentations": lambda: augmentations(
-            np.stack([np.tile(image // 2, (n, 1, 1))] * 2), arms, ["image-1", arms[-1]], name=name, notes=["TB", ""]
+        "cams": lambda: cam_panels(
+            HeatMaps(
+                two, ("TB", "TB"), tuple(arms), np.stack([image] * 2), np.tile(image.T, (2, n, 1, 1)),
+                [["TB"] * (n - 1) + ["normal"]] * 2, np.full((2, n), 0.9995),
+            )
         ),
-        "cam-panels": lambda: cam_panels(cams, arms, name=name),
-        "interactions": lambda: interactions(samples, name=name, arm=arms[0]),
-        "attention": lambda: attention(
-            1 + rng.random((n, SEEDS)), np.where(rng.random((n, SEEDS)) < 0.2, np.nan, 0.5), arms, name=name
-        ),
-        "overlap": lambda: overlap(dice, arms, name=name),
+        "interactions-a": lambda: interactions(Sheet("a", tuple(samples))),
+        "attention": lambda: attention(looks, arms),
+        "overlap": lambda: overlap(ReaderAgreement(tuple(arms), np.full((n, n), 9), dice, dice, 9, 0.5)),
     }  # fmt: skip
     return made[name]()

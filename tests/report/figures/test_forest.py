@@ -36,7 +36,7 @@ def labels(axes: Any) -> list[str]:
 
 def test_marks_are_where_the_numbers_say(seen: Any) -> None:
     found = comparisons()
-    picture = forest(found, ARMS, name="forest", placebo=found[1].a, margin=0.05)
+    picture = forest(found, ARMS, placebo=found[1].a, margin=0.05)
     axes, beside = seen.figure.axes
     assert thick(axes) == [pytest.approx((c.a.low, c.a.high)) for c in found]
     assert len(axes.collections) == 6  # A, B and C of two rows
@@ -49,12 +49,12 @@ def test_marks_are_where_the_numbers_say(seen: Any) -> None:
         True,
         True,
     ]
-    assert picture.table is not None
-    assert picture.table.rows[0][:4] == ("better", found[0].a.value, found[0].a.low, found[0].a.high)
+    assert picture.data is not None
+    assert picture.data.iloc[0, :4].tolist() == ["better", found[0].a.value, found[0].a.low, found[0].a.high]
 
 
 def test_it_is_read_640_pixels_wide(seen: Any) -> None:
-    forest(comparisons(), ARMS, name="forest")
+    forest(comparisons(), ARMS)
     width = seen.figure.canvas.get_width_height()[0]
     dots_an_inch = seen.figure.dpi * 640 / width
     assert min(size for _, _, size in seen.texts) * dots_an_inch / 72 >= 12  # pixels of text
@@ -63,25 +63,25 @@ def test_it_is_read_640_pixels_wide(seen: Any) -> None:
 def test_while_runs_are_to_come_a_comparison_is_not_decided(seen: Any) -> None:
     found = comparisons()
     found = (found[0], replace(found[0], arm=2))  # both far below 0.05
-    forest(found, ARMS, name="forest", unfinished={"better"})
+    forest(found, ARMS, unfinished={"better"})
     assert filled(seen.figure.axes[0]) == [False, True]
-    forest(found, ARMS, name="forest", unfinished={"base"})
+    forest(found, ARMS, unfinished={"base"})
     assert filled(seen.figure.axes[0]) == [False, False]
 
 
 def test_without_interval_there_is_no_bar_and_the_seeds_are_counted(seen: Any) -> None:
-    forest(comparisons(seeds=3), ARMS, name="forest")
+    forest(comparisons(seeds=3), ARMS)
     axes, beside = seen.figure.axes
     assert thick(axes) == []
     assert all("3 seeds" in label for label in labels(beside))
     empty = compare(Components("auroc", np.full((2, 3), np.nan), np.full((2, 3, 9), np.nan)), [(1, 0)])
-    forest(empty, ARMS, name="forest")
+    forest(empty, ARMS)
     assert "no runs" in labels(seen.figure.axes[1])[0]
 
 
 def test_rows_of_several_references_name_both_arms(seen: Any) -> None:
     found = comparisons()
-    forest([found[0], replace(found[1], reference=1)], ARMS, name="forest")
+    forest([found[0], replace(found[1], reference=1)], ARMS)
     assert labels(seen.figure.axes[0]) == ["better − base", "same − better"]
 
 
@@ -89,10 +89,5 @@ def test_where_every_seed_has_its_split_the_thick_interval_is_b(seen: Any) -> No
     rng = np.random.default_rng(0)
     values = 0.8 + 0.01 * rng.standard_normal((3, 6))
     found = compare(Components.of_splits("auroc", values, Resplit(100, 30)), [(1, 0), (2, 0)])
-    forest(found, ARMS, name="forest")
+    forest(found, ARMS)
     assert thick(seen.figure.axes[0]) == [pytest.approx((c.b.low, c.b.high)) for c in found]
-
-
-def test_several_metrics_or_none_are_refused() -> None:
-    with pytest.raises(ValueError, match="one metric"):
-        forest([], ARMS, name="forest")

@@ -9,9 +9,8 @@ from imil_sim.report.figures import style
 
 
 def test_numbers_as_people_read_them() -> None:
-    shown = [style.signed(v) for v in (0.0421, -0.0421, 0.0001, -0.0001, math.nan)]
+    shown = [style.plain(v, signed=True) for v in (0.0421, -0.0421, 0.0001, -0.0001, math.nan)]
     assert shown == ["+0.042", "−0.042", "0.000", "0.000", "–"]
-    assert [style.p_value(p) for p in (0.0321, 0.0004, 0.0005, math.nan)] == ["0.032", "< 0.001", "0.001", "–"]
     assert [style.percent(share) for share in (0.5, 0.9999, 1.0)] == ["50.0%", "over 99.9%", "100.0%"]
     assert [style.listed(list("abcde")[:n]) for n in (0, 3, 5)] == ["none", "a, b and c", "a, b, c and 2 more"]
     assert style.ends([0.5, math.nan, 0.25], ["a", "b", "c"], 2) == "from 0.25 (c) to 0.50 (a)"

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from imil_sim.report.document import Column, Document, Picture, Section, Statement, Table
@@ -26,9 +27,8 @@ def png_of(width: int, height: int, dpi: float | None = None) -> bytes:
 
 def document_of(text: str) -> Document:
     """A document that holds ``text`` wherever a text can stand."""
-    numbers = Table("numbers", text, (Column(text), Column(text, digits=1)), ((text, 1.0),), (text,))
     table = Table("arms", text, (Column(text, explained=text), Column(text, digits=3)), ((text, -0.5),), (text, text))
-    picture = Picture("forest", text, text, png_of(4, 3), None, numbers)
+    picture = Picture("forest", text, text, png_of(4, 3), None, pd.DataFrame({text: [text]}))
     tones = ("plain", "good", "bad", "caution")
     said = tuple(Statement(text, tone) for tone in tones)
     first = Table("first", text, (Column(text),), ((text,),), (text,))

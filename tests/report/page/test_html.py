@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from imil_sim.report.document import Column, Document, Picture, Section, Statement, Table
@@ -24,7 +25,7 @@ def document(png: Callable[..., bytes]) -> Document:
         (("baseline", 0.8, 10), ("lesions", -0.5, None)),
         ("Ten seeds.",),
     )
-    forest = Picture("forest", "Differences", "A forest plot", png(8, 4), SVG, arms)
+    forest = Picture("forest", "Differences", "A forest plot", png(8, 4), SVG, pd.DataFrame({"arm": ["a"]}))
     images = Picture("images", "ImageIndex", "Four images", png(30, 20))
     return Document(
         "ring-grid",
@@ -89,13 +90,14 @@ def test_tables_can_be_read_without_eyes(document: Document, elements: Callable[
     page = render_html(document).decode()
     found = elements(page)
     tags = [tag for tag, _ in found.elements]
-    assert tags.count("table") == tags.count("caption") == 2
-    assert found.values("th", "scope") == ["col", "col", "col", "row", "row"] * 2
+    assert tags.count("table") == tags.count("caption") == 1
+    assert found.values("th", "scope") == ["col", "col", "col", "row", "row"]
     assert '<td class="n s">−0.500</td><td class="n s">–</td>' in page
-    assert found.values("abbr", "title") == ["area under the curve"] * 2
-    assert page.count("<dt>AUROC</dt> <dd>area under the curve</dd>") == 2
+    assert found.values("abbr", "title") == ["area under the curve"]
+    assert page.count("<dt>AUROC</dt> <dd>area under the curve</dd>") == 1
     assert page.count("<b>Table 1.</b> Arms") == 1
-    assert "<b>Numbers of figure 1.</b>" in page
+    assert "figure-forest.csv" not in page
+    assert "figure-forest.csv" in elements(render_html(document, "tables").decode()).values("a", "href")[-1]
 
 
 def test_tones_are_words(document: Document) -> None:

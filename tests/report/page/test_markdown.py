@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pandas as pd
+
 from imil_sim.report.document import Column, Document, Picture, Section, Statement, Table
 from imil_sim.report.page import csv_tables, render_markdown
 from imil_sim.report.page.markdown import MOST_ROWS
 
 
 def test_a_report_by_hand(png: Callable[..., bytes]) -> None:
-    numbers = Table("drawn", "Drawn", (Column("arm"), Column("n")), (("a", 3),))
     arms = Table(
         "arms",
         "All *arms*",
@@ -16,7 +17,7 @@ def test_a_report_by_hand(png: Callable[..., bytes]) -> None:
         (("top_label|1", 0.5), ("b", -0.25), ("c", None)),
         ("1. Ten seeds.",),
     )
-    forest = Picture("forest", "Differences", "A [forest]", png(2, 2), b"<svg/>", numbers)
+    forest = Picture("forest", "Differences", "A [forest]", png(2, 2), b"<svg/>", pd.DataFrame({"n": [3]}))
     document = Document(
         "ring-grid",
         "What it was worth",
@@ -53,12 +54,6 @@ A &#36;5 paragraph.
 ![A \\[forest\\]](fig%20ures/forest.svg)
 
 **Figure 1.** Differences
-
-**Numbers of figure 1.** Drawn
-
-| arm | n |
-| --- | ---: |
-| a | 3 |
 """
     )
 
@@ -67,7 +62,7 @@ def test_long_tables_and_the_numbers_of_figures_stand_in_files_beside_it(png: Ca
     columns = (Column("arm"), Column("AUROC", digits=3))
     long = Table("long", "Every run", columns, tuple((f"a{n}", n / 7) for n in range(MOST_ROWS + 1)))
     short = Table("short", "A few", columns, (("a, b", 0.123456),))
-    forest = Picture("forest", "Differences", "A forest", png(2, 2), None, short)
+    forest = Picture("forest", "Differences", "A forest", png(2, 2), None, pd.DataFrame({"n": [3]}))
     document = Document("s", "t", (), (Section("a", "A", (), (long, short, forest)),))
     text = render_markdown(document, tables_folder="tables")
     assert "[long.csv](tables/long.csv)" in text
@@ -75,7 +70,7 @@ def test_long_tables_and_the_numbers_of_figures_stand_in_files_beside_it(png: Ca
     assert "| a0 |" not in text
     assert "| a, b | 0.123 |" in text
     files = csv_tables(document)
-    assert set(files) == {"long.csv", "short.csv", "figure-forest.csv"}
+    assert set(files) == {"long.csv", "short.csv"}
     assert files["short.csv"] == b'arm,AUROC\n"a, b",0.123456\n'
 
 

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from imil_sim.report.document import Cell, Column, Table
-from imil_sim.report.page.shown import numeric_columns, told
+from imil_sim.report.document import Cell, Column, Table, cell_text
 
 
 @pytest.mark.parametrize(
@@ -34,10 +33,10 @@ from imil_sim.report.page.shown import numeric_columns, told
     ],
 )
 def test_what_a_cell_shows(cell: Cell, column: Column, expected: str) -> None:
-    assert told(cell, column) == expected
+    assert cell_text(cell, column) == expected
 
 
 def test_which_columns_hold_numbers() -> None:
     columns = (Column("arm"), Column("seed"), Column("auroc", digits=3), Column("nothing"), Column("mixed"))
     table = Table("t", "", columns, (("a", 0, "not known", None, 1), ("b", None, 0.5, None, "two")))
-    assert numeric_columns(table) == [False, True, True, False, False]
+    assert table.numeric == [False, True, True, False, False]

@@ -11,9 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from imil_sim.report.document import Document, Picture, Section, Table
+from imil_sim.report.document import Document, Picture, Section, Table, legible
 from imil_sim.report.page import render_html, render_latex, render_markdown
-from imil_sim.report.page.shown import legible
 
 HARMLESS = "Q7Z"
 MARKUP = (

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t as student
 
 from imil_sim.report.analysis import analyse
-from imil_sim.report.tables import arms, differences, sweeps
+from imil_sim.report.tables import arms, comparisons
 
 LABELS = [0, 0, 1, 1]
 THREE_OF_FOUR = [0.1, 0.4, 0.35, 0.8]
@@ -30,7 +30,7 @@ def test_an_arm_in_numbers_worked_out_by_hand(hand_made: Any, made: Any) -> None
 
 def test_differences_worked_out_by_hand(hand_made: Any, made: Any) -> None:
     scores = {"baseline": [THREE_OF_FOUR, ALL_RIGHT], "other": [ALL_RIGHT, THREE_OF_FOUR]}
-    table = made(differences.PART, hand_made(scores, LABELS))["differences"]
+    table = made(comparisons.PLANNED, hand_made(scores, LABELS))["differences"]
     assert table.columns[0].heading == "Arm − baseline"
     name, metric, seeds, difference, a, b, _, p, holm, better, mde = table.rows[0]
     assert (name, metric, seeds, difference, better) == ("other", "AUROC ↑", 2, 0.0, 0.5)
@@ -43,11 +43,11 @@ def test_comparisons_with_several_arms_name_both(synthetic: Any, made: Any) -> N
     pairs = [["lesions", "baseline"], ["lesions", "random-cells"]]
     means = {"baseline": 0.0, "lesions": 0.1, "random-cells": 0.0, "placebo": 0.0}
     analysis = analyse(*synthetic(means, seeds=5, images=60, study={"comparisons": pairs}))
-    table = made(differences.PART, analysis)["differences"]
+    table = made(comparisons.PLANNED, analysis)["differences"]
     assert [row[0] for row in table.rows[:2]] == ["lesions − baseline", "lesions − random-cells"]
     main = analysis.sets["main"]
     assert [row[3] for row in table.rows] == [one.a.value for of in main.planned.values() for one in of]
-    explored = made(sweeps.PART, analysis)["exploratory"]
+    explored = made(comparisons.EXPLORATORY, analysis)["exploratory"]
     assert [row[0] for row in explored.rows[:2]] == ["random-cells", "placebo"]
     assert [row[8] for row in explored.rows] == [one.p_adjusted for of in main.exploratory.values() for one in of]
 
@@ -73,7 +73,7 @@ def test_an_arm_without_any_run_is_there(hand_made: Any, made: Any) -> None:
 def test_a_split_per_seed_has_b_for_its_primary_interval(synthetic: Any, made: Any) -> None:
     of = synthetic({"baseline": 0.0, "mixup": 0.1}, seeds=5, images=60, study={"split": {"method": "per-seed"}})
     analysis = analyse(*of)
-    table = made(differences.PART, analysis)["differences"]
+    table = made(comparisons.PLANNED, analysis)["differences"]
     _, _, _, _, a, b, c, p, *_ = table.rows[0]
     assert (a, c) == (None, None)
     assert isinstance(b, str)
@@ -86,27 +86,23 @@ FILLS = {"fills": {"base": "lesions", "vary": {"feedback": {"num_outliers": [5, 
 
 def test_every_factor_of_a_sweep_has_its_effect(synthetic: Any, made: Any) -> None:
     analysis = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=5, images=40, sweeps=FILLS))
-    tables = made(sweeps.PART, analysis)
+    tables = made(comparisons.EXPLORATORY, analysis)
     results = analysis.sets["main"].sweeps
     effects = [(f.field, e.primary.value, e.p_adjusted) for r in results for f in r.factors for e in f.effects]
     shown = [(str(row[0]).rsplit(" ", 1)[-1], row[7], row[12]) for row in tables["effects"].rows]
     assert shown == effects
     assert [row[1] for row in tables["effects"].rows[:2]] == ["AUROC ↑", "AUROC ↑"]
-    best = results[0].best
-    assert best is not None
-    assert tables["best-settings"].rows[0][2:5] == (best.arm, best.chosen_among, "baseline")
-    assert tables["best-settings"].rows[0][5] == best.against["reference"].primary.value
     none = analyse(*synthetic({"baseline": 0.0, "lesions": 0.1}, seeds=2, images=40))
-    assert made(sweeps.PART, none) == {}
+    assert made(comparisons.EXPLORATORY, none) == {}
 
 
 def test_a_margin_of_equivalence_is_tested_where_the_study_file_has_one(synthetic: Any, made: Any) -> None:
     means = {"baseline": 0.0, "lesions": 0.0, "mixup": 0.0}
     margin = {"check": {"equivalence": {"auroc": 0.2}}, "comparisons": [["lesions", "baseline"]]}
     analysis = analyse(*synthetic(means, seeds=6, images=60, study=margin))
-    table = made(differences.PART, analysis)["differences"]
+    table = made(comparisons.PLANNED, analysis)["differences"]
     assert [column.heading for column in table.columns][-1] == "TOST p"
     difference = analysis.sets["main"].planned["auroc"][0].primary
     t = (0.2 - abs(difference.value)) / difference.se  # the nearer of the two ends
     assert [row[-1] for row in table.rows] == [pytest.approx(student(difference.df).sf(t)), None, None, None, None]
-    assert "TOST p" not in [column.heading for column in made(sweeps.PART, analysis)["exploratory"].columns]
+    assert "TOST p" not in [column.heading for column in made(comparisons.EXPLORATORY, analysis)["exploratory"].columns]

@@ -29,8 +29,8 @@ def test_calibration_worked_out_by_hand(hand_made: Any, made: Any) -> None:
     assert gap in ("−0.012", "−0.013")  # mean confidence 0.7375, accuracy 0.75
     assert nll == f"{-np.log([0.9, 0.6, 0.35, 0.8]).mean():.3f}"
     assert brier == f"{(0.01 + 0.16 + 0.65**2 + 0.04) / 4:.3f}"
-    assert null_top == pytest.approx(null_ece([0.9, 0.6, 0.65, 0.8]))
-    assert null_positive == pytest.approx(null_ece(SCORES))
+    assert null_top == f"{null_ece([0.9, 0.6, 0.65, 0.8]):.3f}"
+    assert null_positive == f"{null_ece(SCORES):.3f}"
     assert table.rows[1][1:] == (None,) * 7
 
 
@@ -46,7 +46,7 @@ def test_of_many_seeds_the_null_is_of_the_first_ones(
     monkeypatch.setattr(module, "MOST_NULLS", 1)
     analysis = hand_made({"baseline": [SCORES, [0.5, 0.5, 0.5, 0.5]]}, LABELS)
     table = made(PART, analysis)["calibration"]
-    assert table.rows[0][2] == pytest.approx(null_ece([0.9, 0.6, 0.65, 0.8]))
+    assert table.rows[0][2] == f"{null_ece([0.9, 0.6, 0.65, 0.8]):.3f}"
 
 
 def test_three_classes_have_no_positive_one(hand_made: Any, made: Any) -> None:

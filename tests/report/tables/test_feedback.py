@@ -8,7 +8,7 @@ import pytest
 from imil_sim.report.analysis import analyse
 from imil_sim.report.tables import feedback as module
 from imil_sim.report.tables.feedback import PART, Replayed, overlap
-from imil_sim.sessions.divergence import Divergence
+from imil_sim.sessions.recorded import Divergence
 from imil_sim.study.record import Answer, Consultation
 
 SCORES = [0.1, 0.4, 0.35, 0.8]

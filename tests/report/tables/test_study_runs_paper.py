@@ -6,10 +6,10 @@ import pytest
 
 from imil_sim.report.analysis import analyse
 from imil_sim.report.document import Table
-from imil_sim.report.tables import claim, paper, study
+from imil_sim.report.tables import paper, study
 from imil_sim.report.tables.feedback import Replayed
 from imil_sim.report.tables.paper import TABLE_1, table_1
-from imil_sim.sessions.divergence import Divergence
+from imil_sim.sessions.recorded import Divergence
 
 SCORES = [0.1, 0.4, 0.35, 0.8]
 SHENZHEN = {"images": {"source": "shenzhen", "size": 64}}
@@ -28,17 +28,17 @@ def test_the_study_says_what_was_run_and_on_what(synthetic: Any, made: Any) -> N
     )  # fmt: skip
     analysis = analyse(*of)
     tables = made(study.PART, analysis)
-    told = as_dict(tables["study"])
-    assert told["Runs"] == "12 expected: 10 done, 1 failed, 0 waiting, 1 missing"
-    assert told["Seeds"] == "4: 0-2, 7"
-    assert told["Planned comparisons"] == "mixup − baseline; lesions − baseline"
-    assert told["Training"].startswith("epochs 6; batch_size ")
-    assert "num_outliers 20; imil_epoch 3; grid_size 4, 4; " in told["Feedback"]
-    assert told["Images by part"] == "training 300; main 40; other 20"
-    assert "source phantom" in told["Test sets"]
-    assert "torch 2.13.0 (7 runs) or 2.14.0 (3 runs)" in told["Environment"]
-    assert told["Epochs"].startswith("60 in 10 runs")
-    assert told["Data fingerprints"] == "train train-300; main main-40; other other-20"
+    shown = as_dict(tables["study"])
+    assert shown["Runs"] == "12 expected: 10 done, 1 failed, 0 waiting, 1 missing"
+    assert shown["Seeds"] == "4: 0-2, 7"
+    assert shown["Planned comparisons"] == "mixup − baseline; lesions − baseline"
+    assert shown["Training"].startswith("epochs 6; batch_size ")
+    assert "num_outliers 20; imil_epoch 3; grid_size 4, 4; " in shown["Feedback"]
+    assert shown["Images by part"] == "training 300; main 40; other 20"
+    assert "source phantom" in shown["Test sets"]
+    assert "torch 2.13.0 (7 runs) or 2.14.0 (3 runs)" in shown["Environment"]
+    assert shown["Epochs"].startswith("60 in 10 runs")
+    assert shown["Data fingerprints"] == "train train-300; main main-40; other other-20"
     assert len(tables["study"].notes) == 1  # other environments
     arms_table = tables["arm-definitions"]
     assert [column.heading for column in arms_table.columns] == [
@@ -47,11 +47,11 @@ def test_the_study_says_what_was_run_and_on_what(synthetic: Any, made: Any) -> N
     assert arms_table.rows[1] == ("mixup", "0.01", "mixup", None, None)
 
 
-def test_where_the_images_lie_on_this_machine_is_not_told(hand_made: Any, made: Any) -> None:
+def test_where_the_images_lie_on_this_machine_is_not_said(hand_made: Any, made: Any) -> None:
     source = {"source": "folder", "path": "/home/someone/images", "size": 64}
-    told = as_dict(made(study.PART, hand_made({"baseline": [SCORES]}, [0, 0, 1, 1], images=source))["study"])
-    assert "path images" in told["Images"]
-    assert "someone" not in str(told)
+    shown = as_dict(made(study.PART, hand_made({"baseline": [SCORES]}, [0, 0, 1, 1], images=source))["study"])
+    assert "path images" in shown["Images"]
+    assert "someone" not in str(shown)
 
 
 def test_the_arms_with_their_part_in_the_study(synthetic: Any, made: Any) -> None:
@@ -137,7 +137,7 @@ def test_our_arms_stand_beside_the_papers(synthetic: Any, made: Any) -> None:
 
 def test_all_items_of_claim_are_there(synthetic: Any, made: Any) -> None:
     analysis = analyse(*synthetic({"baseline": 0.0}, seeds=1, images=20, test_sets={"montgomery": 20}))
-    table = made(claim.PART, analysis)["claim"]
+    table = made(study.CLAIM, analysis)["claim"]
     assert [row[0] for row in table.rows] == list(range(1, 43))
     assert all(row[2] or row[3] for row in table.rows)
     assert "montgomery" in str(table.rows[31][2])

@@ -12,17 +12,13 @@ import pytest
 
 from imil_sim.errors import SessionError, UsageError
 from imil_sim.feedback.grid import Grid
-from imil_sim.feedback.image_index import ImageIndex
-from imil_sim.feedback.question import image_sha256
+from imil_sim.feedback.question import ImageIndex, image_sha256
 from imil_sim.sessions.drawn import Drawn
-from imil_sim.sessions.importers.outlines import Outlines
-from imil_sim.sessions.importers.reading import read_outlines
-from imil_sim.sessions.importers.sessions import Tally, Unmarked, Wanted, sessions_of
-from imil_sim.sessions.importers.sizes import read_sizes
-from imil_sim.sessions.read import read_session
+from imil_sim.sessions.files import read_session, session_bytes
+from imil_sim.sessions.importers import Outlines, read_outlines
+from imil_sim.sessions.importers.sessions import Unmarked, UnmarkedCounts, Wanted, read_sizes, sessions_of
 from imil_sim.sessions.recorded import session_misfits
 from imil_sim.sessions.session import Header, Session, SessionAnswer
-from imil_sim.sessions.write import session_bytes
 
 WANTED = Wanted(grid=Grid(4, 4), source="test")
 ALL = Wanted(grid=Grid(4, 4), source="test", unmarked="nothing")
@@ -66,13 +62,17 @@ def test_nothing_marked_points_only_and_skipped_are_three_answers() -> None:
 @pytest.mark.parametrize(
     ("unmarked", "cells", "tally"),
     [
-        ("stated", {"a": (), "d": (), "e": (1,), "f": None}, Tally(nothing=2, skipped=1, unwanted=3)),
-        ("nothing", {"a": (), "b": (), "d": (), "e": (1,), "f": None}, Tally(nothing=3, skipped=0, unwanted=3)),
-        ("skip", {"e": (1,), "f": None}, Tally(nothing=0, skipped=3, unwanted=3)),
+        ("stated", {"a": (), "d": (), "e": (1,), "f": None}, UnmarkedCounts(2, 1, 3)),
+        (
+            "nothing",
+            {"a": (), "b": (), "d": (), "e": (1,), "f": None},
+            UnmarkedCounts(3, 0, 3),
+        ),
+        ("skip", {"e": (1,), "f": None}, UnmarkedCounts(0, 3, 3)),
     ],
 )
 def test_a_image_that_is_merely_listed_is_told_from_one_on_which_nothing_was_found(
-    unmarked: Unmarked, cells: dict[str, object], tally: Tally
+    unmarked: Unmarked, cells: dict[str, object], tally: UnmarkedCounts
 ) -> None:
     outlines = [
         one("a", unwanted=2),
@@ -84,14 +84,14 @@ def test_a_image_that_is_merely_listed_is_told_from_one_on_which_nothing_was_fou
     imported = sessions_of(outlines, Wanted(grid=Grid(4, 4), unmarked=unmarked))
     assert {answer.image_id: answer.cells for answer in imported.sessions["unknown"].answers} == cells
     assert [answer.order for answer in imported.sessions["unknown"].answers] == list(range(1, len(cells) + 1))
-    assert imported.tallies == {"unknown": tally}
+    assert imported.counts == {"unknown": tally}
 
 
 def test_a_reader_all_of_whose_images_are_skipped_has_no_session() -> None:
     outlines = [one("a", reader="R1"), one("x/..", reader="R2", looked_at=False)]
     imported = sessions_of(outlines, WANTED)
     assert list(imported.sessions) == ["R1"]
-    assert imported.tallies == {"R1": Tally(nothing=1), "R2": Tally(skipped=1)}
+    assert imported.counts == {"R1": UnmarkedCounts(nothing=1), "R2": UnmarkedCounts(skipped=1)}
     with pytest.raises(SessionError, match="no answer about any image; 1 image without a mark was skipped, see --unm"):
         sessions_of(outlines[1:], WANTED)
 
@@ -176,7 +176,7 @@ def test_a_name_that_no_session_can_hold_is_refused_of_readers_without_a_session
         f"  - the name of the reader '{'R' * 60}' is empty, or longer than 200 characters",
     ]
     chosen = sessions_of([one("a", reader="R1"), skipped], Wanted(grid=Grid(4, 4), reader="R1"))
-    assert list(chosen.tallies) == ["R1"]
+    assert list(chosen.counts) == ["R1"]
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -184,7 +184,7 @@ def test_a_image_that_is_left_out_does_not_stand_in_the_way_of_another_of_its_na
     listed, marked = one("x/a.png", looked_at=False), one("y/a.png", boxes=((0, 0, 50, 25),), looked_at=False)
     imported = sessions_of([listed, marked] if first else [marked, listed], WANTED)
     assert [(a.order, a.image_id, a.cells) for a in imported.sessions["unknown"].answers] == [(1, "a", (1,))]
-    assert imported.tallies == {"unknown": Tally(skipped=1)}
+    assert imported.counts == {"unknown": UnmarkedCounts(skipped=1)}
     with pytest.raises(SessionError, match=r'image "a" of reader unknown stands at entry x/a\.png already'):
         sessions_of([listed, marked], ALL)
 
@@ -290,7 +290,7 @@ def test_the_outlines_of_the_real_set_give_the_cells_of_its_masks(real_data: Pat
     assert imported.warnings == ("left out, having no area: 6 x point, 17 x polyline",)
     assert (len(outlined), len(masks.answers)) == (330, 330)
     # Six images, of patients with tuberculosis, are listed without a region: they were not annotated.
-    assert imported.tallies == {"r": Tally(skipped=6)}
+    assert imported.counts == {"r": UnmarkedCounts(skipped=6)}
     others = [a for a in masks.answers if a.cells != outlined[a.image_id].cells]
     # The masks were drawn at 1024 pixels a side and brought to 256; a pixel just half covered counts as covered whole.
     assert len(others) <= 10

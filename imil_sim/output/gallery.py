@@ -1,17 +1,14 @@
-"""``imil-sim oracles --gallery``: ten questions, put to the installed oracles."""
+"""Ten questions, put to the installed oracles, and their answers as a picture."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imil_sim import api
-from imil_sim.engine.consult import ask_all, questions
 from imil_sim.engine.data import ImageLibrary
 from imil_sim.errors import AwaitsAnswers, OracleError, OracleFailure, UsageError
 from imil_sim.feedback import Grid, Question, make_oracle
@@ -20,11 +17,13 @@ from imil_sim.feedback.selection import Selection
 from imil_sim.images.image_set import ImageSet
 from imil_sim.images.load import load_images
 from imil_sim.images.phantom import PhantomSource
-from imil_sim.registry import parts
+from imil_sim.loop import ask, questions
+from imil_sim.registry import names
+from imil_sim.report.figures.interactions import GalleryRow, gallery
 from imil_sim.report.figures.style import png_of
-from imil_sim.report.files import write_whole
-from imil_sim.report.gallery import GalleryRow, gallery
+from imil_sim.report.results import write_whole
 from imil_sim.seeds import stream
+from imil_sim.study.study import Study
 
 QUESTIONS = 10
 """About as many images of the last class as of the others, the former first in need of an answer."""
@@ -39,7 +38,9 @@ READERS = (WRAPPED, "lung-fields", {"oracle": "noisy", "options": {"like": WRAPP
 """Who stands in where it must ask several."""
 
 
-def write_gallery(path: Path, study: str | None, *, store: Path, only: str | None = None) -> None:
+def write_gallery(
+    path: Path, study: Study | None = None, *, store: Path = Path("runs"), only: str | None = None
+) -> None:
     """Write the picture to ``path``; the images are the study's, or the phantom's where none is given.
 
     Args:
@@ -58,7 +59,7 @@ def write_gallery(path: Path, study: str | None, *, store: Path, only: str | Non
         load(only)
     images, grid, about = _images(study, store)
     asked = gallery_questions(images, grid)
-    rows = [_row(name, asked) for name in ([only] if only is not None else [entry.name for entry in parts("oracles")])]
+    rows = [_row(name, asked) for name in ([only] if only else names("oracles"))]
     if only is not None and rows[0].problem:
         raise OracleError(f'oracle "{only}" cannot be drawn without options of a study: {rows[0].problem}')
     note = f"{about}; grid {grid.rows} x {grid.cols}. No model was asked: every image counts as mispredicted, and the "
@@ -87,19 +88,18 @@ def gallery_questions(images: ImageSet, grid: Grid = GRID) -> tuple[Question, ..
     return questions(images, chosen, spots, np.stack([_spot(images, row, "true") for row in rows]), grid)
 
 
-def _images(study: str | None, store: Path) -> tuple[ImageSet, Grid, str]:
+def _images(study: Study | None, store: Path) -> tuple[ImageSet, Grid, str]:
     if study is None:
         source = PhantomSource(source="phantom", size=SIZE, train=2 * QUESTIONS, test=4)
         return load_images(source), GRID, "Images of the phantom"
-    opened = api.load_study(study)
-    library = ImageLibrary(opened.beside, store)
-    _, run = next(iter(opened.runs()))
-    grids = {arm.feedback.grid_size for arm in opened.arms.values() if arm.feedback}
+    library = ImageLibrary(study.beside, store)
+    _, run = next(iter(study.runs()))
+    grids = {arm.feedback.grid_size for arm in study.arms.values() if arm.feedback}
     grid = Grid(*grids.pop()) if len(grids) == 1 else GRID
     images = library.of_run(run).train
     if max(grid.shape) > min(images.shape):
-        raise UsageError(f"study {opened.name}: its grid of {grid.rows} x {grid.cols} is finer than its images' pixels")
-    return images, grid, f"Training images of the study {opened.name}"
+        raise UsageError(f"study {study.name}: its grid of {grid.rows} x {grid.cols} is finer than its images' pixels")
+    return images, grid, f"Training images of the study {study.name}"
 
 
 def _spot(images: ImageSet, row: int, what: str) -> NDArray[np.float32]:
@@ -116,11 +116,12 @@ def _row(name: str, asked: tuple[Question, ...]) -> GalleryRow:
     problem = ""
     for options in ({}, _whom_to_ask(name)):
         try:
-            answers = ask_all(make_oracle(name, options), asked, SEED, 1, seconds=60)
+            answers = ask(make_oracle(name, options), asked, SEED, 1, seconds=60)
         except (OracleError, OracleFailure, AwaitsAnswers) as error:
-            problem = problem or _in_short(error)
+            problem = problem or "; ".join(getattr(error, "problems", ())) or str(error)
         else:
-            return GalleryRow(name, _told(options), answers)
+            shown = (f"{key} = {json.dumps(_name_of(value))}" for key, value in options.items())
+            return GalleryRow(name, ", ".join(shown), answers)
     return GalleryRow(name, "", (), problem)
 
 
@@ -135,17 +136,7 @@ def _whom_to_ask(name: str) -> dict[str, Any]:
     return single | several
 
 
-def _told(options: Mapping[str, Any]) -> str:
-    """As a study writes them, whole names only: ``like = "lesions"``."""
-    return ", ".join(f"{name} = {json.dumps(_name_of(value))}" for name, value in options.items())
-
-
 def _name_of(value: Any) -> Any:
     if isinstance(value, list):
         return [_name_of(part) for part in value]
     return value["oracle"] if isinstance(value, dict) else value
-
-
-def _in_short(error: Exception) -> str:
-    """What the last line of the message says: the first names the oracle, which the picture does anyway."""
-    return str(error).splitlines()[-1].strip().removeprefix("- ")

@@ -1,4 +1,4 @@
-"""The gate on findings whose truth is known: equal, moved, elsewhere, expected; and what a reader is told."""
+"""The gate on findings whose truth is known: equal, moved, elsewhere, expected; and what a reader is lines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import pytest
 
 from imil_sim.errors import UsageError
 from imil_sim.report.analysis import ReportedRun
-from imil_sim.report.baseline import Findings, findings_of
-from imil_sim.report.gate import judge
-from imil_sim.report.page import render_markdown
-from imil_sim.report.verdict import Row, Verdict, document_of, junit_of, lines_of
+from imil_sim.report.baseline import Baseline, baseline_of
+from imil_sim.report.check import CheckRow, Verdict, judge, junit_of, lines_of, summary_of
+from imil_sim.report.document import legible
 from imil_sim.stats import compare, components_of, non_inferiority, over_seeds
 from imil_sim.study.record import Predictions
 from imil_sim.study.study import Study
@@ -47,7 +46,7 @@ def mixed(by: float) -> Callable[[Predictions], Predictions]:
     return change
 
 
-def only(verdict: Verdict, **wanted: Any) -> Row:
+def only(verdict: Verdict, **wanted: Any) -> CheckRow:
     """The one row with these fields."""
     (row,) = [row for row in verdict.rows if all(getattr(row, name) == value for name, value in wanted.items())]
     return row
@@ -67,8 +66,8 @@ def two_arms(synthetic: Any) -> tuple[Study, Runs]:
 
 def test_equal_findings_pass_to_the_bit(two_arms: tuple[Study, Runs]) -> None:
     study, runs = two_arms
-    found = findings_of(study, runs, HERE)
-    verdict = judge(study, found, findings_of(study, runs, {**HERE, "imil-sim": "2"}))
+    found = baseline_of(study, runs, HERE)
+    verdict = judge(study, found, baseline_of(study, runs, {**HERE, "imil-sim": "2"}))
     assert verdict.passed
     assert verdict.compared == "to the bit"
     assert [(row.subject, row.quantity) for row in verdict.rows] == [
@@ -85,8 +84,8 @@ def test_one_bit_of_one_probability_is_a_regression_of_that_arm_and_seed(two_arm
         shown[7, 0] = np.nextafter(shown[7, 0], 1)
         return replace(of, probabilities=shown)
 
-    now = findings_of(study, altered(runs, "lesions", next_float, (4,)), HERE)
-    verdict = judge(study, findings_of(study, runs, HERE), now)
+    now = baseline_of(study, altered(runs, "lesions", next_float, (4,)), HERE)
+    verdict = judge(study, baseline_of(study, runs, HERE), now)
     assert not verdict.passed
     assert {row.subject for row in verdict.failures} == {"lesions"}
     row = only(verdict, quantity="predictions")
@@ -97,7 +96,7 @@ def test_one_bit_of_one_probability_is_a_regression_of_that_arm_and_seed(two_arm
 
 def test_the_table_says_what_moved_by_how_much(two_arms: tuple[Study, Runs]) -> None:
     study, runs = two_arms
-    before, now = findings_of(study, runs, HERE), findings_of(study, altered(runs, "lesions", mixed(0.8), (1, 2)), HERE)
+    before, now = baseline_of(study, runs, HERE), baseline_of(study, altered(runs, "lesions", mixed(0.8), (1, 2)), HERE)
     row = only(judge(study, before, now), quantity="brier")
     was, is_now = (
         np.array([found.by_run["lesions", seed].sets["main"].values["brier"] for seed in range(6)])
@@ -111,14 +110,14 @@ def test_the_table_says_what_moved_by_how_much(two_arms: tuple[Study, Runs]) -> 
 def test_where_a_run_first_went_another_way_is_told(two_arms: tuple[Study, Runs]) -> None:
     study, runs = two_arms
 
-    def changed(**fields: Any) -> Findings:
+    def changed(**fields: Any) -> Baseline:
         new = [
             replace(run, record=run.record.model_copy(update={k: f(run.record) for k, f in fields.items()}))
             if run.arm == "lesions" and run.seed > 3 and run.record
             else run
             for run in runs
         ]
-        return findings_of(study, new, HERE)
+        return baseline_of(study, new, HERE)
 
     def answers(record: Any) -> Any:
         (first, *rest), (consultation,) = record.consultations[0].answers, record.consultations
@@ -132,27 +131,27 @@ def test_where_a_run_first_went_another_way_is_told(two_arms: tuple[Study, Runs]
     def losses(record: Any) -> Any:
         return tuple(row.model_copy(update={"loss": row.loss + (row.epoch > 4)}) for row in record.history)
 
-    told = {"other than the baseline with seeds 4, 5"}
+    lines = {"other than the baseline with seeds 4, 5"}
     for fields, quantity, reason in (
         ({"consultations": answers}, "consultations", "the same questions were answered otherwise after epoch 3"),
         ({"consultations": questions}, "consultations", "other questions were asked after epoch 3"),
         ({"history": losses}, "training loss", "the loss first differs in epoch 5 of 6"),
         ({"data": lambda record: {**record.data, "train": "x"}}, "images", "the pixels, masks or labels of train"),
     ):
-        verdict = judge(study, findings_of(study, runs, HERE), changed(**fields))
+        verdict = judge(study, baseline_of(study, runs, HERE), changed(**fields))
         (row,) = verdict.failures
         assert (row.subject, row.quantity) == ("lesions", quantity)
         assert row.reason.startswith(reason)
-        assert row.reason.endswith(*told)
+        assert row.reason.endswith(*lines)
 
 
 def test_a_number_that_only_a_later_version_knows_is_no_change_and_one_it_lost_is(two_arms: tuple[Study, Runs]) -> None:
     study, runs = two_arms
-    full = findings_of(study, runs, HERE)
+    full = baseline_of(study, runs, HERE)
     less = full.model_dump(mode="json")
     for run in less["runs"]:
         del run["sets"]["main"]["values"]["nll"]
-    fewer = Findings.model_validate(less)
+    fewer = Baseline.model_validate(less)
     assert judge(study, fewer, full).passed
     assert {row.quantity for row in judge(study, full, fewer).failures} == {"nll"}
 
@@ -165,7 +164,7 @@ def test_a_run_that_is_not_done_fails(synthetic: Any) -> None:
     _, broken = synthetic(
         arms, seeds=3, images=20, failed={("lesions", 2): "the loss is nan"}, missing=[("lesions", 0)]
     )
-    verdict = judge(study, findings_of(study, runs, HERE), findings_of(study, broken, HERE))
+    verdict = judge(study, baseline_of(study, runs, HERE), baseline_of(study, broken, HERE))
     assert only(verdict, kind="run").reason == "missing with seeds 0, 2"
     assert only(verdict, kind="expectation").reason == "a run is not done with seeds 0, 2"
     assert only(verdict, kind="exact", subject="lesions").reason == "equal to the bit with seed 1"
@@ -176,7 +175,7 @@ def test_a_run_that_is_not_done_fails(synthetic: Any) -> None:
 
 def test_elsewhere_small_changes_pass_and_the_row_says_what_the_statistics_say(two_arms: tuple[Study, Runs]) -> None:
     study, runs = two_arms
-    before, now = findings_of(study, runs, HERE), findings_of(study, altered(runs, "lesions", mixed(0.02)), ELSEWHERE)
+    before, now = baseline_of(study, runs, HERE), baseline_of(study, altered(runs, "lesions", mixed(0.02)), ELSEWHERE)
     verdict = judge(study, before, now)
     assert verdict.passed
     assert verdict.compared == "with margins"
@@ -194,7 +193,7 @@ def test_elsewhere_small_changes_pass_and_the_row_says_what_the_statistics_say(t
 
 def test_elsewhere_a_loss_beyond_the_margin_fails_and_a_gain_does_not(two_arms: tuple[Study, Runs]) -> None:
     study, runs = two_arms
-    good, bad = findings_of(study, runs, HERE), findings_of(study, altered(runs, "lesions", mixed(0.9)), ELSEWHERE)
+    good, bad = baseline_of(study, runs, HERE), baseline_of(study, altered(runs, "lesions", mixed(0.9)), ELSEWHERE)
     (row,) = judge(study, good, bad).failures
     assert (row.kind, row.subject, row.quantity, row.margin) == ("non-inferiority", "lesions", "auroc", 0.05)
     assert row.reason.startswith("beyond the margin (p ")
@@ -204,8 +203,8 @@ def test_elsewhere_a_loss_beyond_the_margin_fails_and_a_gain_does_not(two_arms: 
 def test_worse_is_more_where_less_is_better(two_arms: tuple[Study, Runs]) -> None:
     study, runs = two_arms
     check = study.check.model_copy(update={"non_inferiority": {"brier": 0.05}, "equivalence": {}})
-    brier = replace(study, check=check)
-    good, bad = findings_of(study, runs, HERE), findings_of(study, altered(runs, "lesions", mixed(0.9)), ELSEWHERE)
+    brier = study.model_copy(update={"check": check})
+    good, bad = baseline_of(study, runs, HERE), baseline_of(study, altered(runs, "lesions", mixed(0.9)), ELSEWHERE)
     (row,) = judge(brier, good, bad).failures
     assert (row.subject, row.quantity) == ("lesions", "brier")
     assert (row.difference or 0) > 0.05
@@ -223,7 +222,7 @@ def test_equivalence_minds_both_sides_and_metrics_without_images_are_paired_by_s
         else run
         for run in runs
     ]
-    before, now = findings_of(study, runs, HERE), findings_of(study, shifted, ELSEWHERE)
+    before, now = baseline_of(study, runs, HERE), baseline_of(study, shifted, ELSEWHERE)
     for pair in (
         (before, now),
         (now.model_copy(update={"environment": HERE}), before.model_copy(update={"environment": ELSEWHERE})),
@@ -231,14 +230,14 @@ def test_equivalence_minds_both_sides_and_metrics_without_images_are_paired_by_s
         (row,) = judge(study, *pair).failures
         assert (row.kind, row.quantity) == ("equivalence", "cam_in_lung")
         assert abs(row.difference or 0) == pytest.approx(over_seeds(steps).value)
-    wide = replace(study, check=study.check.model_copy(update={"equivalence": {"cam_in_lung": 0.25}}))
+    wide = study.model_copy(update={"check": study.check.model_copy(update={"equivalence": {"cam_in_lung": 0.25}})})
     assert judge(wide, before, now).passed
 
 
 def test_what_cannot_be_shown_fails_and_says_so(synthetic: Any) -> None:
     study, runs = synthetic({"baseline": 0.0}, seeds=6, images=30, study={"check": {"equivalence": {"accuracy": 0.05}}})
     _, others = synthetic({"baseline": 0.0}, seeds=6, images=30, rng_seed=0, seed_sd=0.6)
-    verdict = judge(study, findings_of(study, runs, HERE), findings_of(study, others, ELSEWHERE))
+    verdict = judge(study, baseline_of(study, runs, HERE), baseline_of(study, others, ELSEWHERE))
     (row,) = verdict.failures
     assert abs(row.difference or 1) < 0.05 or "beyond" in row.reason
     assert ("cannot show it" in row.reason) == (abs(row.difference or 1) < 0.05)
@@ -252,7 +251,7 @@ def test_where_nothing_varied_the_value_alone_is_judged(synthetic: Any) -> None:
     for step, passes in ((0.05, True), (0.15, False)):
         moved = altered(runs, "baseline", lambda of, by=step: replace(of, cam_in_lung=np.full(40, 0.5) + by))
         level = altered(runs, "baseline", lambda of: replace(of, cam_in_lung=np.full(40, 0.5)))
-        verdict = judge(study, findings_of(study, level, HERE), findings_of(study, moved, ELSEWHERE))
+        verdict = judge(study, baseline_of(study, level, HERE), baseline_of(study, moved, ELSEWHERE))
         assert verdict.passed is passes
         (row,) = verdict.rows
         assert row.reason == "nothing varied over the seeds, so the value alone is held against the margin"
@@ -261,7 +260,7 @@ def test_where_nothing_varied_the_value_alone_is_judged(synthetic: Any) -> None:
 def test_other_test_images_cannot_be_paired(synthetic: Any) -> None:
     study, runs = synthetic({"baseline": 0.0}, seeds=2, images=40, study={"check": CHECK})
     other = altered(runs, "baseline", lambda of: replace(of, ids=of.ids[::-1]), (1,))
-    (row,) = judge(study, findings_of(study, runs, HERE), findings_of(study, other, ELSEWHERE)).failures
+    (row,) = judge(study, baseline_of(study, runs, HERE), baseline_of(study, other, ELSEWHERE)).failures
     assert row.reason == "the test images are not those of the baseline with seed 1: nothing can be paired"
 
 
@@ -269,7 +268,7 @@ def test_elsewhere_images_drawn_otherwise_are_told_and_compared_all_the_same(two
     study, runs = two_arms
     data = {"data": {"train": "train-300", "main": "other"}}
     redrawn = [replace(run, record=run.record.model_copy(update=data)) for run in runs]
-    verdict = judge(study, findings_of(study, runs, HERE), findings_of(study, redrawn, ELSEWHERE))
+    verdict = judge(study, baseline_of(study, runs, HERE), baseline_of(study, redrawn, ELSEWHERE))
     assert verdict.passed
     assert verdict.notes == ("The pixels, masks or labels of main are not those of the baseline.",)
 
@@ -278,8 +277,8 @@ def test_a_split_for_each_seed_is_compared_seed_by_seed(synthetic: Any) -> None:
     study, runs = synthetic(
         {"baseline": 0.0}, seeds=6, images=60, study={"check": CHECK, "split": {"method": "per-seed"}}
     )
-    now = findings_of(study, altered(runs, "baseline", mixed(0.02)), ELSEWHERE)
-    row = only(judge(study, findings_of(study, runs, HERE), now), quantity="auroc")
+    now = baseline_of(study, altered(runs, "baseline", mixed(0.02)), ELSEWHERE)
+    row = only(judge(study, baseline_of(study, runs, HERE), now), quantity="auroc")
     assert "Nadeau-Bengio" in row.reason
     assert row.passed
 
@@ -287,13 +286,13 @@ def test_a_split_for_each_seed_is_compared_seed_by_seed(synthetic: Any) -> None:
 def test_another_environment_without_margins_cannot_be_compared(synthetic: Any) -> None:
     study, runs = synthetic({"baseline": 0.0}, seeds=2, images=20)
     with pytest.raises(UsageError, match=r"\(torch 2.13.0, now 2.14.0\), where bits may move, and study"):
-        judge(study, findings_of(study, runs, HERE), findings_of(study, runs, ELSEWHERE))
+        judge(study, baseline_of(study, runs, HERE), baseline_of(study, runs, ELSEWHERE))
 
 
 def test_a_margin_of_a_column_that_is_not_there_fails_with_a_hint(synthetic: Any) -> None:
     check = {"equivalence": {"accuracy_marker_agree": 0.1}}
     study, runs = synthetic({"baseline": 0.0}, seeds=2, images=40, study={"check": check}, groups=True)
-    (row,) = judge(study, findings_of(study, runs, HERE), findings_of(study, runs, ELSEWHERE)).failures
+    (row,) = judge(study, baseline_of(study, runs, HERE), baseline_of(study, runs, ELSEWHERE)).failures
     assert "no value with seeds 0, 1" in row.reason
     assert 'Did you mean "accuracy_marker_agrees"?' in row.reason
 
@@ -328,7 +327,7 @@ def test_expectations(synthetic: Any, line: str, holds: bool) -> None:
         {"baseline": 0.0, "better": 0.1, "twin": 0.0}, seeds=4, images=60, tables=tables, copies={"twin": "baseline"},
         groups=True, study={"check": {"expectations": [line]}},
     )  # fmt: skip
-    found = findings_of(study, runs, HERE)
+    found = baseline_of(study, runs, HERE)
     for verdict in (judge(study, None, found), judge(study, found, found)):
         row = only(verdict, kind="expectation")
         assert (row.passed, row.subject) == (holds, line)
@@ -341,7 +340,7 @@ def test_an_expectation_tells_both_means_and_with_how_many_seeds_the_sign_is_rig
         {"baseline": 0.0, "lesions": 0.0}, seeds=4, images=60,
         study={"check": {"expectations": ["lesions >= baseline on auroc"]}},
     )  # fmt: skip
-    found = findings_of(study, runs, HERE)
+    found = baseline_of(study, runs, HERE)
     ours, theirs = (
         np.array([found.by_run[arm, s].sets["main"].values["auroc"] for s in range(4)])
         for arm in ("lesions", "baseline")
@@ -352,7 +351,7 @@ def test_an_expectation_tells_both_means_and_with_how_many_seeds_the_sign_is_rig
     assert row.difference == pytest.approx((ours - theirs).mean())
 
 
-# ------------------------------------------------------------------------------------------------------------- is told
+# ------------------------------------------------------------------------------------------------------------- is lines
 
 
 NASTY = 'a|b <script> `x` & "q" \x00\x1b @someone\n# no heading'
@@ -361,9 +360,9 @@ NASTY = 'a|b <script> `x` & "q" \x00\x1b @someone\n# no heading'
 @pytest.fixture
 def nasty() -> Verdict:
     rows = (
-        Row("exact", "lesions", NASTY, False, NASTY, "external", 0.5, 0.25, -0.25, 0.0),
-        Row("exact", "baseline", "everything", True, "equal"),
-        Row("expectation", "a > b on c by 0.1", "c", False, "0.1 against 0.2", "main", 0.2, 0.1, -0.1, 0.1),
+        CheckRow("exact", "lesions", NASTY, False, NASTY, "external", 0.5, 0.25, -0.25, 0.0),
+        CheckRow("exact", "baseline", "everything", True, "equal"),
+        CheckRow("expectation", "a > b on c by 0.1", "c", False, "0.1 against 0.2", "main", 0.2, 0.1, -0.1, 0.1),
     )
     return Verdict("x", 4, "to the bit", (), rows, (NASTY,))
 
@@ -379,13 +378,13 @@ def test_junit_is_xml_with_a_case_a_row_and_no_time(nasty: Verdict) -> None:
     ]  # fmt: skip
     failure = cases[0].find("failure")
     assert failure is not None
-    assert failure.get("message") == NASTY.replace("\x00", "\ufffd").replace("\x1b", "\ufffd")
+    assert failure.get("message") == legible(NASTY)
     assert b"time" not in content.replace(b"sometime", b"")
     assert junit_of(nasty) == content
 
 
 def test_the_summary_is_markdown_that_shows_untrusted_text_and_does_nothing(nasty: Verdict) -> None:
-    text = render_markdown(document_of(nasty))
+    text = summary_of(nasty)
     assert "# imil-sim check x: failed" in text
     assert "<script>" not in text
     assert "\n# no heading" not in text
@@ -397,6 +396,6 @@ def test_the_summary_is_markdown_that_shows_untrusted_text_and_does_nothing(nast
 
 
 def test_the_lines_name_every_failure(nasty: Verdict) -> None:
-    told = "\n".join(lines_of(nasty))
-    assert told.startswith("x: FAILED\n4 runs were compared with the baseline to the bit; 1 of 2 rows fails.")
-    assert "FAILED expectation: a > b on c by 0.1: 0.1 against 0.2" in told
+    lines = "\n".join(lines_of(nasty))
+    assert lines.startswith("x: FAILED\n4 runs, compared with the baseline to the bit: 1 of 2 rows failed.")
+    assert "FAILED expectation: a > b on c by 0.1: 0.1 against 0.2" in lines
