@@ -19,6 +19,7 @@ from imil_sim.api import (
     compare,
     differences,
     export,
+    load_images,
     load_study,
     plan,
     predictions,
@@ -30,24 +31,29 @@ from imil_sim.api import (
 from imil_sim.progress import Progress
 
 if TYPE_CHECKING:  # what a type checker and an editor see; `__getattr__` finds the same by `_WHERE`
+    from imil_sim.callback import IMIL
+    from imil_sim.dataset import to_model_input
     from imil_sim.engine.study_run import StudyPlan
     from imil_sim.feedback import Feedback, Grid, Oracle, Question, make_oracle
     from imil_sim.feedback.fill import blackout
     from imil_sim.feedback.selection import select
+    from imil_sim.output.own_runs import record_run
     from imil_sim.output.report import StudyResults
     from imil_sim.testing import check_oracle
     from imil_sim.training.cam import grad_cam
 
 _WHERE = {
-    "Feedback": "feedback", "Grid": "feedback", "Oracle": "feedback", "Question": "feedback",
+    "Feedback": "feedback", "Grid": "feedback", "IMIL": "callback", "Oracle": "feedback", "Question": "feedback",
     "StudyPlan": "engine.study_run", "StudyResults": "output.report", "blackout": "feedback.fill",
-    "check_oracle": "testing", "grad_cam": "training.cam", "make_oracle": "feedback", "select": "feedback.selection",
+    "check_oracle": "testing", "grad_cam": "training.cam", "make_oracle": "feedback",
+    "record_run": "output.own_runs", "select": "feedback.selection", "to_model_input": "dataset",
 }  # fmt: skip
 
 __all__ = [
-    "Feedback", "Grid", "Oracle", "Progress", "Question", "StudyPlan", "StudyResults", "__version__", "blackout",
-    "check", "check_oracle", "compare", "differences", "export", "grad_cam", "load_study", "make_oracle", "plan",
-    "predictions", "results", "run", "select", "stored", "write_report",
+    "IMIL", "Feedback", "Grid", "Oracle", "Progress", "Question", "StudyPlan", "StudyResults", "__version__",
+    "blackout", "check", "check_oracle", "compare", "differences", "export", "grad_cam", "load_images", "load_study",
+    "make_oracle", "plan", "predictions", "record_run", "results", "run", "select", "stored", "to_model_input",
+    "write_report",
 ]  # fmt: skip
 
 try:

@@ -62,7 +62,8 @@ def load_study(study: AnyStudy, *, seeds: int | None = None) -> Study:
     """The study of a file, a shipped name or a dictionary, checked; an error names all that is wrong with it.
 
     Args:
-        study: path, name, dictionary (relative paths in it are beside the current folder), or a `Study` as it is.
+        study: path, name, dictionary (relative paths in it are beside the current folder), or a `Study` as it is. Or
+            the folder of runs that `record_run` wrote: their arms, seeds and settings.
         seeds: how many of its seeds to keep, the first ones; None: all.
 
     Raises:
@@ -73,6 +74,10 @@ def load_study(study: AnyStudy, *, seeds: int | None = None) -> Study:
 
     if isinstance(study, Mapping):
         loaded = parse_study(study, beside=Path.cwd())
+    elif not isinstance(study, Study) and Path(study).is_dir():
+        from imil_sim.output.own_runs import recorded_runs
+
+        loaded, _ = recorded_runs(Path(study))
     else:
         loaded = study if isinstance(study, Study) else read_study(find_study(str(study)))
     if seeds is None:
@@ -127,6 +132,8 @@ def run(
     from imil_sim.output.report import StudyResults
 
     loaded = load_study(study)
+    if loaded.own:
+        return stored(loaded)
     security = remote_security(scheduler, *tls)
     if scheduler and security is None:
         progress.warn(f"--scheduler {scheduler}: without TLS, anybody who reaches that port can run code as you")
@@ -149,6 +156,10 @@ def stored(
     from imil_sim.output.report import StudyResults
 
     loaded = load_study(study)
+    if loaded.own:
+        from imil_sim.output.own_runs import recorded_runs
+
+        return StudyResults.of(loaded, recorded_runs(loaded.beside)[1], None, device, 0)
     found, library = stored_results(loaded, Path(store), device, progress)
     return StudyResults.of(loaded, found, library, device, len(found))
 
@@ -412,11 +423,23 @@ def _sources(study: Study) -> list[tuple[str, AnySource, SplitSpec | None]]:
     return list(found.values())
 
 
-def phantom(**fields: Any) -> ImageSet:
-    """The phantom's images; takes the fields of ``[images]`` with ``source = "phantom"``."""
-    from imil_sim.images.phantom import PhantomSource, phantom
+def load_images(source: str, **fields: Any) -> ImageSet:
+    """The images of an installed source, with labels and masks; takes the fields of a study's table ``[images]``.
 
-    return phantom(PhantomSource.model_validate({"source": "phantom", **fields}))
+    Raises:
+        UsageError: there is no such source, or a field is wrong.
+        DataError: the images cannot be used.
+    """
+    from pydantic import ValidationError
+
+    from imil_sim.images.load import load_images
+    from imil_sim.study.spec import lines, source_class
+
+    try:
+        spec = source_class(source).model_validate({"source": source, **fields})
+    except ValidationError as error:
+        raise UsageError(f"images {source}: {'; '.join(lines(error))}") from error
+    return load_images(spec, beside=Path.cwd())
 
 
 def open_store(store: str | Path = STORE, *, progress: Progress = QUIET) -> Store:

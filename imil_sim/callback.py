@@ -25,6 +25,8 @@ from imil_sim.errors import AwaitsAnswers, DataError, UsageError
 from imil_sim.feedback import Feedback, Grid, Oracle, Question, make_oracle
 from imil_sim.io import make_folder, replace_file
 from imil_sim.loop import answered, ask, choose, conclude, question_files, questions
+from imil_sim.sessions import Session
+from imil_sim.sessions.recorded import AttendedOracle, recorded_session
 from imil_sim.study.record import Consultation
 from imil_sim.study.spec import FeedbackSpec, lines
 from imil_sim.training.cam import as_logits, grad_cam, target_layer
@@ -93,7 +95,7 @@ class IMIL:
         questions: str | Path = "questions",
         **feedback: Any,
     ) -> None:
-        self._rows = OwnImages(images, labels, ids, class_names, masks)
+        self.images = OwnImages(images, labels, ids, class_names, masks)
         self.seed = seed
         name = oracle if isinstance(oracle, str) else type(oracle).__name__
         self.feedback = _feedback(name, dict(options or {}), feedback)
@@ -125,7 +127,7 @@ class IMIL:
         found = self.overlay.replaced.get(row)
         if found is not None:
             return found
-        return self._rows.image(row) if default is None else default
+        return self.images.image(row) if default is None else default
 
     def dataset(self, transform: Callable[[Image], Any] | None = None) -> IMILDataset:
         """The training images as they stand, as a map-style dataset of (transformed image, label).
@@ -137,7 +139,26 @@ class IMIL:
             transform: what is done with each image, augmentation included; the model's input otherwise. It is given
                 the replaced image, so that a blacked-out cell moves with its image.
         """
-        return IMILDataset(self._rows, self._board, transform or self._transform)
+        return IMILDataset(self.images, self._board, transform or self._transform)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name a class."""
+        return self.images.class_names
+
+    def session(self, source: str = "") -> Session:
+        """What was asked and answered so far, as a session that can be replayed; see `imil_sim.sessions.write_session`.
+
+        Raises:
+            SessionError: a session cannot hold an id, a name or an answer.
+        """
+        known = [
+            np.stack([np.round(question.cam * 255).astype(np.uint8) for question in asked]) for asked in self.asked
+        ]
+        cams = [*[None] * (len(self.consultations) - len(known)), *known]  # a checkpoint does not keep what was shown
+        person = isinstance(self._oracle, AttendedOracle)
+        attended = self._oracle.attended(Grid(*self.feedback.grid_size)) if person else None
+        return recorded_session(self.feedback, self.consultations, self.images.index, cams, [], source, attended)
 
     # -------------------------------------------------------------------------------------------------- the callback
 
@@ -177,7 +198,7 @@ class IMIL:
             logits = self._logits(model)
             selection = choose(
                 self.feedback,
-                self._rows,
+                self.images,
                 logits,
                 self._oracle,
                 lambda rows, classes: self._heat_maps(model, rows, classes),
@@ -186,11 +207,11 @@ class IMIL:
                 number=number,
             )
             cams = self._heat_maps(model, selection.indices, selection.predicted)
-            true = self._heat_maps(model, selection.indices, self._rows.labels[selection.indices])
-        asked = questions(self._rows, selection, cams, true, Grid(*self.feedback.grid_size), number)
+            true = self._heat_maps(model, selection.indices, self.images.labels[selection.indices])
+        asked = questions(self.images, selection, cams, true, Grid(*self.feedback.grid_size), number)
         answers = self._answers(asked, epoch, number)
         consultation, overlay = conclude(
-            self.feedback, epoch, selection, asked, answers, self._rows, self.overlay, seed=self.seed, number=number
+            self.feedback, epoch, selection, asked, answers, self.images, self.overlay, seed=self.seed, number=number
         )
         self._board.post(overlay)
         self.consultations = (*self.consultations, consultation)
@@ -213,7 +234,7 @@ class IMIL:
         """The folder of the questions, for ``imil-sim annotate``."""
         folder = Path(self._questions) / f"epoch-{epoch}"
         make_folder(folder)
-        for name, content in question_files(asked, self.feedback, epoch, "", self._rows.index).items():
+        for name, content in question_files(asked, self.feedback, epoch, "", self.images.index).items():
             replace_file(folder / name, content)
         return folder
 
@@ -236,7 +257,7 @@ class IMIL:
     def _logits(self, model: Any) -> NDArray[np.float64]:
         """(n, classes): on the images as they are trained on."""
         parts = []
-        for images in self._batches(range(len(self._rows.ids))):
+        for images in self._batches(range(len(self.images.ids))):
             if self._predict is not None:
                 given = self._predict(model, images)
             else:
@@ -244,7 +265,7 @@ class IMIL:
                     given = as_logits(model(self._inputs(images, model)))
             parts.append(_array(given).astype(np.float64))
         found = np.concatenate(parts)
-        expected = len(self._rows.ids), len(self._rows.class_names)
+        expected = len(self.images.ids), len(self.images.class_names)
         if found.shape != expected or not np.isfinite(found).all():
             what = f"of shape {found.shape}" if found.shape != expected else "with numbers that are not finite"
             raise DataError(f"the model gives logits {what} for {expected[0]} images of {expected[1]} classes")

@@ -111,7 +111,7 @@ def imil_phantom() -> Callable[..., ImageSet]:
 
         key = repr(sorted(fields.items()))
         if key not in drawn:
-            drawn[key] = api.phantom(**fields)
+            drawn[key] = api.load_images("phantom", **fields)
         return drawn[key]
 
     return images

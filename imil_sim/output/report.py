@@ -57,7 +57,8 @@ class StudyResults:
     """Every expected run, with its record and predictions as far as they are there."""
     stored: tuple[RunResult, ...]
     """The runs that have a record, in the order of the study."""
-    library: ImageLibrary
+    library: ImageLibrary | None
+    """Its images; none where they belong to a training of one's own."""
     analysis: Analysis
     """Estimates and comparisons."""
     frames: Mapping[str, pd.DataFrame]
@@ -69,7 +70,7 @@ class StudyResults:
 
     @classmethod
     def of(
-        cls, study: Study, stored: Sequence[RunResult], library: ImageLibrary, device: str, reused: int
+        cls, study: Study, stored: Sequence[RunResult], library: ImageLibrary | None, device: str, reused: int
     ) -> StudyResults:
         """Of a study as its file stands and the results there are; runs without one are missing."""
         runs, swept = tuple(_reported(study, stored)), swept_values(study)
@@ -158,7 +159,7 @@ def write_report(of: StudyResults, out: Path, *, images: bool = True) -> Path:
         UsageError: the folder cannot be written.
     """
     analysis = of.analysis
-    shown = shown_images(analysis, of.stored, of.library) if images else {}
+    shown = shown_images(analysis, of.stored, of.library) if images and of.library else {}
     document = assemble(analysis, of.frames, replayed=[*replayed_runs(of.stored)], shown=shown)
     pictures = document.pictures
     tables = {f"results{'' if name == MAIN else f'-{name}'}.csv": frame for name, frame in of.frames.items()}

@@ -59,21 +59,23 @@ def _recorded_by(study: Study, result: RunResult, library: ImageLibrary) -> Sess
         SessionError: a session cannot hold it.
     """
     record, feedback = result.record, result.record.spec.arm.feedback
-    if feedback is None:
+    if feedback is None or not record.consultations:
         return None
     readers = dict.fromkeys(session.header.reader for session in _replayed(feedback))
     replaying = f", replaying {', '.join(readers)}" if readers else ""
     return recorded_session(
-        record,
+        feedback,
+        record.consultations,
         library.image_index(record.spec.arm.images),
         [result.cams(number) for number in range(1, len(record.consultations) + 1)],
         _states(result),
         f"study {study.name}, arm {result.arm}, seed {result.seed}{replaying}",
-        _attended(feedback),
+        attended_session(feedback),
+        record.spec.arm.images.size,
     )
 
 
-def _attended(feedback: FeedbackSpec) -> Session | None:
+def attended_session(feedback: FeedbackSpec) -> Session | None:
     """The session of the person who answered; None where an oracle did.
 
     Raises:

@@ -64,7 +64,7 @@ Kind = Literal[
 
 CAUTIONS = (
     "no numbers", "placebo differs", "runs", "not comparable", "same predictions", "no spread", "environments",
-    "few replaced", "one class", "underpowered", "no random cells",
+    "few replaced", "one class", "own training", "underpowered", "no random cells",
 )  # fmt: skip
 """What may change how a report is read, the gravest first."""
 
@@ -336,6 +336,8 @@ def _about_runs(analysis: Analysis, of: SetAnalysis | None, planned: Sequence[Fi
     if same := [one for one in planned if one.outcome == "same predictions"]:
         arms = tuple(dict.fromkeys(arm for one in same for arm in (one.arm, one.reference)))
         yield Caution("same predictions", arms, {"unchanged": tuple(a for a in arms if _replaced_nothing(analysis, a))})
+    if analysis.study.own:
+        yield Caution("own training")
     if analysis.environments:
         yield Caution("environments", details={"differ": analysis.environments})
 

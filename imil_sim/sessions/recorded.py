@@ -24,8 +24,8 @@ from imil_sim.sessions.session import (
     name_problem,
     standing_answer,
 )
-from imil_sim.study.record import Answer, Consultation, RunRecord
-from imil_sim.study.spec import lines
+from imil_sim.study.record import Answer, Consultation
+from imil_sim.study.spec import FeedbackSpec, lines
 
 FEWEST_RANKED = 3
 """Of fewer shared images there is no rank correlation."""
@@ -179,32 +179,33 @@ def _by(grid: Grid) -> str:
 
 
 def recorded_session(
-    record: RunRecord,
+    feedback: FeedbackSpec,
+    consultations: Sequence[Consultation],
     images: ImageIndex,
     cams: Sequence[NDArray[np.uint8] | None],
     states: Sequence[str],
     source: str,
     attended: Session | None = None,
-) -> Session | None:
-    """The session of the oracle of a run, which can be replayed; None where the run consulted nobody.
+    size: int = 0,
+) -> Session:
+    """The session of the oracle of a run, which can be replayed.
 
     A simulated reader has no date and takes no time, so equal runs leave equal bytes. Of a person the role, the date,
     the instructions and the seconds of each answer are those of the person's own session.
 
     Args:
-        record: of a run that is done.
+        feedback: whom the run asked about what.
+        consultations: what was asked and answered.
         images: the whole image set it drew its questions from.
         cams: for each consultation the heat-maps shown (k, height, width), 0 to 255; None where they are not kept.
         states: key of the model's state at each consultation; empty: unknown.
         source: what the session says of where it comes from.
         attended: where the oracle is a person, the session that the answers were taken from.
+        size: height and width of all images, pixels; 0: unknown, or not the same.
 
     Raises:
         SessionError: ids, names or answers are none that a session can hold; all of them.
     """
-    feedback = record.spec.arm.feedback
-    if feedback is None or not record.consultations:
-        return None
     problems: dict[str, None] = {}
     header: Header | None = None
     try:
@@ -217,7 +218,7 @@ def recorded_session(
             instructions=own.instructions,
             set_name=images.name,
             set_fingerprint=images.fingerprint,
-            film_size=(record.spec.arm.images.size, record.spec.arm.images.size),
+            film_size=(size, size) if size else None,
             class_names=images.class_names,
             grid=feedback.grid_size,
             states=tuple(states),
@@ -227,7 +228,7 @@ def recorded_session(
         problems |= {f"{line}; give it another name in the study or its images": None for line in lines(error)}
     answers: list[SessionAnswer] = []
     order = 0
-    for number, (consultation, shown) in enumerate(zip(record.consultations, cams, strict=True), 1):
+    for number, (consultation, shown) in enumerate(zip(consultations, cams, strict=True), 1):
         for place, answer in enumerate(consultation.answers):
             cam, order = None if shown is None else image_sha256(shown[place]), order + 1
             cure = "give the image another name" if id_problem(answer.image_id) else "mend what the oracle answers"

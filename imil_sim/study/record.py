@@ -116,6 +116,8 @@ class RunRecord(Spec):
     """Why the run failed or what it waits for."""
     questions: str = Field("", exclude_if=lambda entry: not entry)
     """Entry of the store that holds the questions the run waits for, ``questions/KEY``; empty where it does not."""
+    study: str = Field("", exclude_if=lambda entry: not entry)
+    """Name of the study, where the run is one of a training of one's own; empty for a run of ours."""
     spec: RunSpec
     data: dict[str, str] = Field(default_factory=dict)
     """Fingerprints of the training images (``train``), the test part (``main``), every further test set by name."""

@@ -23,6 +23,9 @@ from imil_sim.study.sweep import Level, Sweep, SweepSpec, count, expand
 PARTS = ("images", "test_sets", "split", "model", "training", "augmentation", "feedback")
 """The tables an arm may override; given at the top of the file they hold for every arm."""
 
+OWN = "own"
+"""Image source that stands for the images of a training of one's own, see `imil_sim.images.own`."""
+
 MOST_SEEDS = 10_000
 """A larger count of seeds is taken for a slip of the pen."""
 
@@ -91,6 +94,11 @@ class Study(StudyHead):
     """Families of arms along a field; their comparisons with each other are exploratory."""
     beside: Path
     """Folder of the file; relative paths in it may mean places beside it."""
+
+    @property
+    def own(self) -> bool:
+        """Whether its runs were made by a training of one's own, and recorded in the folder `beside`."""
+        return any(arm.images.source == OWN for arm in self.arms.values())
 
     def runs(self) -> Iterator[tuple[str, RunSpec]]:
         """(arm name, spec) of every run: all arms of the first seed, then all of the second, ..."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,14 +33,18 @@ def record(*answers: Answer) -> RunRecord:
     return RunRecord(run_key="k", status="done", spec=SPEC, consultations=(consultation,))
 
 
+def of_run(record: RunRecord, *more: Any) -> Session:
+    assert record.spec.arm.feedback is not None
+    return recorded_session(record.spec.arm.feedback, record.consultations, *more)
+
+
 def images(*ids: str, class_names: tuple[str, ...] = ("normal", "TB")) -> ImageIndex:
     return ImageIndex("set", "f" * 64, class_names, dict.fromkeys(ids, 0), lambda _: PIXELS)
 
 
 def test_words_that_are_too_long_are_shortened_and_say_so() -> None:
     whole, long = "w" * MOST_REASON, "w" * (MOST_REASON + 1)
-    made = recorded_session(record(answer("a", note=whole), answer("b", note=long)), images("a", "b"), [None], (), "s")
-    assert made is not None
+    made = of_run(record(answer("a", note=whole), answer("b", note=long)), images("a", "b"), [None], (), "s")
     assert [len(one.reason) for one in made.answers] == [MOST_REASON, MOST_REASON]
     assert made.answers[0].reason == whole
     assert made.answers[1].reason == "w" * (MOST_REASON - 12) + " [shortened]"
@@ -48,7 +53,7 @@ def test_words_that_are_too_long_are_shortened_and_say_so() -> None:
 def test_what_no_session_can_hold_is_named_with_its_image_and_the_cure() -> None:
     wrong = record(answer("a\x7fb"), answer("good"), answer("c", cells=(2, 1)))
     with pytest.raises(SessionError) as caught:
-        recorded_session(wrong, images("a\x7fb", "good", "c", class_names=("no\nrmal", "TB")), [None], (), "arm x")
+        of_run(wrong, images("a\x7fb", "good", "c", class_names=("no\nrmal", "TB")), [None], (), "arm x")
     head, names, image, cells = str(caught.value).splitlines()
     assert head == "no session can be made of arm x:"
     assert names.startswith("  - class_names.0: holds a line break")
@@ -70,8 +75,7 @@ def test_of_a_person_the_session_says_who_when_and_how_long() -> None:
         ),
     )
     asked = answer("a"), answer("b"), answer("c", cells=None, reason="blurred", effect="none")
-    made = recorded_session(record(*asked), images("a", "b", "c"), [None], (), "s", person)
-    assert made is not None
+    made = of_run(record(*asked), images("a", "b", "c"), [None], (), "s", person)
     head = made.header
     assert (head.reader, head.role, head.date, head.instructions) == (
         "ann",
@@ -80,7 +84,6 @@ def test_of_a_person_the_session_says_who_when_and_how_long() -> None:
         "Look.",
     )
     assert [one.seconds for one in made.answers] == [7.5, None, 3]
-    simulated = recorded_session(record(*asked), images("a", "b", "c"), [None], (), "s")
-    assert simulated is not None
+    simulated = of_run(record(*asked), images("a", "b", "c"), [None], (), "s")
     assert (simulated.header.reader, simulated.header.role, simulated.header.date) == ("lesions", "oracle", None)
     assert {one.seconds for one in simulated.answers} == {None}

@@ -17,6 +17,7 @@ from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.text import table_of
 from imil_sim.study.spec import ArmSpec
+from imil_sim.study.study import OWN
 from imil_sim.text import MINUS, capital, ranges
 
 STATUSES: tuple[Status, ...] = ("done", "failed", "waiting", "missing")
@@ -56,8 +57,9 @@ def _study(analysis: Analysis, fields: pd.DataFrame) -> Table:
         "Planned comparisons": "; ".join(f"{arm} {MINUS} {reference}" for arm, reference in study.comparisons),
         "Sweeps": "; ".join(f"{s.name} ({several(len(s.levels), 'level')})" for s in study.sweeps),
         "Runs": f"{len(analysis.runs)} expected: {', '.join(f'{counts[status]} {status}' for status in STATUSES)}",
-        "Epochs": f"{sum(record.spec.arm.training.epochs for record in records)} in {len(records)} runs, which share "
-        f"{states} states of training",
+        "Epochs": states
+        and f"{sum(record.spec.arm.training.epochs for record in records)} in {len(records)} runs, "
+        f"which share {states} states of training",
         "Environment": _values(record.environment for record in records),
         "Data fingerprints": _values({k: v[:SHOWN_DIGITS] for k, v in record.data.items()} for record in records),
     }
@@ -137,6 +139,7 @@ def fields_of(arms: Mapping[str, ArmSpec]) -> pd.DataFrame:
         {
             f"{part}.{field}": _shown(value)
             for part, of in arm.model_dump(mode="json").items()
+            if arm.images.source != OWN or part == "feedback"  # of a training of one's own no more is known
             for field, value in (of or {}).items()
             if value is not None and value != {}
         }
