@@ -10,9 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import settings
+
+from tests.undrawn import leave_figures_undrawn
 
 # Before numpy, OpenCV or torch are imported, and inherited by every interpreter a test starts: workers share the cores,
 # and the thread count moves bits.
@@ -57,14 +58,7 @@ def real_data() -> Path:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are made, but not drawn as pixels, which takes far longer than everything else a report is made of."""
-    import cv2  # only where a test asks for it
-
-    from imil_sim.report.figures import style
-
-    png = cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes()
-    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="72pt" viewBox="0 0 72 72"></svg>'
-    monkeypatch.setattr(style, "png_of", lambda figure, exact=True: png)
-    monkeypatch.setattr(style, "svg_of", lambda figure: svg)
+    leave_figures_undrawn(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="session")

@@ -439,7 +439,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         StoreError: it is no such file, holds objects, or unpacks to more than `MOST_UNPACKED` bytes.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if (size := sum(member.file_size for member in arrays.zip.infolist())) > MOST_UNPACKED:
                 raise ValueError(f"it unpacks to {size:,} bytes, more than {MOST_UNPACKED:,}")
             return {name: arrays[name] for name in arrays.files}

@@ -19,8 +19,8 @@ import pytest
 import typer
 from typer.models import ArgumentInfo
 
-from imil_sim.cli import gallery
 from imil_sim.cli.app import app, main
+from imil_sim.output import gallery
 from imil_sim.study.study import MOST_RUNS, read_study
 from tests.cli.conftest import TINY, Call
 

@@ -28,6 +28,7 @@ from imil_sim.engine.cluster import CalledOff, DaskExecutor, WorkerConfig, unlik
 from imil_sim.engine.stages import Lineage, StepResult, Train
 from imil_sim.errors import ClusterError, UsageError, WorkerLost
 from imil_sim.study.spec import RunSpec
+from tests import undrawn
 
 STUDY = """
 name = "tiny"
@@ -98,7 +99,7 @@ class SessionFolder:
         return int(stopped.value.code or 0)
 
     def start(
-        self, *options: str, study: str = "tiny.toml", program: tuple[str, ...] = ("-m", "imil_sim"), **variables: str
+        self, *options: str, study: str = "tiny.toml", program: tuple[str, ...] = (undrawn.SCRIPT,), **variables: str
     ) -> subprocess.Popen[str]:
         """``imil-sim run`` as a process in a group of its own."""
         process = subprocess.Popen(
@@ -183,7 +184,7 @@ class Cluster:
     def __post_init__(self) -> None:
         self._file = self.folder / "scheduler.json"
         # Should the tests themselves be killed, the scheduler ends by and by, and the workers with it.
-        lone = ("--idle-timeout", "300s")
+        lone = ("--idle-timeout", "1800s")
         self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", str(self._file), *lone)
         wait_until(lambda: self._file.is_file() and self._file.read_text(), "the scheduler is up")
         self.address = json.loads(self._file.read_text())["address"]
@@ -483,6 +484,8 @@ COUNTING = """
 import sys
 from imil_sim.cli.app import main
 from imil_sim.engine.steps import StepRunner
+from tests.undrawn import leave_figures_undrawn
+leave_figures_undrawn()
 real = StepRunner._on_epoch
 def counted(self, row):
     with open({log!r}, "a") as log:

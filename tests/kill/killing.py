@@ -48,7 +48,15 @@ class Place:
     def start(self) -> subprocess.Popen[bytes]:
         """The study as a process group of its own."""
         (self.folder / "killed.toml").write_text(STUDY, encoding="utf-8")
-        command = ["-m", "imil_sim", "run", "killed.toml", "--store", "store", "--out", "out"]
+        command = [
+            str(Path(__file__).parents[1] / "undrawn.py"),
+            "run",
+            "killed.toml",
+            "--store",
+            "store",
+            "--out",
+            "out",
+        ]
         return subprocess.Popen(
             [sys.executable, *command, "--workers", str(self.workers)],
             cwd=self.folder,

@@ -100,7 +100,7 @@ def test_the_page_is_whole_quiet_and_no_wider_than_the_screen(
     assert page.evaluate("document.images[0].naturalWidth") == 720
     # no frame hides its end: what is too wide for the screen can be scrolled to
     overflows = page.evaluate("[...document.querySelectorAll('.frame')].map((f) => getComputedStyle(f).overflowX)")
-    assert overflows == ["auto"] * 5
+    assert overflows == ["auto"] * 4
     assert page.locator(".answer").bounding_box()["y"] < 400, "the first screen says what the study says"
     assert page.locator("details.group[open]").count() == 0
     if width == 375:  # a phone shows the plot right after the answer
