@@ -301,9 +301,7 @@ class IMIL:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint: the inverse of `state_dict`."""
         self._board.post(Overlay.from_bytes(state["overlay"].cpu().numpy().tobytes()))
-        self.consultations = tuple(
-            map(Consultation.model_validate_json, map(json.dumps, json.loads(state["consultations"])))
-        )
+        self.consultations = tuple(map(Consultation.model_validate_json, state["consultations"]))
 
 
 class _Logits(nn.Module):
@@ -379,13 +377,16 @@ def _whole_world(imil: IMIL) -> Iterator[bool]:
     if leads:
         found = imil.state_dict()
         state = {
-            "about": found["about"],
+            "consultations": found["consultations"],
             "overlay": found["overlay"].numpy().tobytes().hex(),
             "failure": str(failure or ""),
+            "questions": getattr(failure, "questions", None),
         }
     received = json.loads(_broadcast(json.dumps(state).encode()))
     if failure is not None:
         raise failure
+    if received["questions"] is not None:
+        raise AwaitsAnswers(received["failure"], received["questions"])
     if received["failure"]:
         raise UsageError(f"the process that asks ended: {received['failure']}")
     if not leads:
