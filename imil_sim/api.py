@@ -430,16 +430,10 @@ def load_images(source: str, **fields: Any) -> ImageSet:
         UsageError: there is no such source, or a field is wrong.
         DataError: the images cannot be used.
     """
-    from pydantic import ValidationError
-
     from imil_sim.images.load import load_images
-    from imil_sim.study.spec import lines, source_class
+    from imil_sim.images.source import source_of
 
-    try:
-        spec = source_class(source).model_validate({"source": source, **fields})
-    except ValidationError as error:
-        raise UsageError(f"images {source}: {'; '.join(lines(error))}") from error
-    return load_images(spec, beside=Path.cwd())
+    return load_images(source_of(source, fields), beside=Path.cwd())
 
 
 def open_store(store: str | Path = STORE, *, progress: Progress = QUIET) -> Store:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = (
     "errors", "progress", "seeds", "io", "registry", "text", "study", "feedback", "images", "sessions", "training",
-    "engine", "stats", "report", "output", "api", "annotate", "cli",
+    "loop", "dataset", "callback", "engine", "stats", "report", "output", "api", "integrations", "annotate", "cli",
 )  # fmt: skip
 """From the ground up; a room may import its own modules and those that stand before it."""
 LEVEL = {room: level for level, room in enumerate(ROOMS)} | {
@@ -42,7 +42,7 @@ APART = {"imil_sim.cli.importing"}
 """Still composes the sessions of an import by itself."""
 WITHOUT_TORCH = ("study", "feedback", "images", "sessions", "stats", "report", "annotate")
 TORCH = {"torch", "torchvision", "captum", "torchxrayvision"}
-OPTIONAL = {"pydicom", "torchxrayvision", "mlflow", "wandb", "tensorboard"}
+OPTIONAL = {"pydicom", "torchxrayvision", "mlflow", "wandb", "tensorboard", "lightning", "keras"}
 """The dependencies of the extras: they may be imported inside the function that needs them, on a line that says so."""
 OPEN_TO_ORACLES = {"feedback", "sessions", "images", "errors"}
 NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "misc", "common"}

@@ -7,14 +7,18 @@ what a study file writes in ``[images]``. It loads no torch.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from pydantic import ValidationError
+
+from imil_sim.errors import UsageError
 from imil_sim.images.image_set import ImageSet, Pictures
 from imil_sim.images.listing import Listing
-from imil_sim.study.spec import Source
+from imil_sim.study.spec import Source, lines, source_class
 
-__all__ = ["DrawnSource", "FileSource", "Source"]
+__all__ = ["DrawnSource", "FileSource", "Source", "source_of"]
 
 
 class FileSource(Source):
@@ -45,3 +49,16 @@ class DrawnSource(Source):
     @abstractmethod
     def image_set(self, pictures: Pictures) -> ImageSet:
         """The image set of what `draw` gave, or of a kept copy of it."""
+
+
+def source_of(name: str, fields: Mapping[str, Any]) -> Source:
+    """The installed image source of that name with these fields, as in a study's table ``[images]``.
+
+    Raises:
+        PartError: there is none.
+        UsageError: a field is wrong.
+    """
+    try:
+        return source_class(name).model_validate({**fields, "source": name})
+    except ValidationError as error:
+        raise UsageError(f"images {name}: {'; '.join(lines(error))}") from error

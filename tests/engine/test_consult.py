@@ -228,12 +228,12 @@ def test_a_question_shows_the_image_its_masks_and_what_the_model_thinks() -> Non
 
 
 def test_a_missing_lung_mask_is_estimated_and_marked_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from imil_sim.images import image_set
+    from imil_sim.images import image_set as module
 
     lung = np.zeros((4, 6), np.bool_)
     lung[1:3] = True
     guesses: list[NDArray[np.bool_] | None] = [lung, None]
-    monkeypatch.setattr(image_set, "estimate_lungs", lambda image: type("Guess", (), {"mask": guesses.pop(0)}))
+    monkeypatch.setattr(module, "estimate_lungs", lambda image: type("Guess", (), {"mask": guesses.pop(0)}))
     selection = select("confident-mispredictions", LOGITS, LABELS, IDS, 2)
     cams = np.zeros((2, 4, 6), np.float32)
     first, second = questions(image_set(known_lungs=False), selection, cams, cams, Grid(2, 2))
