@@ -94,7 +94,10 @@ def last_spatial_layer(model: nn.Module, inputs: Tensor) -> nn.Module | None:
             handle.remove()
     evidence = logits[0].max()
     for module, output in reversed(seen):
-        (gradient,) = torch.autograd.grad(evidence, output, retain_graph=True, allow_unused=True)
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
+            evidence, output, retain_graph=True, allow_unused=True
+        )
+        gradient = gradients[0]
         if gradient is not None and int((_spatial(gradient).abs().sum(1) > 0).sum()) > 1:
             return module
     return None

@@ -63,7 +63,7 @@ class Overlay:
         arrays = {f"replaced-{row}": image for row, image in sorted(self.replaced.items())}
         arrays |= {f"appended-{row}-{place}": image for place, (row, image) in enumerate(self.appended)}
         content = io.BytesIO()
-        np.savez_compressed(content, reordered=np.array(self.reordered), **arrays)
+        np.savez_compressed(content, reordered=np.array(self.reordered), **arrays)  # type: ignore[arg-type]
         return content.getvalue()
 
     @classmethod
