@@ -6,15 +6,15 @@ from torch.utils.data import DataLoader
 
 import imil_sim as im
 
-chests = im.load_images("phantom", size=48, train=160, test=80)
-train, test = chests.take(range(160)), chests.take(range(160, 240))
+chests = im.load_images("phantom", size=32, train=120, test=60)
+train, test = chests.take(range(120)), chests.take(range(120, 180))
 arms = {"baseline": ("abstain", {}), "lung-fields": ("lung-fields", {}), "random": ("random-cells", {"count": 6})}
 
 for seed in range(3):
     for arm, (oracle, options) in arms.items():
         imil = im.IMIL(
             train.pixels, train.labels, ids=train.ids, class_names=train.class_names, seed=seed,
-            masks={"lung": train.masks["lung"].values}, oracle=oracle, options=options, imil_epoch=5, num_outliers=12,
+            masks={"lung": train.masks["lung"].values}, oracle=oracle, options=options, imil_epoch=4, num_outliers=10,
         )  # fmt: skip
         torch.manual_seed(seed)
         model = nn.Sequential(
@@ -23,7 +23,7 @@ for seed in range(3):
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 2),
         )  # fmt: skip
         optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
-        for epoch in range(1, 11):
+        for epoch in range(1, 9):
             model.train()
             for images, labels in DataLoader(imil.dataset(), batch_size=16, shuffle=True):
                 optimizer.zero_grad()

@@ -379,6 +379,8 @@ def write_sessions(of: StudyResults, folder: str | Path) -> list[Path]:
     """
     from imil_sim.output.sessions import write_sessions as recorded_sessions
 
+    if of.library is None:
+        raise UsageError("runs of a training of your own have their sessions already: session.jsonl beside each record")
     return recorded_sessions(of.study, of.stored, of.library, Path(folder))
 
 

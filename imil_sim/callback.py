@@ -156,8 +156,8 @@ class IMIL:
             np.stack([np.round(question.cam * 255).astype(np.uint8) for question in asked]) for asked in self.asked
         ]
         cams = [*[None] * (len(self.consultations) - len(known)), *known]  # a checkpoint does not keep what was shown
-        person = isinstance(self._oracle, AttendedOracle)
-        attended = self._oracle.attended(Grid(*self.feedback.grid_size)) if person else None
+        grid, asked = Grid(*self.feedback.grid_size), self._oracle
+        attended = asked.attended(grid) if isinstance(asked, AttendedOracle) else None
         return recorded_session(self.feedback, self.consultations, self.images.index, cams, [], source, attended)
 
     # -------------------------------------------------------------------------------------------------- the callback

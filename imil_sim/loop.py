@@ -29,7 +29,10 @@ from imil_sim.training.overlay import Overlay
 
 _Value = TypeVar("_Value", bound=np.generic)
 
-Explain = Callable[[NDArray[np.int64], NDArray[np.int64]], Sequence[NDArray[np.float32]]]
+Maps = NDArray[np.float32] | Sequence[NDArray[np.float32]]
+"""(k, height, width); or one (height, width) an image, where their sizes differ."""
+
+Explain = Callable[[NDArray[np.int64], NDArray[np.int64]], Maps]
 """Heat maps (height, width) in [0, 1], of the size of their image: of training rows (k,), for these classes (k,)."""
 
 
@@ -100,8 +103,8 @@ def choose(
 def questions(
     images: TrainingImages,
     selection: Selection,
-    cams: Sequence[NDArray[np.float32]],
-    cams_true: Sequence[NDArray[np.float32]],
+    cams: Maps,
+    cams_true: Maps,
     grid: Grid,
     number: int = 1,
 ) -> tuple[Question, ...]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,3 +88,23 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(cells) <= 24
     assert (tmp_path / "tutorial-report" / "report.html").is_file()
     assert set(space["primary"]["arm"]) == {"lesions", "random-cells"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "library"), [("plain_pytorch", "torch"), ("with_lightning", "lightning"), ("with_keras", "keras")]
+)
+def test_a_script_of_examples_ends_with_a_report(name: str, library: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"needs {library}")
+    script = ROOT / "examples" / f"{name}.py"
+    run = f"import runpy; from tests.undrawn import leave_figures_undrawn as l; l(); runpy.run_path({str(script)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", run], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results" / "report" / "report.html").is_file()
+    for path in (tmp_path / "results").glob("lung-fields/*/record.json"):
+        (consultation,) = json.loads(path.read_text())["consultations"]
+        assert {answer["effect"] for answer in consultation["answers"]} >= {"replaced"}

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imil_sim.callback import IMIL, Cam, Image, Predict
+from imil_sim.callback import IMIL, Cam, Predict
+from imil_sim.dataset import Image
 from imil_sim.errors import UsageError
 from imil_sim.training.cam import as_logits
 

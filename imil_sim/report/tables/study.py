@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -16,6 +16,7 @@ from imil_sim.report.analysis import MAIN, Analysis, ReportedRun, Status
 from imil_sim.report.document import Column, Table
 from imil_sim.report.parts import ReportData, TablePart
 from imil_sim.report.tables.text import table_of
+from imil_sim.study.record import RunRecord
 from imil_sim.study.spec import ArmSpec
 from imil_sim.study.study import OWN
 from imil_sim.text import MINUS, capital, ranges
@@ -43,7 +44,6 @@ def _study(analysis: Analysis, fields: pd.DataFrame) -> Table:
     study = analysis.study
     records = [run.record for run in analysis.runs.values() if run.record and run.status == "done"]
     counts = Counter(run.status for run in analysis.runs.values())
-    states = len({key for record in records for key in record.stages})
     what = {"Study": f"{study.name}: {study.title}" if study.title else study.name}
     for name in fields:
         part, field = str(name).split(".", 1)
@@ -57,9 +57,7 @@ def _study(analysis: Analysis, fields: pd.DataFrame) -> Table:
         "Planned comparisons": "; ".join(f"{arm} {MINUS} {reference}" for arm, reference in study.comparisons),
         "Sweeps": "; ".join(f"{s.name} ({several(len(s.levels), 'level')})" for s in study.sweeps),
         "Runs": f"{len(analysis.runs)} expected: {', '.join(f'{counts[status]} {status}' for status in STATUSES)}",
-        "Epochs": states
-        and f"{sum(record.spec.arm.training.epochs for record in records)} in {len(records)} runs, "
-        f"which share {states} states of training",
+        "Epochs": _epochs(records),
         "Environment": _values(record.environment for record in records),
         "Data fingerprints": _values({k: v[:SHOWN_DIGITS] for k, v in record.data.items()} for record in records),
     }
@@ -69,6 +67,13 @@ def _study(analysis: Analysis, fields: pd.DataFrame) -> Table:
         "study", "The study and where its numbers come from",
         {Column("What"): list(said), Column("Value"): list(said.values())}, [note] if analysis.environments else [],
     )  # fmt: skip
+
+
+def _epochs(records: Sequence[RunRecord]) -> str:
+    """Of all runs together, and the states of training they share; empty where no states are known."""
+    states = len({key for record in records for key in record.stages})
+    epochs = sum(record.spec.arm.training.epochs for record in records)
+    return f"{epochs} in {len(records)} runs, which share {states} states of training" if states else ""
 
 
 def _runs(analysis: Analysis) -> Iterator[Table]:
