@@ -125,7 +125,10 @@ def test_everything_that_is_imported_is_asked_for() -> None:
         *PROJECT["optional-dependencies"]["dicom"],
         *PROJECT["optional-dependencies"]["pytest"],
         *PROJECT["optional-dependencies"]["xrv"],
-        *(PROJECT["optional-dependencies"][tracker][0] for tracker in ("mlflow", "tensorboard", "wandb")),
+        *(
+            PROJECT["optional-dependencies"][extra][0]
+            for extra in ("keras", "lightning", "mlflow", "tensorboard", "wandb")
+        ),
     ]
     asked = {canonicalize_name(Requirement(text).name) for text in texts}
     homes = packages_distributions()

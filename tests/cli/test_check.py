@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from imil_sim import api
+from imil_sim import api, loop
 from imil_sim.cli.app import main
-from imil_sim.engine import consult, steps
+from imil_sim.engine import steps
 from imil_sim.feedback import Feedback
 from imil_sim.report.baseline import read_baseline, write_baseline
 from imil_sim.training import train
@@ -116,7 +116,7 @@ def pointing_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def blacking_out_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A blackout that gives the image back as it was."""
-    monkeypatch.setattr(consult.Filling, "__call__", lambda self, row, keep: np.array(self._images.pixels[row]))
+    monkeypatch.setattr(loop.Filling, "__call__", lambda self, row, keep: np.array(self._images.pixels[row]))
 
 
 def forgetting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from imil_sim.engine.data import ImageLibrary, lung_mask
+from imil_sim.engine.data import ImageLibrary
 from imil_sim.engine.results import RunResult
 from imil_sim.feedback.selection import share_outside
 from imil_sim.output.pictures import interactions
@@ -75,7 +75,7 @@ def test_each_choice_is_made_as_it_says_and_trains_a_branch_of_its_own(lab: Any)
     cams = results["outside"].cams(1)
     assert cams is not None
     shares = [
-        share_outside(cam.astype(np.float32) / 255, lung_mask(images, rows[name])[0])
+        share_outside(cam.astype(np.float32) / 255, images.masks_of(rows[name])[0].get("lung"))
         for name, cam in zip(asked(results["outside"]), cams, strict=True)
     ]
     assert all(answer.mispredicted for answer in results["outside"].record.consultations[0].answers)

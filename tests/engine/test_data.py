@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from imil_sim.engine import data
 from imil_sim.engine.data import ImageLibrary, _same_classes
 from imil_sim.errors import StudyError
+from imil_sim.images import image_set
 from imil_sim.images.image_set import ImageSet, MaskSet
 from imil_sim.study.spec import RunSpec
 
@@ -49,7 +50,7 @@ def estimated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         greys.append(int(image[0, 0]))
         return SimpleNamespace(mask=None if image[0, 0] == 7 else image >= 0)
 
-    monkeypatch.setattr(data, "estimate_lungs", estimate)
+    monkeypatch.setattr(image_set, "estimate_lungs", estimate)
     return greys
 
 

@@ -57,7 +57,7 @@ def _study(analysis: Analysis, fields: pd.DataFrame) -> Table:
         "Planned comparisons": "; ".join(f"{arm} {MINUS} {reference}" for arm, reference in study.comparisons),
         "Sweeps": "; ".join(f"{s.name} ({several(len(s.levels), 'level')})" for s in study.sweeps),
         "Runs": f"{len(analysis.runs)} expected: {', '.join(f'{counts[status]} {status}' for status in STATUSES)}",
-        "Epochs": _epochs(records),
+        "Epochs": "" if study.own else _epochs(records),
         "Environment": _values(record.environment for record in records),
         "Data fingerprints": _values({k: v[:SHOWN_DIGITS] for k, v in record.data.items()} for record in records),
     }
@@ -70,10 +70,10 @@ def _study(analysis: Analysis, fields: pd.DataFrame) -> Table:
 
 
 def _epochs(records: Sequence[RunRecord]) -> str:
-    """Of all runs together, and the states of training they share; empty where no states are known."""
+    """Of all runs together, and the states of training they share."""
     states = len({key for record in records for key in record.stages})
     epochs = sum(record.spec.arm.training.epochs for record in records)
-    return f"{epochs} in {len(records)} runs, which share {states} states of training" if states else ""
+    return f"{epochs} in {len(records)} runs, which share {states} states of training"
 
 
 def _runs(analysis: Analysis) -> Iterator[Table]:
